@@ -1,0 +1,59 @@
+"""Async code for sync callers, even inside a running event loop: one background loop, lazily."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import functools
+import threading
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@functools.cache
+def _background_loop() -> asyncio.AbstractEventLoop:
+    """A daemon thread's event loop, started at the first sync call of the process."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="rsd-graph", daemon=True).start()
+    return loop
+
+
+def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
+    """Run *coroutine* to its end from sync code, in the caller's context.
+
+    An interrupt of the caller (Ctrl-C) cancels the coroutine, and with it the remote work.
+    """
+    result: Future[T] = Future()
+    context = contextvars.copy_context()
+    loop = _background_loop()
+    loop.call_soon_threadsafe(_start, coroutine, result, context)
+    try:
+        return result.result()
+    except BaseException:
+        result.cancel()
+        raise
+
+
+def _start(
+    coroutine: Coroutine[Any, Any, T], result: Future[T], context: contextvars.Context
+) -> None:
+    """On the background loop: run the coroutine as a task tied to *result* both ways."""
+    task = asyncio.get_running_loop().create_task(coroutine, context=context)
+    result.add_done_callback(
+        lambda done: task.get_loop().call_soon_threadsafe(task.cancel) if done.cancelled() else None
+    )
+    task.add_done_callback(functools.partial(_copy_outcome, result))
+
+
+def _copy_outcome(result: Future[T], task: asyncio.Task[T]) -> None:
+    if result.cancelled():
+        return
+    if task.cancelled():
+        result.cancel()
+    elif (error := task.exception()) is not None:
+        result.set_exception(error)
+    else:
+        result.set_result(task.result())

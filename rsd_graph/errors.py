@@ -1,0 +1,150 @@
+"""Everything that can go wrong, as one tree.
+
+    RSDError
+    ├── ConfigurationError            the caller asked for something impossible   (ValueError)
+    │   ├── InputError                an empty question, a message we cannot send
+    │   └── CapabilityError           this backend cannot do what RSD needs from it
+    └── ProviderError                 an endpoint let us down                     (RuntimeError)
+        ├── EndpointConnectionError   nobody answers there                        retryable
+        ├── EndpointTimeoutError      it took longer than the endpoint's timeout  retryable
+        ├── AuthenticationError       401, 403
+        ├── ModelNotFoundError        404: wrong model name or wrong route
+        ├── BadRequestError           400, 413, 415, 422
+        │   └── ContextOverflowError  the prompt does not fit the model
+        ├── RateLimitError            429                                         retryable
+        ├── ServerError               424 and 5xx                                 retryable
+        ├── UnsupportedRouteError     501: the model does not offer this route
+        ├── MalformedResponseError    an answer that is not what the protocol says
+        ├── RewardError               a reward that is NaN, missing, out of range or miscounted
+        └── ScriptExhaustedError      a scripted provider was asked once too often
+
+Permanent errors also derive from `ValueError` or `RuntimeError`, so that LangGraph's default
+retry policy leaves them alone.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from rsd_graph.ledger import Ledger
+    from rsd_graph.state import Step
+
+Role = Literal["draft", "target", "prm"]
+
+
+class RSDError(Exception):
+    """Base of every error this package raises on purpose.
+
+    Attributes:
+        message: What happened, in one sentence.
+        role: The seat of the model involved (`"draft"`, `"target"`, `"prm"`), if one was.
+        endpoint: Where it is served, without credentials.
+        expected: What would have been right.
+        hint: What to do about it.
+        steps: Steps already settled when it happened. They are never lost.
+        ledger: What had been spent by then.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        role: Role | None = None,
+        endpoint: str | None = None,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.role = role
+        self.endpoint = endpoint
+        self.expected = expected
+        self.hint = hint
+        self.steps: list[Step] = []
+        self.ledger: Ledger | None = None
+
+    def __str__(self) -> str:
+        """One line: who, where, what happened, what was expected, what to do."""
+        where = " at ".join(part for part in (self.role, self.endpoint) if part)
+        parts = [f"{where}: {self.message}" if where else self.message]
+        parts += [f"Expected {self.expected}."] if self.expected else []
+        parts += [self.hint] if self.hint else []
+        return " ".join(parts)
+
+
+class ConfigurationError(RSDError, ValueError):
+    """The parts do not fit together; no endpoint was called."""
+
+
+class InputError(ConfigurationError):
+    """The question or conversation cannot be answered as given."""
+
+
+class CapabilityError(ConfigurationError):
+    """A backend cannot do what this use of it needs; the message says what."""
+
+
+class ProviderError(RSDError, RuntimeError):
+    """An endpoint answered wrongly or not at all."""
+
+    status: int | None = None
+    retry_after: float | None = None
+
+
+class EndpointConnectionError(ProviderError):
+    """The connection could not be made or broke before the answer was complete."""
+
+    retryable = True
+
+
+class EndpointTimeoutError(ProviderError):
+    """No complete answer within the endpoint's timeout."""
+
+    retryable = True
+
+
+class AuthenticationError(ProviderError):
+    """The key is missing, wrong or not allowed to use this model (401, 403)."""
+
+
+class ModelNotFoundError(ProviderError):
+    """The endpoint does not know this model or this route (404)."""
+
+
+class BadRequestError(ProviderError):
+    """The endpoint refused the request itself (400, 413, 415, 422)."""
+
+
+class ContextOverflowError(BadRequestError):
+    """The prompt is longer than the model's context."""
+
+
+class RateLimitError(ProviderError):
+    """The endpoint is overloaded (429); `retry_after` holds its wish in seconds, if it said."""
+
+    retryable = True
+
+
+class ServerError(ProviderError):
+    """The endpoint failed (424, 5xx)."""
+
+    retryable = True
+
+
+class UnsupportedRouteError(ProviderError):
+    """The server knows the route but does not implement it for this model (501)."""
+
+
+class MalformedResponseError(ProviderError):
+    """The answer is not JSON, is cut off, or lacks a field the protocol promises."""
+
+
+class RewardError(ProviderError):
+    """The PRM's rewards cannot be used: NaN, missing, out of range, or not one per step."""
+
+
+class ScriptExhaustedError(ProviderError):
+    """A scripted provider ran out of answers: the test asked more than it scripted."""

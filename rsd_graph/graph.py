@@ -1,0 +1,87 @@
+"""THE ALGORITHM. Reward-Guided Speculative Decoding (Liao et al., ICML 2025) as a state graph.
+
+    START -> begin -> draft -> score --accept_or_reject--> accept --continue_or_finish--> draft | END
+                                                      \\--> target --continue_or_finish--> draft | END
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from langgraph.graph import END, START, StateGraph
+
+from rsd_graph._runnable import Node, Router
+from rsd_graph.acceptance import (
+    Criterion,
+    Uniform,
+    accepted_run,
+    check_delta,
+    reward_threshold,
+    seeded_uniform,
+)
+from rsd_graph.limits import Limits
+from rsd_graph.lookahead import Drafter
+from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
+from rsd_graph.nodes._request import StepOptions
+from rsd_graph.nodes.score import OnPRMError
+from rsd_graph.providers.base import RewardModel, Sampling, StepModel
+from rsd_graph.state import RSDInput, RSDOutput, RSDState
+
+
+def create_rsd_graph(
+    *,
+    draft: StepModel,
+    target: StepModel,
+    prm: RewardModel,
+    accept: Criterion = reward_threshold(0.7),  # noqa: B008 (a frozen value)
+    sampling: Sampling = Sampling(),  # noqa: B008
+    limits: Limits = Limits(),  # noqa: B008
+    step_separator: str = "\n\n",
+    on_prm_error: OnPRMError = "raise",
+    uniform: Uniform = seeded_uniform,
+) -> StateGraph[RSDState, None, RSDInput, RSDOutput]:
+    """Build the RSD graph, uncompiled: compile it alone or add it to a graph of yours.
+
+    Raises:
+        ConfigurationError: delta is outside the range of rewards the PRM declares.
+    """
+    check_delta(accept, prm.reward_range)
+    options = StepOptions(sampling, limits, step_separator)
+
+    def accepted(state: RSDState) -> int:
+        """How many candidates the criterion accepts before it rejects one."""
+        seed, index = state["seed"], len(state["steps"])
+        return accepted_run(
+            state["rewards"], accept, seed=seed, first_index=index, uniform=uniform
+        )
+
+    def accept_or_reject(state: RSDState) -> str:
+        # Algorithm 1: y_i = y^_i if A_omega(r_i), else y_i ~ P_M(. | z_i)
+        return "accept" if accepted(state) == len(state["candidates"]) else "target"
+
+    def continue_or_finish(state: RSDState) -> str:
+        # Algorithm 1: until EOS in y_i or length >= N
+        return END if state["finish_reason"] else "draft"
+
+    nodes = {
+        "begin": begin,
+        "draft": partial(draft_step, drafter=Drafter(draft), options=options),
+        "score": partial(score_steps, prm=prm, options=options, on_error=on_prm_error),
+        "accept": partial(accept_step, limits=limits),
+        "target": partial(target_step, model=target, options=options, accepted=accepted),
+    }
+    graph = StateGraph(RSDState, input_schema=RSDInput, output_schema=RSDOutput)
+    for name, node in nodes.items():
+        graph.add_node(name, Node(name, node))
+
+    graph.add_edge(START, "begin")
+    graph.add_edge("begin", "draft")
+    graph.add_edge("draft", "score")
+    graph.add_conditional_edges(
+        "score", Router("accept_or_reject", accept_or_reject), ["accept", "target"]
+    )
+    for settled in ("accept", "target"):
+        graph.add_conditional_edges(
+            settled, Router("continue_or_finish", continue_or_finish), ["draft", END]
+        )
+    return graph

@@ -1,0 +1,183 @@
+"""Where the tokens went: pure sums over what the servers reported.
+
+Two accountings, always both (paper section 4.1 and its omissions):
+
+* *decode-only*, comparable with the paper: 2N FLOPs per generated token, one token per PRM read-out
+  (more if the PRM really generates more);
+* *full*: 2N FLOPs for every token a model processed, prompt included, less what its server says
+  came from the prefix cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from typing_extensions import TypedDict
+
+
+class Usage(TypedDict):
+    """What one role consumed, summed over calls, from the server's own counts."""
+
+    calls: int
+    prompt_tokens: int
+    """All prompt tokens, cached ones included."""
+    cached_tokens: int
+    """Prompt tokens the server says it did not compute again."""
+    cache_unreported_calls: int
+    """Calls whose server said nothing about its cache: for these, cached is unknown, not zero."""
+    completion_tokens: int
+    ms: float
+    """Milliseconds of waiting for this role."""
+
+
+class Ledger(TypedDict):
+    """Everything one answer spent. Every number only ever grows."""
+
+    draft: Usage
+    target: Usage
+    prm: Usage
+    drafted_steps: int
+    scored_steps: int
+    accepted_steps: int
+    target_steps: int
+    kept_draft_tokens: int
+    """Draft tokens that are in the answer."""
+    discarded_draft_tokens: int
+    """Draft tokens that were rejected."""
+    wasted_draft_tokens: int
+    """Draft tokens of finished look-ahead that nobody could use."""
+    cancelled_calls: int
+    """Look-ahead requests cancelled before they finished."""
+    cancelled_draft_tokens: int
+    """Upper bound of the tokens those requests generated."""
+    prm_failures: int
+    """Scorings that failed and went to the target instead (`on_prm_error="target"`)."""
+
+
+def usage(
+    *,
+    prompt_tokens: int = 0,
+    completion_tokens: int = 0,
+    cached_tokens: int | None = None,
+    calls: int = 1,
+    ms: float = 0.0,
+) -> Usage:
+    """The usage of one call; `cached_tokens=None` means the server did not say."""
+    return Usage(
+        calls=calls,
+        prompt_tokens=prompt_tokens,
+        cached_tokens=cached_tokens or 0,
+        cache_unreported_calls=calls if cached_tokens is None else 0,
+        completion_tokens=completion_tokens,
+        ms=ms,
+    )
+
+
+def empty_ledger() -> Ledger:
+    """A ledger in which nothing has happened yet."""
+    nothing = usage(calls=0)
+    return Ledger(
+        draft=nothing,
+        target=nothing,
+        prm=nothing,
+        drafted_steps=0,
+        scored_steps=0,
+        accepted_steps=0,
+        target_steps=0,
+        kept_draft_tokens=0,
+        discarded_draft_tokens=0,
+        wasted_draft_tokens=0,
+        cancelled_calls=0,
+        cancelled_draft_tokens=0,
+        prm_failures=0,
+    )
+
+
+def add_usage(*usages: Usage) -> Usage:
+    """The sum of several usages."""
+    total: dict[str, Any] = dict(usage(calls=0))
+    for item in usages:
+        total = _add(total, item)
+    return cast("Usage", total)
+
+
+def add(ledger: Ledger, entry: Mapping[str, Any]) -> Ledger:
+    """A new ledger with *entry* (any of its keys, `Usage` values included) added."""
+    return cast("Ledger", _add(ledger, entry))
+
+
+def _add(total: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Add numbers key by key, one level of nesting deep."""
+    result = dict(total)
+    for key, value in entry.items():
+        result[key] = _add(result[key], value) if isinstance(value, Mapping) else result[key] + value
+    return result
+
+
+def settled_tokens(ledger: Ledger) -> int:
+    """Tokens of the answer itself, whoever wrote them: what `max_tokens` limits."""
+    return ledger["kept_draft_tokens"] + ledger["target"]["completion_tokens"]
+
+
+def acceptance_rate(ledger: Ledger) -> float | None:
+    """Accepted steps per decided draft step; `None` before the first decision."""
+    decided = ledger["accepted_steps"] + ledger["target_steps"]
+    return ledger["accepted_steps"] / decided if decided else None
+
+
+@dataclass(frozen=True, slots=True)
+class PerRole:
+    """One number for each role: parameters of the models, or money per million tokens."""
+
+    draft: float
+    target: float
+    prm: float
+
+
+def decoded_tokens(ledger: Ledger) -> PerRole:
+    """Tokens the decode-only accounting books: the PRM's at least one per scored step."""
+    prm = max(ledger["prm"]["completion_tokens"], ledger["scored_steps"])
+    speculative = ledger["cancelled_draft_tokens"]
+    return PerRole(
+        draft=ledger["draft"]["completion_tokens"] + speculative,
+        target=ledger["target"]["completion_tokens"],
+        prm=prm,
+    )
+
+
+def processed_tokens(ledger: Ledger) -> PerRole:
+    """Tokens the full accounting books: everything read or written and not served from cache."""
+    speculative = ledger["cancelled_draft_tokens"]
+    return PerRole(
+        draft=_processed(ledger["draft"]) + speculative,
+        target=_processed(ledger["target"]),
+        prm=_processed(ledger["prm"]),
+    )
+
+
+def _processed(role: Usage) -> int:
+    return role["prompt_tokens"] - role["cached_tokens"] + role["completion_tokens"]
+
+
+def flops(ledger: Ledger, parameters: PerRole) -> dict[str, float]:
+    """FLOPs of one answer in both accountings: 2N per token (paper section 4.1).
+
+    Args:
+        ledger: What was spent.
+        parameters: Parameter count N of each model.
+
+    Returns:
+        `{"decode_only": ..., "full": ...}` in FLOPs.
+    """
+    return {
+        "decode_only": 2 * _dot(decoded_tokens(ledger), parameters),
+        "full": 2 * _dot(processed_tokens(ledger), parameters),
+    }
+
+
+def _dot(tokens: PerRole, weights: PerRole) -> float:
+    return (
+        tokens.draft * weights.draft + tokens.target * weights.target + tokens.prm * weights.prm
+    )

@@ -1,0 +1,62 @@
+"""When an answer ends. Per answer, never shared between answers (the paper's code shares one
+"patience" counter between all questions of a batch and cuts them all short)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rsd_graph.errors import ConfigurationError
+from rsd_graph.ledger import Ledger, settled_tokens
+from rsd_graph.state import FinishReason, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Budgets of one answer; every one that ends an answer is named in its `finish_reason`.
+
+    Attributes:
+        max_tokens: Tokens of the whole answer, whoever writes them (prompt not included).
+        max_step_tokens: Tokens of one step. A draft step cut here goes to the target unscored.
+        max_steps: Steps of the answer.
+        max_repeats: The answer ends when one step has been settled this often, word for word,
+            among the last `4 * max_repeats` steps.
+    """
+
+    max_tokens: int = 4096
+    max_step_tokens: int = 512
+    max_steps: int = 100
+    max_repeats: int = 4
+
+    def __post_init__(self) -> None:
+        """All limits are at least 1."""
+        for name in self.__dataclass_fields__:
+            if getattr(self, name) < 1:
+                raise ConfigurationError(f"{name}={getattr(self, name)}.", expected="at least 1")
+
+    def step_budget(self, ledger: Ledger, spent: int = 0) -> int:
+        """Tokens the next step may use: the smaller of the step's cap and what is left.
+
+        *spent* counts tokens that are accepted but not yet in the ledger.
+        """
+        left = self.max_tokens - settled_tokens(ledger) - spent
+        return max(0, min(self.max_step_tokens, left))
+
+    def finish_reason(self, steps: Sequence[Step], ledger: Ledger) -> FinishReason | None:
+        """Why the answer ends after these steps, or `None` if another step follows."""
+        last = steps[-1]
+        if last["ended"] == "eos":
+            return "stop"
+        if last["ended"] == "context":
+            return "context"
+        if last["ended"] == "separator" and not last["text"].strip():
+            return "blank"
+        if self.step_budget(ledger) == 0:
+            return "length"
+        if len(steps) >= self.max_steps:
+            return "max_steps"
+        return "repetition" if self._repeats(steps) else None
+
+    def _repeats(self, steps: Sequence[Step]) -> bool:
+        recent = [step["text"] for step in steps[-4 * self.max_repeats :]]
+        return recent.count(recent[-1]) >= self.max_repeats

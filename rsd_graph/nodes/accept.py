@@ -1,0 +1,19 @@
+"""Accept: y_i = y^_i. The draft's words become the answer's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsd_graph.limits import Limits
+from rsd_graph.nodes._settle import accepted_steps, settle, tokens_of
+from rsd_graph.state import RSDState
+
+
+async def accept_step(state: RSDState, *, limits: Limits) -> dict[str, Any]:
+    """Settle every candidate of the run."""
+    steps = accepted_steps(state, len(state["candidates"]))
+    entry = {
+        "accepted_steps": len(steps),
+        "kept_draft_tokens": tokens_of(state["candidates"]),
+    }
+    return settle(state, steps, entry, limits)

@@ -1,0 +1,39 @@
+"""Input x: check the conversation and start with empty hands, whatever the thread did before."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import Any
+
+from rsd_graph.acceptance import derive_seed
+from rsd_graph.errors import InputError
+from rsd_graph.ledger import empty_ledger
+from rsd_graph.state import RSDInput
+
+
+async def begin(state: RSDInput) -> dict[str, Any]:
+    """Reset the state for a new answer and fix the seed of every random choice in it."""
+    conversation = state["conversation"]
+    if not conversation or not conversation[-1]["content"].strip():
+        raise InputError(
+            "The question is empty.",
+            expected="a conversation whose last message has text",
+            hint='Pass initial_state("your question"), or a non-empty list of messages.',
+        )
+    return {
+        "seed": _seed_of(state),
+        "steps": None,
+        "candidates": [],
+        "rewards": [],
+        "scoring_ms": 0.0,
+        "ledger": empty_ledger(),
+        "finish_reason": None,
+    }
+
+
+def _seed_of(state: RSDInput) -> int:
+    """Root seed of this answer: the caller's, made different for every conversation."""
+    seed = state.get("seed")
+    root = secrets.randbits(62) if seed is None else seed
+    return derive_seed(root, json.dumps(state["conversation"]), 0)

@@ -1,0 +1,20 @@
+"""Draft: the small model proposes what comes next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rsd_graph.ledger import add, add_usage
+from rsd_graph.lookahead import Drafter
+from rsd_graph.nodes._request import StepOptions
+from rsd_graph.state import RSDState
+
+
+async def draft_step(state: RSDState, *, drafter: Drafter, options: StepOptions) -> dict[str, Any]:
+    """y^_i ~ P_m(. | z_i), or a run of consecutive drafts if the drafter runs ahead."""
+    candidates = await drafter.write_run(options.request(state, role="draft"))
+    entry = {
+        "draft": add_usage(*(candidate["usage"] for candidate in candidates)),
+        "drafted_steps": len(candidates),
+    }
+    return {"candidates": candidates, "rewards": [], "ledger": add(state["ledger"], entry)}

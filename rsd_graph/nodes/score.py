@@ -1,0 +1,53 @@
+"""Score: the PRM rates what was drafted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from rsd_graph.errors import RSDError
+from rsd_graph.ledger import add
+from rsd_graph.nodes._request import StepOptions
+from rsd_graph.providers.base import RewardModel, Scores, check_scores
+from rsd_graph.state import Candidate, RSDState
+
+OnPRMError = Literal["raise", "target"]
+
+
+async def score_steps(
+    state: RSDState, *, prm: RewardModel, options: StepOptions, on_error: OnPRMError
+) -> dict[str, Any]:
+    """r_i = r(y^_i | z_i) for every candidate that can be judged; `None` for the others."""
+    candidates = state["candidates"]
+    judged = candidates[: _judgeable(candidates)]
+    started = time.perf_counter()
+    rewards: list[float | None] = [None] * len(candidates)
+    entry: dict[str, Any] = {}
+    if judged:
+        try:
+            scores = await _checked_scores(prm, state, judged, options)
+            rewards[: len(judged)] = scores.rewards
+            entry = {"prm": scores.usage, "scored_steps": len(judged)}
+        except RSDError:
+            if on_error == "raise":
+                raise
+            entry = {"prm_failures": 1}
+    elapsed = (time.perf_counter() - started) * 1000
+    return {"rewards": rewards, "scoring_ms": elapsed, "ledger": add(state["ledger"], entry)}
+
+
+async def _checked_scores(
+    prm: RewardModel, state: RSDState, judged: Sequence[Candidate], options: StepOptions
+) -> Scores:
+    scores = await prm.score(options.prefix(state), judged)
+    check_scores(scores, judged, prm)
+    return scores
+
+
+def _judgeable(candidates: Sequence[Candidate]) -> int:
+    """How many candidates are whole steps: a blank or cut-off one is no step and is never scored."""
+    for index, candidate in enumerate(candidates):
+        if not candidate["text"].strip() or candidate["ended"] in ("length", "context"):
+            return index
+    return len(candidates)

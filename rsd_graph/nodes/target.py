@@ -1,0 +1,47 @@
+"""Target: y_i ~ P_M(. | z_i). The large model writes the rejected step anew; it is not re-scored."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from rsd_graph.errors import ContextOverflowError
+from rsd_graph.nodes._request import StepOptions
+from rsd_graph.nodes._settle import accepted_steps, rewritten_step, settle, tokens_of
+from rsd_graph.providers.base import StepModel
+from rsd_graph.state import Candidate, RSDState
+
+
+async def target_step(
+    state: RSDState,
+    *,
+    model: StepModel,
+    options: StepOptions,
+    accepted: Callable[[RSDState], int],
+) -> dict[str, Any]:
+    """Settle the candidates before the first rejection, then the target's step in its place."""
+    count = accepted(state)
+    kept, rejected, unused = _split(state["candidates"], count)
+    candidate = await model.write_step(options.request(state, role="target", ahead=kept))
+    if candidate["ended"] == "context" and not (candidate["text"] or kept or state["steps"]):
+        raise ContextOverflowError(
+            "the question alone fills the model's context.",
+            role="target",
+            expected="a prompt that leaves room for an answer",
+            hint="Shorten the conversation or serve the target with a longer context.",
+        )
+    steps = [*accepted_steps(state, count), rewritten_step(state, count, candidate)]
+    entry = {
+        "target": candidate["usage"],
+        "accepted_steps": count,
+        "target_steps": 1,
+        "kept_draft_tokens": tokens_of(kept),
+        "discarded_draft_tokens": tokens_of(rejected),
+        "wasted_draft_tokens": tokens_of(unused),
+    }
+    return settle(state, steps, entry, options.limits)
+
+
+def _split(run: list[Candidate], count: int) -> tuple[list[Candidate], ...]:
+    """The accepted candidates, the rejected one, and those that came after it for nothing."""
+    return run[:count], run[count : count + 1], run[count + 1 :]

@@ -1,0 +1,150 @@
+"""The two seams of this package: *writes the next step* and *scores these steps*.
+
+Whatever implements `StepModel` can sit in the draft's or the target's seat; whatever implements
+`RewardModel` can sit in the PRM's. Batching is the servers' business: one call, one answer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
+
+from rsd_graph.errors import ConfigurationError, RewardError
+from rsd_graph.ledger import Usage
+from rsd_graph.state import Candidate, Message, Step, join_steps
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. Sent in full with every request: no server default leaks in.
+
+    Attributes:
+        temperature: 0 is greedy (the paper's setting).
+        top_p: Nucleus mass in (0, 1].
+        top_k: 0 means no limit.
+        min_p: 0 means off.
+        repetition_penalty: 1 means off.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what every server refuses, before anything is spent."""
+        if not 0 <= self.temperature <= 2 or not 0 < self.top_p <= 1:
+            raise ConfigurationError(
+                f"temperature={self.temperature}, top_p={self.top_p} cannot be sampled from.",
+                expected="0 <= temperature <= 2 and 0 < top_p <= 1",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What has been said: the conversation and the settled steps of the answer in progress."""
+
+    conversation: Sequence[Message]
+    steps: Sequence[Step | Candidate] = ()
+    separator: str = "\n\n"
+
+    @property
+    def text(self) -> str:
+        """The assistant's text so far, to be continued exactly."""
+        return join_steps(self.steps, self.separator)
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """One step to be written after *prefix*, of at most *max_tokens* tokens."""
+
+    prefix: Prefix
+    max_tokens: int
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a PRM said about a run of candidates.
+
+    Attributes:
+        rewards: One per candidate, in order, inside the model's `reward_range`.
+        usage: What it cost.
+        step_rewards: Every reward the model reported, settled steps included, where it reports
+            more than was asked; kept for audits and calibration.
+    """
+
+    rewards: Sequence[float]
+    usage: Usage
+    step_rewards: Sequence[float] = ()
+
+
+@runtime_checkable
+class StepModel(Protocol):
+    """Writes the next step: the seat of draft and target."""
+
+    async def write_step(self, request: StepRequest) -> Candidate:
+        """Continue the prefix up to the next separator, the end of the answer, or a limit.
+
+        Raises:
+            ProviderError: The endpoint failed; see `rsd_graph.errors`.
+        """
+        ...
+
+
+@runtime_checkable
+class RewardModel(Protocol):
+    """Scores drafted steps: the seat of the PRM."""
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """Lowest and highest reward this model can give; infinities are allowed."""
+        ...
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """One reward for each candidate, each judged after all before it.
+
+        Raises:
+            ProviderError: The endpoint failed; see `rsd_graph.errors`.
+        """
+        ...
+
+
+@runtime_checkable
+class TextScorer(Protocol):
+    """A step model that can also say how probable a given text is (likelihood-ratio weighting)."""
+
+    async def log_probability(self, prefix: Prefix, text: str) -> tuple[float, Usage]:
+        """Natural log-probability of *text* after *prefix* at temperature 1, and its cost."""
+        ...
+
+
+def check_scores(scores: Scores, candidates: Sequence[Candidate], prm: RewardModel) -> None:
+    """Refuse rewards that cannot be trusted; nothing is ever accepted on a bad reward.
+
+    Raises:
+        RewardError: Not one reward per candidate, or one is NaN or out of the declared range.
+    """
+    endpoint = str(getattr(prm, "endpoint", "")) or None
+    if len(scores.rewards) != len(candidates):
+        raise RewardError(
+            f"{len(scores.rewards)} rewards for {len(candidates)} steps.",
+            role="prm",
+            endpoint=endpoint,
+            expected="exactly one reward per step",
+            hint="Does a step contain the PRM's own step tag, or is the tag wrong for this model?",
+        )
+    low, high = prm.reward_range
+    for index, reward in enumerate(scores.rewards):
+        if math.isnan(reward) or not low <= reward <= high:
+            raise RewardError(
+                f"reward {reward} for step {index + 1} of {len(candidates)}.",
+                role="prm",
+                endpoint=endpoint,
+                expected=f"a number in [{low}, {high}]",
+                hint="Check the read-out (activation, label order) of this PRM.",
+            )
