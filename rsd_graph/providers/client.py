@@ -1,0 +1,147 @@
+"""One endpoint's HTTP: a shared pool, a limit, a timeout, retries, and errors in our words."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import httpx2
+import openai
+
+from rsd_graph.errors import MalformedResponseError
+from rsd_graph.providers._http_errors import mapped_errors
+from rsd_graph.providers._retry import with_retries
+from rsd_graph.providers.endpoint import Endpoint
+
+_IDLE_SECONDS = 4.0
+"""Idle connections are dropped before a server's usual five-second keep-alive can race us."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """What belongs to one event loop: connections and the queue for them."""
+
+    sdk: openai.AsyncOpenAI
+    turn: asyncio.Semaphore
+    closing: AsyncGenerator[None, None]
+
+
+class Client:
+    """Speaks JSON to one endpoint from any event loop; safe to share between many answers.
+
+    Cancelling a call closes its request, which makes the server stop its work.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self.endpoint = endpoint
+        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """POST *body* to the route *path* under the server's root; the JSON answer.
+
+        Raises:
+            ProviderError: Anything but a well-formed answer, after the endpoint's retries.
+        """
+        return await with_retries(self.endpoint.retry, self._exchange, "POST", path, body)
+
+    async def get(self, path: str) -> Any:
+        """GET the route *path* under the server's root; the JSON answer."""
+        return await with_retries(self.endpoint.retry, self._exchange, "GET", path)
+
+    async def _exchange(self, method: str, path: str, body: Any = None) -> Any:
+        pool = await self._pool()
+        async with pool.turn:
+            with mapped_errors(self.endpoint):
+                response = await _send(pool.sdk, method, self.endpoint.root + path, body)
+        return self._json(response)
+
+    def _json(self, response: httpx2.Response) -> Any:
+        try:
+            return response.json()
+        except ValueError as error:
+            raise self.malformed(f"not JSON: {response.text[:80]!r}") from error
+
+    def malformed(self, what: str) -> MalformedResponseError:
+        """The error for an answer that is not what the protocol promises."""
+        return MalformedResponseError(
+            f"the answer cannot be used: {what}.",
+            role=self.endpoint.role,
+            endpoint=str(self.endpoint),
+            hint="Does the provider in the endpoint string match the server?",
+        )
+
+    @asynccontextmanager
+    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[Any]]:
+        """POST *body* and yield the JSON events of the answer's stream; never retried.
+
+        Leaving the block closes the request.
+        """
+        pool = await self._pool()
+        async with pool.turn:
+            with mapped_errors(self.endpoint):
+                response = await _send(pool.sdk, "POST", self.endpoint.root + path, body, True)
+            try:
+                yield self._events(response)
+            finally:
+                await response.aclose()
+
+    async def _events(self, response: httpx2.Response) -> AsyncIterator[Any]:
+        """The data of server-sent events; comments and the final [DONE] are not data."""
+        with mapped_errors(self.endpoint):
+            async for line in response.aiter_lines():
+                if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
+                    yield json.loads(data)
+
+    async def _pool(self) -> _Pool:
+        loop = asyncio.get_running_loop()
+        pool = self._pools.get(loop)
+        if pool is None:
+            sdk = _sdk(self.endpoint)
+            pool = _Pool(sdk, asyncio.Semaphore(self.endpoint.max_concurrency), _closing(sdk))
+            self._pools[loop] = pool
+            await anext(pool.closing)
+        return pool
+
+    async def aclose(self) -> None:
+        """Close this event loop's connections; ending the loop or dropping the client does too."""
+        pool = self._pools.pop(asyncio.get_running_loop(), None)
+        if pool is not None:
+            await pool.closing.aclose()
+
+
+async def _closing(sdk: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
+    """Close *sdk* when this generator is: event loops close theirs as they shut down."""
+    try:
+        yield
+    finally:
+        await sdk.close()
+
+
+async def _send(
+    sdk: openai.AsyncOpenAI, method: str, url: str, body: dict[str, Any] | None, stream: bool = False
+) -> httpx2.Response:
+    if method == "GET":
+        return await sdk.get(url, cast_to=httpx2.Response)
+    return await sdk.post(url, cast_to=httpx2.Response, body=body, stream=stream)
+
+
+def _sdk(endpoint: Endpoint) -> openai.AsyncOpenAI:
+    """The SDK as a plain HTTP client: its retries off, its pool as wide as our limit."""
+    limits = httpx2.Limits(
+        max_connections=endpoint.max_concurrency,
+        max_keepalive_connections=endpoint.max_concurrency,
+        keepalive_expiry=_IDLE_SECONDS,
+    )
+    key = endpoint.api_key.get_secret_value() if endpoint.api_key else "EMPTY"
+    return openai.AsyncOpenAI(
+        base_url=endpoint.url,
+        api_key=key,
+        max_retries=0,
+        timeout=httpx2.Timeout(endpoint.timeout, connect=min(10.0, endpoint.timeout)),
+        http_client=openai.DefaultAioHttpClient(limits=limits),
+    )
