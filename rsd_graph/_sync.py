@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import functools
 import threading
-from collections.abc import Coroutine
+from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
@@ -57,3 +57,19 @@ def _copy_outcome(result: Future[T], task: asyncio.Task[T]) -> None:
         result.set_exception(error)
     else:
         result.set_result(task.result())
+
+
+def iterate_sync(items: AsyncGenerator[T, None]) -> Iterator[T]:
+    """Iterate *items* from sync code; leaving the loop early closes them."""
+    try:
+        while True:
+            try:
+                yield run_sync(_next(items))
+            except StopAsyncIteration:
+                return
+    finally:
+        run_sync(items.aclose())
+
+
+async def _next(items: AsyncGenerator[T, None]) -> T:
+    return await anext(items)

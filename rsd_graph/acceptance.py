@@ -92,7 +92,7 @@ def hybrid(beta: float = 1.0) -> Weighting:
 
 
 def seeded_uniform(seed: int, index: int) -> float:
-    """u in [0, 1) as a pure function of the run's seed and the step's index."""
+    """U in [0, 1) as a pure function of the run's seed and the step's index."""
     return derive_seed(seed, "accept", index) / 2**63
 
 
@@ -148,8 +148,11 @@ def check_delta(accept: Criterion, reward_range: tuple[float, float]) -> None:
 
 def _weight(accept: Criterion, reward: float) -> float:
     weight = float(accept(reward))
-    _require(0 <= weight <= 1, f"The acceptance criterion returned {weight} for reward {reward}, "
-        "which is not a probability.")
+    _require(
+        0 <= weight <= 1,
+        f"The acceptance criterion returned {weight} for reward {reward}, "
+        "which is not a probability.",
+    )
     return weight
 
 

@@ -1,16 +1,16 @@
-"""THE ALGORITHM. Reward-Guided Speculative Decoding (Liao et al., ICML 2025) as a state graph.
+r"""THE ALGORITHM. Reward-Guided Speculative Decoding (Liao et al., ICML 2025) as a state graph.
 
-    START -> begin -> draft -> score --accept_or_reject--> accept --continue_or_finish--> draft | END
-                                                      \\--> target --continue_or_finish--> draft | END
+START -> begin -> draft -> score --accept_or_reject--> accept --continue_or_finish--> draft | END
+\--> target --continue_or_finish--> draft | END
 """
 
 from __future__ import annotations
 
 from functools import partial
 
-from langgraph.graph import END, START, StateGraph
+from langgraph.graph import END, START
 
-from rsd_graph._runnable import Node, Router
+from rsd_graph._runnable import Node, Router, RSDGraph
 from rsd_graph.acceptance import (
     Criterion,
     Uniform,
@@ -20,12 +20,12 @@ from rsd_graph.acceptance import (
     seeded_uniform,
 )
 from rsd_graph.limits import Limits
-from rsd_graph.lookahead import Drafter
+from rsd_graph.lookahead import Drafter, Lookahead
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
 from rsd_graph.nodes._request import StepOptions
 from rsd_graph.nodes.score import OnPRMError
 from rsd_graph.providers.base import RewardModel, Sampling, StepModel
-from rsd_graph.state import RSDInput, RSDOutput, RSDState
+from rsd_graph.state import RSDState
 
 
 def create_rsd_graph(
@@ -37,9 +37,10 @@ def create_rsd_graph(
     sampling: Sampling = Sampling(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
     step_separator: str = "\n\n",
+    lookahead: Lookahead = 0,
     on_prm_error: OnPRMError = "raise",
     uniform: Uniform = seeded_uniform,
-) -> StateGraph[RSDState, None, RSDInput, RSDOutput]:
+) -> RSDGraph:
     """Build the RSD graph, uncompiled: compile it alone or add it to a graph of yours.
 
     Raises:
@@ -47,13 +48,12 @@ def create_rsd_graph(
     """
     check_delta(accept, prm.reward_range)
     options = StepOptions(sampling, limits, step_separator)
+    drafter = Drafter(draft, lookahead)
 
     def accepted(state: RSDState) -> int:
         """How many candidates the criterion accepts before it rejects one."""
         seed, index = state["seed"], len(state["steps"])
-        return accepted_run(
-            state["rewards"], accept, seed=seed, first_index=index, uniform=uniform
-        )
+        return accepted_run(state["rewards"], accept, seed=seed, first_index=index, uniform=uniform)
 
     def accept_or_reject(state: RSDState) -> str:
         # Algorithm 1: y_i = y^_i if A_omega(r_i), else y_i ~ P_M(. | z_i)
@@ -63,16 +63,21 @@ def create_rsd_graph(
         # Algorithm 1: until EOS in y_i or length >= N
         return END if state["finish_reason"] else "draft"
 
+    def abandon(state: RSDState) -> None:
+        drafter.discard(state.get("seed", 0))
+
     nodes = {
         "begin": begin,
-        "draft": partial(draft_step, drafter=Drafter(draft), options=options),
+        "draft": partial(draft_step, drafter=drafter, options=options),
         "score": partial(score_steps, prm=prm, options=options, on_error=on_prm_error),
         "accept": partial(accept_step, limits=limits),
-        "target": partial(target_step, model=target, options=options, accepted=accepted),
+        "target": partial(
+            target_step, model=target, drafter=drafter, options=options, accepted=accepted
+        ),
     }
-    graph = StateGraph(RSDState, input_schema=RSDInput, output_schema=RSDOutput)
+    graph = RSDGraph(drafter)
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node))
+        graph.add_node(name, Node(name, node, on_abort=abandon))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")

@@ -112,7 +112,9 @@ def _add(total: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     """Add numbers key by key, one level of nesting deep."""
     result = dict(total)
     for key, value in entry.items():
-        result[key] = _add(result[key], value) if isinstance(value, Mapping) else result[key] + value
+        result[key] = (
+            _add(result[key], value) if isinstance(value, Mapping) else result[key] + value
+        )
     return result
 
 
@@ -178,6 +180,4 @@ def flops(ledger: Ledger, parameters: PerRole) -> dict[str, float]:
 
 
 def _dot(tokens: PerRole, weights: PerRole) -> float:
-    return (
-        tokens.draft * weights.draft + tokens.target * weights.target + tokens.prm * weights.prm
-    )
+    return tokens.draft * weights.draft + tokens.target * weights.target + tokens.prm * weights.prm

@@ -1,5 +1,6 @@
 """When an answer ends. Per answer, never shared between answers (the paper's code shares one
-"patience" counter between all questions of a batch and cuts them all short)."""
+"patience" counter between all questions of a batch and cuts them all short).
+"""
 
 from __future__ import annotations
 
@@ -7,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.ledger import Ledger, settled_tokens
-from rsd_graph.state import FinishReason, Step
+from rsd_graph.state import Candidate, FinishReason, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +34,12 @@ class Limits:
             if getattr(self, name) < 1:
                 raise ConfigurationError(f"{name}={getattr(self, name)}.", expected="at least 1")
 
-    def step_budget(self, ledger: Ledger, spent: int = 0) -> int:
-        """Tokens the next step may use: the smaller of the step's cap and what is left.
+    def step_budget(self, spent: int) -> int:
+        """Tokens the next step may use after *spent* tokens of answer."""
+        return max(0, min(self.max_step_tokens, self.max_tokens - spent))
 
-        *spent* counts tokens that are accepted but not yet in the ledger.
-        """
-        left = self.max_tokens - settled_tokens(ledger) - spent
-        return max(0, min(self.max_step_tokens, left))
-
-    def finish_reason(self, steps: Sequence[Step], ledger: Ledger) -> FinishReason | None:
-        """Why the answer ends after these steps, or `None` if another step follows."""
+    def finish_reason(self, steps: Sequence[Step | Candidate], spent: int) -> FinishReason | None:
+        """Why the answer ends after these steps of *spent* tokens; `None` if another follows."""
         last = steps[-1]
         if last["ended"] == "eos":
             return "stop"
@@ -51,12 +47,12 @@ class Limits:
             return "context"
         if last["ended"] == "separator" and not last["text"].strip():
             return "blank"
-        if self.step_budget(ledger) == 0:
+        if self.step_budget(spent) == 0:
             return "length"
         if len(steps) >= self.max_steps:
             return "max_steps"
         return "repetition" if self._repeats(steps) else None
 
-    def _repeats(self, steps: Sequence[Step]) -> bool:
+    def _repeats(self, steps: Sequence[Step | Candidate]) -> bool:
         recent = [step["text"] for step in steps[-4 * self.max_repeats :]]
         return recent.count(recent[-1]) >= self.max_repeats

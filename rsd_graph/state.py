@@ -6,10 +6,10 @@ The words are the paper's: a *candidate* is a drafted step under decision, a *st
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NotRequired
 
 from langgraph.channels import DeltaChannel
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import TypedDict
 
 from rsd_graph.ledger import Ledger, Usage
 

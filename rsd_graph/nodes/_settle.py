@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
 from typing import Any
 
 from rsd_graph._logging import get_logger
-from rsd_graph.ledger import Ledger, add
+from rsd_graph.ledger import add, settled_tokens
 from rsd_graph.limits import Limits
 from rsd_graph.state import Candidate, RSDState, Step
 
@@ -32,10 +32,10 @@ def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
 
 
 def settle(
-    state: RSDState, steps: list[Step], entry: dict[str, Any], limits: Limits
+    state: RSDState, steps: list[Step], limits: Limits, *entries: dict[str, Any]
 ) -> dict[str, Any]:
-    """The update that appends *steps*, books *entry*, and says whether the answer is finished."""
-    ledger = add(state["ledger"], entry)
+    """The update that appends *steps*, books *entries*, and says if the answer is finished."""
+    ledger = functools.reduce(add, entries, state["ledger"])
     for offset, step in enumerate(steps):
         _log(step, len(state["steps"]) + offset)
     return {
@@ -43,17 +43,8 @@ def settle(
         "candidates": [],
         "rewards": [],
         "ledger": ledger,
-        "finish_reason": _finish_reason(state, steps, ledger, limits),
+        "finish_reason": limits.finish_reason([*state["steps"], *steps], settled_tokens(ledger)),
     }
-
-
-def _finish_reason(state: RSDState, steps: list[Step], ledger: Ledger, limits: Limits) -> Any:
-    return limits.finish_reason([*state["steps"], *steps], ledger)
-
-
-def tokens_of(candidates: Sequence[Candidate]) -> int:
-    """Tokens generated for these candidates."""
-    return sum(candidate["usage"]["completion_tokens"] for candidate in candidates)
 
 
 def _step(

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rsd_graph.limits import Limits
-from rsd_graph.nodes._settle import accepted_steps, settle, tokens_of
+from rsd_graph.nodes._request import tokens_of
+from rsd_graph.nodes._settle import accepted_steps, settle
 from rsd_graph.state import RSDState
 
 
@@ -16,4 +17,4 @@ async def accept_step(state: RSDState, *, limits: Limits) -> dict[str, Any]:
         "accepted_steps": len(steps),
         "kept_draft_tokens": tokens_of(state["candidates"]),
     }
-    return settle(state, steps, entry, limits)
+    return settle(state, steps, limits, entry)

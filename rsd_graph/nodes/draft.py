@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from rsd_graph.ledger import add, add_usage
@@ -12,7 +13,8 @@ from rsd_graph.state import RSDState
 
 async def draft_step(state: RSDState, *, drafter: Drafter, options: StepOptions) -> dict[str, Any]:
     """y^_i ~ P_m(. | z_i), or a run of consecutive drafts if the drafter runs ahead."""
-    candidates = await drafter.write_run(options.request(state, role="draft"))
+    request_after = partial(options.draft_request, state)
+    candidates = await drafter.write_run(state["seed"], request_after)
     entry = {
         "draft": add_usage(*(candidate["usage"] for candidate in candidates)),
         "drafted_steps": len(candidates),

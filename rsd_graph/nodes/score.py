@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any, Literal
 
 from rsd_graph.errors import RSDError
 from rsd_graph.ledger import add
-from rsd_graph.nodes._request import StepOptions
+from rsd_graph.nodes._request import StepOptions, is_judgeable
 from rsd_graph.providers.base import RewardModel, Scores, check_scores
 from rsd_graph.state import Candidate, RSDState
 
@@ -20,7 +21,7 @@ async def score_steps(
 ) -> dict[str, Any]:
     """r_i = r(y^_i | z_i) for every candidate that can be judged; `None` for the others."""
     candidates = state["candidates"]
-    judged = candidates[: _judgeable(candidates)]
+    judged = list(takewhile(is_judgeable, candidates))
     started = time.perf_counter()
     rewards: list[float | None] = [None] * len(candidates)
     entry: dict[str, Any] = {}
@@ -43,11 +44,3 @@ async def _checked_scores(
     scores = await prm.score(options.prefix(state), judged)
     check_scores(scores, judged, prm)
     return scores
-
-
-def _judgeable(candidates: Sequence[Candidate]) -> int:
-    """How many candidates are whole steps: a blank or cut-off one is no step and is never scored."""
-    for index, candidate in enumerate(candidates):
-        if not candidate["text"].strip() or candidate["ended"] in ("length", "context"):
-            return index
-    return len(candidates)

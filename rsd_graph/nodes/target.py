@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from rsd_graph.errors import ContextOverflowError
-from rsd_graph.nodes._request import StepOptions
-from rsd_graph.nodes._settle import accepted_steps, rewritten_step, settle, tokens_of
+from rsd_graph.lookahead import Drafter
+from rsd_graph.nodes._request import StepOptions, tokens_of
+from rsd_graph.nodes._settle import accepted_steps, rewritten_step, settle
 from rsd_graph.providers.base import StepModel
 from rsd_graph.state import Candidate, RSDState
 
@@ -16,10 +17,12 @@ async def target_step(
     state: RSDState,
     *,
     model: StepModel,
+    drafter: Drafter,
     options: StepOptions,
     accepted: Callable[[RSDState], int],
 ) -> dict[str, Any]:
     """Settle the candidates before the first rejection, then the target's step in its place."""
+    waste = drafter.discard(state["seed"])
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
     candidate = await model.write_step(options.request(state, role="target", ahead=kept))
@@ -39,7 +42,7 @@ async def target_step(
         "discarded_draft_tokens": tokens_of(rejected),
         "wasted_draft_tokens": tokens_of(unused),
     }
-    return settle(state, steps, entry, options.limits)
+    return settle(state, steps, options.limits, entry, waste)
 
 
 def _split(run: list[Candidate], count: int) -> tuple[list[Candidate], ...]:

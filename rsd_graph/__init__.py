@@ -1,0 +1,101 @@
+"""Reward-Guided Speculative Decoding as a LangGraph graph and a LangChain chat model.
+
+Start at `graph.py`: it is the algorithm.
+"""
+
+from rsd_graph.acceptance import (
+    Weighting,
+    clipping,
+    constant,
+    hybrid,
+    likelihood_ratio,
+    logistic,
+    reward_threshold,
+    sigmoidal,
+)
+from rsd_graph.chat_models import ChatRSD
+from rsd_graph.errors import (
+    AuthenticationError,
+    BadRequestError,
+    CapabilityError,
+    ConfigurationError,
+    ContextOverflowError,
+    EndpointConnectionError,
+    EndpointTimeoutError,
+    InputError,
+    MalformedResponseError,
+    ModelNotFoundError,
+    ProviderError,
+    RateLimitError,
+    RewardError,
+    RSDError,
+    ScriptExhaustedError,
+    ServerError,
+    UnsupportedRouteError,
+)
+from rsd_graph.graph import create_rsd_graph
+from rsd_graph.ledger import Ledger, PerRole, Usage, acceptance_rate, flops
+from rsd_graph.limits import Limits
+from rsd_graph.providers.base import Prefix, RewardModel, Sampling, Scores, StepModel, StepRequest
+from rsd_graph.providers.endpoint import Endpoint, RetryPolicy
+from rsd_graph.providers.registry import reward_model, step_model
+from rsd_graph.providers.scripted import ScriptedRewardModel, ScriptedStepModel, candidate
+from rsd_graph.state import Candidate, Message, RSDState, Step, answer_text, initial_state
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "AuthenticationError",
+    "BadRequestError",
+    "Candidate",
+    "CapabilityError",
+    "ChatRSD",
+    "ConfigurationError",
+    "ContextOverflowError",
+    "Endpoint",
+    "EndpointConnectionError",
+    "EndpointTimeoutError",
+    "InputError",
+    "Ledger",
+    "Limits",
+    "MalformedResponseError",
+    "Message",
+    "ModelNotFoundError",
+    "PerRole",
+    "Prefix",
+    "ProviderError",
+    "RSDError",
+    "RSDState",
+    "RateLimitError",
+    "RetryPolicy",
+    "RewardError",
+    "RewardModel",
+    "Sampling",
+    "Scores",
+    "ScriptExhaustedError",
+    "ScriptedRewardModel",
+    "ScriptedStepModel",
+    "ServerError",
+    "Step",
+    "StepModel",
+    "StepRequest",
+    "UnsupportedRouteError",
+    "Usage",
+    "Weighting",
+    "__version__",
+    "acceptance_rate",
+    "answer_text",
+    "candidate",
+    "clipping",
+    "constant",
+    "create_rsd_graph",
+    "flops",
+    "hybrid",
+    "initial_state",
+    "likelihood_ratio",
+    "logistic",
+    "reward_model",
+    "reward_threshold",
+    "sigmoidal",
+    "step_model",
+]
