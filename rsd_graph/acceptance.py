@@ -25,7 +25,7 @@ from dataclasses import dataclass, field
 from rsd_graph.errors import ConfigurationError
 
 Criterion = Callable[[float], float]
-"""omega: the reward of a draft step -> the probability of accepting it (a `bool` counts as 0 or 1)."""
+"""omega: reward of a draft step -> probability of accepting it (a `bool` counts as 0 or 1)."""
 
 Uniform = Callable[[int, int], float]
 """(seed of the run, index of the step) -> u in [0, 1); a pure function, so that runs replay."""

@@ -167,10 +167,10 @@ class _Chain:
         ready = len(self._written) - self._taken
         self._write_until(self._taken + max(1, ready) + depth)
         while len(self._written) == self._taken:
-            await self._arrived.wait()
-            self._arrived.clear()
             if self._worker and self._worker.done():
                 self._worker.result()  # raises what stopped the writing
+            await self._arrived.wait()
+            self._arrived.clear()
         run = self._written[self._taken :]
         self._taken = len(self._written)
         self._write_until(self._taken + depth)
@@ -179,10 +179,10 @@ class _Chain:
 
     def _write_until(self, goal: int) -> None:
         self._goal = goal
-        if self._worker is None or (self._worker.done() and not self._worker.cancelled()):
+        if self._worker is None or (self._worker.done() and not _failed(self._worker)):
             self._worker = asyncio.get_running_loop().create_task(self._write())
             # An error nobody comes to hear about is dropped with the chain.
-            self._worker.add_done_callback(lambda task: task.cancelled() or task.exception())
+            self._worker.add_done_callback(_failed)
 
     async def _write(self) -> None:
         """Write step after step up to the goal or the end of the answer."""
@@ -221,6 +221,10 @@ class _Chain:
         request, started = self._in_flight
         tokens = self._pace.tokens_within(_ms_since(started), request.max_tokens)
         return {"cancelled_calls": 1, "cancelled_draft_tokens": tokens}
+
+
+def _failed(worker: asyncio.Task[None]) -> bool:
+    return worker.cancelled() or worker.exception() is not None
 
 
 def _key(request: StepRequest) -> tuple[object, ...]:

@@ -111,7 +111,7 @@ class HostState(TypedDict):
 
 
 async def test_embedded_in_a_host_graph_with_other_state_and_context() -> None:
-    """As a node of a host graph it reads `conversation`, writes `steps`, and touches nothing else."""
+    """In a host graph it reads `conversation`, writes `steps`, and touches nothing else."""
     run = Scripted(["a", END_STEP], [0.9, 0.9])
     host = StateGraph(HostState, context_schema=dict)
     host.add_node("think", run.graph.compile())
