@@ -16,6 +16,9 @@ from rsd_graph.errors import RSDError
 from rsd_graph.lookahead import Drafter
 from rsd_graph.state import RSDInput, RSDOutput, RSDState
 
+NodeFunction = Callable[[Any], Awaitable[dict[str, Any]]]
+"""State of one answer -> the update of it."""
+
 
 class Node(Runnable[RSDState, dict[str, Any]]):
     """An async node that sync graphs can run too.
@@ -27,7 +30,7 @@ class Node(Runnable[RSDState, dict[str, Any]]):
     def __init__(
         self,
         name: str,
-        function: Callable[[RSDState], Awaitable[dict[str, Any]]],
+        function: NodeFunction,
         on_abort: Callable[[RSDState], object],
     ) -> None:
         self.name = name

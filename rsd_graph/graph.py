@@ -10,7 +10,7 @@ from functools import partial
 
 from langgraph.graph import END, START
 
-from rsd_graph._runnable import Node, Router, RSDGraph
+from rsd_graph._runnable import Node, NodeFunction, Router, RSDGraph
 from rsd_graph.acceptance import (
     Criterion,
     Uniform,
@@ -66,7 +66,7 @@ def create_rsd_graph(
     def abandon(state: RSDState) -> None:
         drafter.discard(state.get("seed", 0))
 
-    nodes = {
+    nodes: dict[str, NodeFunction] = {
         "begin": begin,
         "draft": partial(draft_step, drafter=drafter, options=options),
         "score": partial(score_steps, prm=prm, options=options, on_error=on_prm_error),

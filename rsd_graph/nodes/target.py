@@ -1,4 +1,4 @@
-"""Target: y_i ~ P_M(. | z_i). The large model writes the rejected step anew; it is not re-scored."""
+"""Target: y_i ~ P_M(. | z_i). The large model writes the rejected step anew, unscored."""
 
 from __future__ import annotations
 
