@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import contextvars
 import functools
 import threading
@@ -17,8 +18,26 @@ T = TypeVar("T")
 def _background_loop() -> asyncio.AbstractEventLoop:
     """A daemon thread's event loop, started at the first sync call of the process."""
     loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="rsd-graph", daemon=True).start()
+    thread = threading.Thread(target=loop.run_forever, name="rsd-graph", daemon=True)
+    thread.start()
+    atexit.register(_end, loop, thread)
     return loop
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """As the process ends: cancel what still runs and close what is open, as `asyncio.run` does."""
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join(timeout=1)
+    if not loop.is_running():
+        loop.run_until_complete(_close(asyncio.all_tasks(loop)))
+        loop.close()
+
+
+async def _close(tasks: set[asyncio.Task[Any]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:

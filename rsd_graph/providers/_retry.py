@@ -10,7 +10,7 @@ from tenacity import (
     RetryCallState,
     retry_if_exception,
     stop_after_attempt,
-    stop_after_delay,
+    stop_before_delay,
     wait_exponential_jitter,
 )
 
@@ -32,7 +32,7 @@ async def with_retries(
     """
     backoff = wait_exponential_jitter(multiplier=policy.initial_wait, max=policy.max_wait)
     retrying = AsyncRetrying(
-        stop=stop_after_attempt(policy.attempts) | stop_after_delay(policy.max_seconds),
+        stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.max_seconds),
         wait=lambda state: max(backoff(state), _asked_wait(_error_of(state))),
         retry=retry_if_exception(lambda error: _is_worth_it(error, policy)),
         before_sleep=_log,
@@ -43,7 +43,8 @@ async def with_retries(
     except ProviderError as error:
         attempts = retrying.statistics["attempt_number"]
         if attempts > 1:
-            error.add_note(f"after {attempts} attempts")
+            seconds = retrying.statistics["delay_since_first_attempt"]
+            error.add_note(f"after {attempts} attempts in {seconds:.1f} s")
         raise
 
 

@@ -118,8 +118,14 @@ class RewardModel(Protocol):
 class TextScorer(Protocol):
     """A step model that can also say how probable a given text is (likelihood-ratio weighting)."""
 
-    async def log_probability(self, prefix: Prefix, text: str) -> tuple[float, Usage]:
-        """Natural log-probability of *text* after *prefix* at temperature 1, and its cost."""
+    async def log_probability(
+        self, prefix: Prefix, text: str, followed_by: str = ""
+    ) -> tuple[float, Usage]:
+        """Natural log-probability of *text* after *prefix* at temperature 1, and its cost.
+
+        *followed_by* is the separator if the text ended in it: not scored itself, but it decides
+        how the end of the text falls into tokens.
+        """
         ...
 
 

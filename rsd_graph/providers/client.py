@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, finalize, ref
 
 import httpx2
 import openai
 
-from rsd_graph.errors import MalformedResponseError
-from rsd_graph.providers._http_errors import mapped_errors
+from rsd_graph.errors import MalformedResponseError, RSDError
+from rsd_graph.providers._http_errors import mapped_errors, status_error
 from rsd_graph.providers._retry import with_retries
 from rsd_graph.providers.endpoint import Endpoint
 
@@ -47,24 +47,37 @@ class Client:
         Raises:
             ProviderError: Anything but a well-formed answer, after the endpoint's retries.
         """
+        answer, _ = await self.post_with_headers(path, body)
+        return answer
+
+    async def post_with_headers(
+        self, path: str, body: dict[str, Any]
+    ) -> tuple[Any, Mapping[str, str]]:
+        """Like `post`, with the answer's headers: some servers report their counts there."""
         return await with_retries(self.endpoint.retry, self._exchange, "POST", path, body)
 
     async def get(self, path: str) -> Any:
         """GET the route *path* under the server's root; the JSON answer."""
-        return await with_retries(self.endpoint.retry, self._exchange, "GET", path)
+        answer, _ = await with_retries(self.endpoint.retry, self._exchange, "GET", path)
+        return answer
 
-    async def _exchange(self, method: str, path: str, body: Any = None) -> Any:
+    async def _exchange(
+        self, method: str, path: str, body: Any = None
+    ) -> tuple[Any, Mapping[str, str]]:
         pool = await self._pool()
         async with pool.turn:
             with mapped_errors(self.endpoint):
-                response = await _send(pool.sdk, method, self.endpoint.root + path, body)
-        return self._json(response)
+                async with asyncio.timeout(self.endpoint.timeout):
+                    response = await _send(pool.sdk, method, self.endpoint.root + path, body)
+        return self._json(response), response.headers
 
     def _json(self, response: httpx2.Response) -> Any:
         try:
             return response.json()
         except ValueError as error:
-            raise self.malformed(f"not JSON: {response.text[:80]!r}") from error
+            kind = response.headers.get("content-type", "no content type")
+            what = f"{len(response.content)} bytes of {kind} are not JSON"
+            raise self.malformed(what) from error
 
     def malformed(self, what: str) -> MalformedResponseError:
         """The error for an answer that is not what the protocol promises."""
@@ -74,6 +87,20 @@ class Client:
             endpoint=str(self.endpoint),
             hint="Does the provider in the endpoint string match the server?",
         )
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Around the code that takes an answer apart: what is missing in it is the server's fault.
+
+        Raises:
+            MalformedResponseError: A field is missing or of the wrong type.
+        """
+        try:
+            yield
+        except RSDError:
+            raise  # ours already; some are ValueErrors
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+            raise self.malformed(f"{type(error).__name__} {error}") from error
 
     @asynccontextmanager
     async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[Any]]:
@@ -95,7 +122,16 @@ class Client:
         with mapped_errors(self.endpoint):
             async for line in response.aiter_lines():
                 if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
-                    yield json.loads(data)
+                    yield self._event(data)
+
+    def _event(self, data: str) -> Any:
+        """One event; a server that fails after its HTTP 200 says so in an event."""
+        with self.reading():
+            event = json.loads(data)
+        error = event.get("error") if isinstance(event, dict) else None
+        if error:
+            raise status_error(self.endpoint, _status_in(error), event, {})
+        return event
 
     async def _pool(self) -> _Pool:
         loop = asyncio.get_running_loop()
@@ -104,6 +140,7 @@ class Client:
             sdk = _sdk(self.endpoint)
             pool = _Pool(sdk, asyncio.Semaphore(self.endpoint.max_concurrency), _closing(sdk))
             self._pools[loop] = pool
+            finalize(self, _close_soon, ref(loop), pool.closing).atexit = False
             await anext(pool.closing)
         return pool
 
@@ -122,8 +159,20 @@ async def _closing(sdk: openai.AsyncOpenAI) -> AsyncGenerator[None, None]:
         await sdk.close()
 
 
+def _close_soon(loop: ref[asyncio.AbstractEventLoop], closing: AsyncGenerator[None, None]) -> None:
+    """The client is gone: close what it opened on *loop*, if that still runs."""
+    running = loop()
+    if running is not None and not running.is_closed():
+        running.call_soon_threadsafe(lambda: running.create_task(_close(closing)))
+
+
+async def _close(closing: AsyncGenerator[None, None]) -> None:
+    with suppress(RuntimeError):  # the loop shuts down and is closing it already
+        await closing.aclose()
+
+
 async def _send(
-    sdk: openai.AsyncOpenAI, method: str, url: str, body: dict[str, Any] | None, stream: bool = False
+    sdk: openai.AsyncOpenAI, method: str, url: str, body: Any, stream: bool = False
 ) -> httpx2.Response:
     if method == "GET":
         return await sdk.get(url, cast_to=httpx2.Response)
@@ -142,6 +191,13 @@ def _sdk(endpoint: Endpoint) -> openai.AsyncOpenAI:
         base_url=endpoint.url,
         api_key=key,
         max_retries=0,
-        timeout=httpx2.Timeout(endpoint.timeout, connect=min(10.0, endpoint.timeout)),
-        http_client=openai.DefaultAioHttpClient(limits=limits),
+        timeout=httpx2.Timeout(endpoint.timeout, connect=endpoint.connect_timeout),
+        http_client=openai.DefaultAioHttpClient(limits=limits, follow_redirects=False),
     )
+
+
+def _status_in(error: Any) -> int:
+    """The HTTP status inside an error event, whatever the server calls it."""
+    fields = error if isinstance(error, dict) else {}
+    code = fields.get("code") or fields.get("http_status_code")
+    return code if isinstance(code, int) and 400 <= code < 600 else 500

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -40,7 +40,7 @@ class CompletionRequest:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One generated token: its text, its log-probability, and its likeliest rivals' (itself too)."""
+    """One generated token: its text, its log-probability, and the likeliest tokens' there."""
 
     text: str
     logprob: float
@@ -61,8 +61,23 @@ class Completion:
 
     @property
     def logprob(self) -> float | None:
-        """Log-probability of the whole text, if the tokens were reported."""
-        return sum(token.logprob for token in self.tokens) if self.tokens else None
+        """See `log_probability_within`; `None` if the tokens were not reported."""
+        return log_probability_within(self.text, self.tokens) if self.tokens else None
+
+
+def log_probability_within(text: str, tokens: Iterable[Token]) -> float:
+    """Sum over the tokens that begin inside *text*: what ends it is not part of it.
+
+    The separator and the end-of-text token are left out, because servers disagree on reporting
+    them; a token that holds the last characters and the separator together counts in full.
+    """
+    total, position = 0.0, 0
+    for token in tokens:
+        if position >= len(text):
+            break
+        total += token.logprob
+        position += len(token.text)
+    return total
 
 
 class CompletionWire(Protocol):
@@ -89,7 +104,7 @@ class CompletionWire(Protocol):
 def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
     """*text* up to the first stop string in it, and whether there was one.
 
-    For servers that leave the stop string in, or run past it (protocols section 3.2).
+    For servers that leave the stop string in, or run past it, such as TGI.
     """
     found = [position for s in stop if (position := text.find(s)) >= 0]
     return (text[: min(found)], True) if found else (text, False)
@@ -157,9 +172,10 @@ class HostedModel:
 
     async def prompt(self, prefix: Prefix) -> str:
         """The rendered conversation followed by the answer so far, exactly."""
-        return await self._rendered(prefix.conversation) + prefix.text
+        return await self.render(prefix.conversation) + prefix.text
 
-    async def _rendered(self, conversation: Sequence[Message]) -> str:
+    async def render(self, conversation: Sequence[Message]) -> str:
+        """The conversation in the model's chat template, rendered once and remembered."""
         key = json.dumps(conversation)
         if key not in self._prompts:
             self._prompts[key] = await self.wire.render(conversation)
@@ -168,7 +184,9 @@ class HostedModel:
             self._prompts.popitem(last=False)
         return self._prompts[key]
 
-    async def log_probability(self, prefix: Prefix, text: str) -> tuple[float, Usage]:
+    async def log_probability(
+        self, prefix: Prefix, text: str, followed_by: str = ""
+    ) -> tuple[float, Usage]:
         """See `TextScorer`.
 
         Raises:
@@ -183,5 +201,5 @@ class HostedModel:
                 expected="a server with prompt log-probabilities, such as vLLM",
                 hint="Use a reward-based acceptance criterion with this server.",
             )
-        result: tuple[float, Usage] = await score(await self.prompt(prefix), text)
+        result: tuple[float, Usage] = await score(await self.prompt(prefix), text, followed_by)
         return result

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -32,7 +32,8 @@ class Endpoint:
     """The address of one served model.
 
     Attributes:
-        url: Base URL as the server's documentation gives it, with or without `/v1`.
+        url: Base URL as the server's documentation gives it, with or without `/v1`. Credentials
+            in it (`http://:key@host`) become the `api_key`.
         model: Model name the server expects; empty where the server serves just one.
         role: The seat this endpoint is used in; named in errors.
         api_key: Sent as a Bearer token; shown nowhere.
@@ -50,17 +51,24 @@ class Endpoint:
     retry: RetryPolicy = field(default_factory=RetryPolicy)
 
     def __post_init__(self) -> None:
-        """Refuse what is not an HTTP address; move credentials in it out of sight."""
-        parts = urlsplit(self.url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        """Refuse what cannot work; move credentials in the URL out of sight."""
+        parts = _split(self.url)
+        if parts is None:
             raise ConfigurationError(
                 "this is not the URL of an endpoint.",
                 role=self.role,
-                endpoint=self.url.rpartition("@")[2],
+                endpoint=self.url.rpartition("@")[2].partition("?")[0],
                 expected="http://host:port/v1 or https://host/v1",
             )
-        if parts.password and self.api_key is None:
-            object.__setattr__(self, "api_key", SecretStr(parts.password))
+        if self.timeout <= 0 or self.max_concurrency < 1:
+            raise ConfigurationError(
+                f"timeout={self.timeout:g}, max_concurrency={self.max_concurrency}.",
+                role=self.role,
+                expected="timeout > 0 and max_concurrency >= 1",
+            )
+        credentials = parts.password or parts.username
+        if credentials and self.api_key is None:
+            object.__setattr__(self, "api_key", SecretStr(unquote(credentials)))
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
         object.__setattr__(self, "url", urlunsplit(bare).rstrip("/"))
 
@@ -69,6 +77,11 @@ class Endpoint:
         """The server's root, for routes outside `/v1`."""
         return self.url.removesuffix("/v1")
 
+    @property
+    def connect_timeout(self) -> float:
+        """Seconds to wait for a connection: a dead host is noticed long before a slow answer."""
+        return min(10.0, self.timeout)
+
     def in_role(self, role: Role) -> Endpoint:
         """The same endpoint in another seat."""
         return replace(self, role=role)
@@ -76,3 +89,13 @@ class Endpoint:
     def __str__(self) -> str:
         """The address without the key."""
         return f"{self.url}#{self.model}" if self.model else self.url
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an HTTP address, or `None` if *url* is none."""
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, brackets that do not close
+        return None
+    return parts if usable else None

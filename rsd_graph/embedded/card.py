@@ -1,0 +1,53 @@
+"""What is known about the models that come with the package: `models/card.json`, typed."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from rsd_graph.ledger import PerRole
+
+
+class ModelCard(BaseModel):
+    """One model.
+
+    Attributes:
+        parameters: Its size N, as FLOPs count it.
+        license: SPDX name.
+        training_command: What trained it.
+        seed: Root of everything random in its training.
+        held_out_results: What was measured when it was exported, by name.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    parameters: int
+    license: str
+    training_command: str
+    seed: int
+    held_out_results: dict[str, dict[str, Any]]
+
+
+class Card(BaseModel):
+    """The three models, and the conditions they were measured under."""
+
+    model_config = ConfigDict(frozen=True)
+
+    draft: ModelCard
+    target: ModelCard
+    prm: ModelCard
+    conditions: dict[str, Any]
+
+    @property
+    def parameters(self) -> PerRole:
+        """Parameter counts, for `rsd_graph.ledger.flops`."""
+        return PerRole(self.draft.parameters, self.target.parameters, self.prm.parameters)
+
+
+def read_card() -> Card:
+    """The card that was shipped with the models."""
+    file = resources.files("rsd_graph.embedded") / "models" / "card.json"
+    return Card.model_validate(json.loads(file.read_text(encoding="utf-8")))

@@ -1,0 +1,189 @@
+"""The arms of an evaluation: RSD and its rivals over the same three endpoints, one accounting.
+
+Every arm is a way to answer one question. What it spends is booked in the same ledger, under the
+same roles, so that FLOPs and money compare.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from statistics import fmean
+from typing import Literal
+
+from rsd_graph.acceptance import Criterion, constant, derive_seed
+from rsd_graph.evaluation.baselines import solve_alone
+from rsd_graph.graph import create_rsd_graph
+from rsd_graph.ledger import Ledger, add, empty_ledger, usage
+from rsd_graph.limits import Limits
+from rsd_graph.lookahead import Lookahead
+from rsd_graph.providers.base import Prefix, RewardModel, Sampling, StepModel
+from rsd_graph.run import settled_steps
+from rsd_graph.state import Candidate, Message, RSDInput, Step, answer_text
+
+Aggregation = Literal["min", "last", "product", "mean"]
+"""How the rewards of an answer's steps become the answer's score."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One answer: its text, its steps, what it cost, and why it ended."""
+
+    text: str
+    steps: Sequence[Step]
+    ledger: Ledger
+    finish_reason: str | None
+
+
+Solve = Callable[[str, int], Awaitable[Outcome]]
+"""(question, seed) -> the answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A named way to answer questions."""
+
+    name: str
+    solve: Solve
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The three models all arms share, and how they are asked."""
+
+    draft: StepModel
+    target: StepModel
+    prm: RewardModel
+    sampling: Sampling = field(default_factory=Sampling)
+    limits: Limits = field(default_factory=Limits)
+    separator: str = "\n\n"
+    system: str | None = None
+
+    def conversation(self, question: str) -> list[Message]:
+        """The question as it is asked."""
+        system = [Message(role="system", content=self.system)] if self.system else []
+        return [*system, Message(role="user", content=question)]
+
+
+def alone(stack: Stack, role: Literal["draft", "target"]) -> Arm:
+    """One model writes everything."""
+    model = stack.draft if role == "draft" else stack.target
+
+    async def solve(question: str, seed: int) -> Outcome:
+        return await _alone(stack, model, role, question, seed)
+
+    return Arm(f"{role} only", solve)
+
+
+def rsd(stack: Stack, accept: Criterion, lookahead: Lookahead = 0) -> Arm:
+    """RSD with one acceptance criterion."""
+    graph = create_rsd_graph(
+        draft=stack.draft,
+        target=stack.target,
+        prm=stack.prm,
+        accept=accept,
+        sampling=stack.sampling,
+        limits=stack.limits,
+        step_separator=stack.separator,
+        lookahead=lookahead,
+    ).compile(checkpointer=False, name="rsd")
+
+    async def solve(question: str, seed: int) -> Outcome:
+        state = RSDInput(conversation=stack.conversation(question), seed=seed)
+        laps = [lap async for lap in settled_steps(graph, state)]
+        steps = [step for lap in laps for step in lap.steps]
+        text = answer_text(steps, stack.separator)
+        return Outcome(text, steps, laps[-1].ledger, laps[-1].finish_reason)
+
+    return Arm(f"RSD {accept}", solve)
+
+
+def random_mixing(stack: Stack, target_share: float) -> Arm:
+    """The control: the target writes the same share of steps, chosen blindly."""
+    arm = rsd(stack, constant(1 - target_share))
+    return replace(arm, name=f"random mixing, {target_share:.0%} target")
+
+
+def majority(stack: Stack, count: int, sampling: Sampling, extract: Callable[[str], object]) -> Arm:
+    """The answer most of *count* sampled drafts agree on (maj@N)."""
+
+    async def solve(question: str, seed: int) -> Outcome:
+        drafts = await _samples(stack, question, seed, count, sampling)
+        votes = Counter(extract(draft.text) for draft in drafts)
+        votes.pop(None, None)
+        winner = votes.most_common(1)[0][0] if votes else None
+        chosen = next((d for d in drafts if extract(d.text) == winner), drafts[0])
+        return replace(chosen, ledger=_total(drafts))
+
+    return Arm(f"majority@{count}", solve)
+
+
+def best_of_n(stack: Stack, count: int, sampling: Sampling, by: Aggregation = "min") -> Arm:
+    """The one of *count* sampled drafts whose steps the PRM likes best."""
+
+    async def solve(question: str, seed: int) -> Outcome:
+        drafts = await _samples(stack, question, seed, count, sampling)
+        scored = await asyncio.gather(*(_scored(stack, question, d, by) for d in drafts))
+        best, _ = max(scored, key=lambda pair: pair[1])
+        return replace(best, ledger=_total([outcome for outcome, _ in scored]))
+
+    return Arm(f"best-of-{count} ({by})", solve)
+
+
+async def _alone(
+    stack: Stack, model: StepModel, role: Literal["draft", "target"], question: str, seed: int
+) -> Outcome:
+    steps, ledger, reason = await solve_alone(
+        model,
+        stack.conversation(question),
+        role=role,
+        sampling=stack.sampling,
+        limits=stack.limits,
+        separator=stack.separator,
+        seed=seed,
+    )
+    return Outcome(answer_text(steps, stack.separator), steps, ledger, reason)
+
+
+async def _samples(
+    stack: Stack, question: str, seed: int, count: int, sampling: Sampling
+) -> list[Outcome]:
+    """*count* answers of the draft alone, each from a seed of its own."""
+    sampled = replace(stack, sampling=sampling)
+    seeds = [derive_seed(seed, f"{question}/sample", index) for index in range(count)]
+    answers = (_alone(sampled, stack.draft, "draft", question, s) for s in seeds)
+    return list(await asyncio.gather(*answers))
+
+
+async def _scored(
+    stack: Stack, question: str, draft: Outcome, by: Aggregation
+) -> tuple[Outcome, float]:
+    """The PRM's aggregated opinion of a whole answer, its cost booked."""
+    steps = [_as_candidate(step) for step in draft.steps if step["text"].strip()]
+    scores = await stack.prm.score(Prefix(stack.conversation(question)), steps)
+    entry = {"prm": scores.usage, "scored_steps": len(steps)}
+    return replace(draft, ledger=add(draft.ledger, entry)), aggregate(scores.rewards, by)
+
+
+def aggregate(rewards: Sequence[float], by: Aggregation) -> float:
+    """One score from the rewards of an answer's steps; an empty answer scores lowest."""
+    if not rewards:
+        return -math.inf
+    if by == "last":
+        return rewards[-1]
+    if by == "product":
+        return math.prod(rewards)
+    return min(rewards) if by == "min" else fmean(rewards)
+
+
+def _as_candidate(step: Step) -> Candidate:
+    return Candidate(text=step["text"], ended=step["ended"], logprob=None, usage=usage())
+
+
+def _total(outcomes: Sequence[Outcome]) -> Ledger:
+    """Everything all of them spent."""
+    return reduce(add, (dict(o.ledger) for o in outcomes), empty_ledger())

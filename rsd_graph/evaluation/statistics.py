@@ -1,0 +1,195 @@
+"""What a measured accuracy is worth: intervals, paired tests, and delta from a sample of rewards.
+
+Everything is plain Python and deterministic: a resampling takes a seed and repeats exactly.
+Outcomes are `bool`s or numbers, one per question, and paired functions expect both arms in the
+same order of questions.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist, fmean
+
+from rsd_graph.errors import InputError
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value and the interval that covers the truth with probability `confidence`."""
+
+    value: float
+    low: float
+    high: float
+    confidence: float = 0.95
+
+    def __str__(self) -> str:
+        """As a table shows it."""
+        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much better the first arm is on the same questions.
+
+    Attributes:
+        difference: Mean of first minus second, with its paired bootstrap interval.
+        only_first: Questions only the first arm gets right.
+        only_second: Questions only the second arm gets right.
+        p_value: Two-sided exact McNemar test of "neither arm is better".
+    """
+
+    difference: Estimate
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+@dataclass(frozen=True)
+class DeltaChoice:
+    """A threshold that keeps the share of target calls within a budget.
+
+    Attributes:
+        delta: Accept a draft step iff its reward is at least this.
+        gamma: The budget: at most this share of steps may go to the target.
+        share: Share of the sample's rewards below delta.
+        share_bound: The true share is at most this, with probability `confidence`.
+        confidence: Of the bound.
+        count: Rewards the choice rests on.
+    """
+
+    delta: float
+    gamma: float
+    share: float
+    share_bound: float
+    confidence: float
+    count: int
+
+
+def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> Estimate:
+    """Return a proportion with its Wilson interval, sound for few questions and near 0 and 1.
+
+    Raises:
+        InputError: There are no questions, or more successes than questions.
+    """
+    _require(0 <= successes <= count and count > 0, f"{successes} successes of {count} questions")
+    z = _quantile_of_normal(confidence)
+    p = successes / count
+    centre = (p + z * z / (2 * count)) / (1 + z * z / count)
+    half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + (z / (2 * count)) ** 2)
+    # At the ends the interval is exact; rounding must not move it past the value itself.
+    low, high = max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
+    return Estimate(p, low, high, confidence)
+
+
+def bootstrap_interval(
+    values: Sequence[float], *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
+) -> Estimate:
+    """Return the mean of *values* with its percentile bootstrap interval.
+
+    Raises:
+        InputError: There are no values.
+    """
+    _require(len(values) > 0, "no values")
+    rng = random.Random(seed)
+    means = sorted(fmean(rng.choices(values, k=len(values))) for _ in range(resamples))
+    tail = (1 - confidence) / 2
+    return Estimate(fmean(values), quantile(means, tail), quantile(means, 1 - tail), confidence)
+
+
+def compare_paired(
+    first: Sequence[bool],
+    second: Sequence[bool],
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+) -> PairedDifference:
+    """Compare two arms on the same questions.
+
+    Raises:
+        InputError: The arms differ in length, or are empty.
+    """
+    _require(len(first) == len(second), f"arms of {len(first)} and {len(second)} questions")
+    differences = [float(a) - float(b) for a, b in zip(first, second, strict=True)]
+    only_first, only_second = differences.count(1.0), differences.count(-1.0)
+    return PairedDifference(
+        bootstrap_interval(differences, confidence=confidence, resamples=resamples, seed=seed),
+        only_first,
+        only_second,
+        mcnemar_p_value(only_first, only_second),
+    )
+
+
+def mcnemar_p_value(only_first: int, only_second: int) -> float:
+    """Two-sided exact McNemar test: are the questions only one arm gets right a fair coin?"""
+    n = only_first + only_second
+    tail = sum(math.comb(n, k) for k in range(min(only_first, only_second) + 1))
+    return min(1.0, float(2 * tail / 2**n))  # integer division: no overflow, no rounding
+
+
+def quantile(values: Sequence[float], q: float) -> float:
+    """Return the *q*-quantile: the smallest value with at least a share *q* at or below it.
+
+    Raises:
+        InputError: There are no values, or *q* is not in [0, 1].
+    """
+    _require(len(values) > 0, "no values")
+    _require(0 <= q <= 1, f"a quantile of {q}")
+    return sorted(values)[max(0, math.ceil(q * len(values) - 1e-9) - 1)]
+
+
+def dkw_margin(count: int, confidence: float = 0.95) -> float:
+    """Return how far the true distribution may lie above the sampled one, anywhere at once.
+
+    The one-sided inequality of Dvoretzky, Kiefer and Wolfowitz with Massart's constant. It holds
+    for all thresholds together, so delta may be picked after looking at the whole sweep.
+    """
+    _require(count > 0, "no values")
+    return math.sqrt(-math.log(1 - confidence) / (2 * count))
+
+
+def choose_delta(
+    rewards: Sequence[float], gamma: float, *, confidence: float | None = 0.95
+) -> DeltaChoice:
+    """Choose the largest delta that sends at most a share *gamma* of draft steps to the target.
+
+    Proposition 2.3 of the paper: delta is the gamma-quantile of the draft's rewards. A quantile of
+    a sample may miss the budget, so the sample is asked for `gamma - dkw_margin` instead.
+
+    Args:
+        rewards: Of draft steps, a sample of what will be met later.
+        gamma: The budget, in (0, 1).
+        confidence: Of keeping the budget; `None` takes the sample for the truth.
+
+    Raises:
+        InputError: The sample is too small to promise *gamma*, or gamma is out of range.
+    """
+    _require(0 < gamma < 1, f"a budget gamma of {gamma}")
+    _require(len(rewards) > 0 and all(map(math.isfinite, rewards)), "missing or infinite rewards")
+    margin = 0.0 if confidence is None else dkw_margin(len(rewards), confidence)
+    if margin >= gamma:
+        needed = math.floor(-math.log(1 - (confidence or 0.0)) / (2 * gamma**2)) + 1
+        raise InputError(
+            f"{len(rewards)} rewards cannot promise a target share of {gamma}.",
+            expected=f"at least {needed} rewards at confidence {confidence}",
+            hint="Collect more steps, allow a larger gamma, or lower the confidence.",
+        )
+    # Everything below the k-th smallest is rejected: at most k rewards, ties stay accepted.
+    ordered = sorted(rewards)
+    delta = ordered[math.floor((gamma - margin) * len(ordered) + 1e-9)]
+    share = sum(reward < delta for reward in ordered) / len(ordered)
+    bound = min(1.0, share + margin)
+    return DeltaChoice(delta, gamma, share, bound, confidence or 0.0, len(ordered))
+
+
+def _quantile_of_normal(confidence: float) -> float:
+    _require(0 < confidence < 1, f"a confidence of {confidence}")
+    return NormalDist().inv_cdf((1 + confidence) / 2)
+
+
+def _require(condition: bool, found: str) -> None:
+    if not condition:
+        raise InputError(f"Statistics cannot be computed from {found}.")

@@ -1,0 +1,108 @@
+"""How each family of PRMs wants to be asked about steps. There is no common protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from rsd_graph.errors import RewardError
+from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.state import Message
+
+Render = Callable[[Sequence[Message]], Awaitable[str]]
+"""Renders a conversation with the PRM's own chat template, ready for the assistant's turn."""
+
+Prompt = Callable[[Render, Sequence[Message], Sequence[str]], Awaitable[str]]
+"""(render, conversation, steps) -> the prompt after which the verdict on the last step stands."""
+
+QWEN_SYSTEM_PROMPT = r"Please reason step by step, and put your final answer within \boxed{}."
+
+
+@dataclass(frozen=True, slots=True)
+class PRMFormat:
+    """A PRM whose verdict is one generated token.
+
+    Attributes:
+        name: The family, as endpoint strings name it.
+        prompt: What it is asked.
+        good: Verdict token of a good step, without the space some tokenizers put before it.
+        bad: Verdict token of a bad one.
+        max_tokens: Tokens until the verdict must have come; 1 where it is the first token.
+        reserved: Text that would change what is judged if a step contained it.
+    """
+
+    name: str
+    prompt: Prompt
+    good: str = "+"
+    bad: str = "-"
+    max_tokens: int = 1
+    reserved: tuple[str, ...] = ()
+
+
+async def _recompute_prompt(
+    render: Render, conversation: Sequence[Message], steps: Sequence[str]
+) -> str:
+    return await render(conversation) + "".join(f"{step}\n\n" for step in steps) + "<check>"
+
+
+async def _math_shepherd_prompt(
+    render: Render, conversation: Sequence[Message], steps: Sequence[str]
+) -> str:
+    numbered = [f"Step {number}: {step} ки" for number, step in enumerate(steps, start=1)]
+    return f"<s>{question_of(conversation)} " + "\n".join(numbered)
+
+
+async def _rlhflow_prompt(
+    render: Render, conversation: Sequence[Message], steps: Sequence[str]
+) -> str:
+    first = f"{question_of(conversation)} {steps[0]}"
+    turns = [Message(role="user", content=first)]
+    for step in steps[1:]:
+        turns.append(Message(role="assistant", content="+"))
+        turns.append(Message(role="user", content=step))
+    return await render(turns)
+
+
+RECOMPUTE = PRMFormat(
+    "recompute", _recompute_prompt, "<+>", "<->", max_tokens=16, reserved=("<check>", "<+>", "<->")
+)
+"""The PRM shipped with this package: after `<check>` it works the step out anew, then judges."""
+
+MATH_SHEPHERD = PRMFormat("math-shepherd", _math_shepherd_prompt, reserved=("ки",))
+"""math-shepherd-mistral-7b-prm: every step is numbered and ends in the tag `ки`."""
+
+RLHFLOW = PRMFormat("rlhflow", _rlhflow_prompt)
+"""RLHFlow/Llama3.1-8B-PRM-*: the user shows a step per turn; the assistant has said `+` so far."""
+
+
+def qwen_prm_prompt(conversation: Sequence[Message], steps: Sequence[str], tag: str) -> str:
+    """What Qwen2.5-Math-PRM reads: its own system prompt, and *tag* after every step."""
+    judged = "".join(step + tag for step in steps)
+    turns = [
+        Message(role="system", content=QWEN_SYSTEM_PROMPT),
+        *(message for message in conversation if message["role"] != "system"),
+        Message(role="assistant", content=judged),
+    ]
+    return "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in turns)
+
+
+def question_of(conversation: Sequence[Message]) -> str:
+    """What was asked, for PRMs without a chat: everything but the system prompt."""
+    return "\n\n".join(m["content"] for m in conversation if m["role"] != "system")
+
+
+def refuse_reserved(steps: Sequence[str], reserved: Sequence[str], endpoint: Endpoint) -> None:
+    """Refuse steps that would be read as something else than text, before anything is asked.
+
+    Raises:
+        RewardError: A step contains one of the PRM's own tags.
+    """
+    for number, step in enumerate(steps, start=1):
+        if found := [tag for tag in reserved if tag in step]:
+            raise RewardError(
+                f"step {number} contains the PRM's own tag {found[0]!r}.",
+                role="prm",
+                endpoint=str(endpoint),
+                expected="steps without the tags of the PRM",
+                hint='Its reward would mean nothing; on_prm_error="target" rewrites such steps.',
+            )

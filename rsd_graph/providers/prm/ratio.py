@@ -1,0 +1,104 @@
+"""The target's opinion of the drafted words: rewards for `likelihood_ratio` and `hybrid`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from rsd_graph.errors import CapabilityError
+from rsd_graph.ledger import Usage, add_usage
+from rsd_graph.providers.base import (
+    Prefix,
+    RewardModel,
+    Scores,
+    StepModel,
+    TextScorer,
+    check_scores,
+)
+from rsd_graph.providers.prm.token_probability import all_or_none
+from rsd_graph.state import Candidate
+
+
+class LikelihoodRatio:
+    """r = log P_M(y|z) - log P_m(y|z), for `likelihood_ratio` (the authors' rebuttal).
+
+    The target reads the drafted text (one request per candidate, booked as the PRM's); the draft
+    must report its own log-probabilities: `HostedModel(wire, logprobs=True)`. Both are taken at
+    temperature 1.
+
+    Raises:
+        CapabilityError: This target cannot report the probability of given text.
+    """
+
+    reward_range = (-math.inf, math.inf)
+
+    def __init__(self, target: StepModel) -> None:
+        if not isinstance(target, TextScorer):
+            raise CapabilityError(
+                f"{type(target).__name__} cannot report the probability of given text.",
+                role="target",
+                expected="a target with prompt log-probabilities, such as vllm+http://",
+            )
+        self._target: TextScorer = target
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `RewardModel.score`.
+
+        Raises:
+            CapabilityError: The draft reported no log-probabilities.
+            ProviderError: The target's endpoint failed.
+        """
+        drafted = [_draft_log_probability(candidate) for candidate in candidates]
+        scored = await all_or_none(
+            self._target_log_probability(prefix, candidates[:index], candidate)
+            for index, candidate in enumerate(candidates)
+        )
+        pairs = zip(scored, drafted, strict=True)
+        rewards = [by_target - by_draft for (by_target, _), by_draft in pairs]
+        return Scores(rewards, add_usage(*(spent for _, spent in scored)))
+
+    async def _target_log_probability(
+        self, prefix: Prefix, before: Sequence[Candidate], candidate: Candidate
+    ) -> tuple[float, Usage]:
+        """log P_M of one candidate, after the candidates before it."""
+        context = Prefix(prefix.conversation, [*prefix.steps, *before], prefix.separator)
+        ending = prefix.separator if candidate["ended"] == "separator" else ""
+        return await self._target.log_probability(context, candidate["text"], ending)
+
+
+class HybridRatio:
+    """r = reward * P_M(y|z) / P_m(y|z), for `hybrid` (the authors' rebuttal).
+
+    Args:
+        prm: Gives the reward.
+        target: See `LikelihoodRatio`.
+    """
+
+    reward_range = (-math.inf, math.inf)
+
+    def __init__(self, prm: RewardModel, target: StepModel) -> None:
+        self._prm = prm
+        self._ratio = LikelihoodRatio(target)
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `LikelihoodRatio.score`; `step_rewards` holds the PRM's own rewards."""
+        rewards, ratios = await all_or_none(
+            [self._prm.score(prefix, candidates), self._ratio.score(prefix, candidates)]
+        )
+        check_scores(rewards, candidates, self._prm)
+        weighted = [
+            reward * math.exp(min(log_ratio, 700.0))  # beyond that, floats overflow
+            for reward, log_ratio in zip(rewards.rewards, ratios.rewards, strict=True)
+        ]
+        return Scores(weighted, add_usage(rewards.usage, ratios.usage), rewards.rewards)
+
+
+def _draft_log_probability(candidate: Candidate) -> float:
+    if candidate["logprob"] is None:
+        raise CapabilityError(
+            "the draft reported no log-probabilities.",
+            role="draft",
+            expected="a draft that reports them",
+            hint="Build it with HostedModel(wire, logprobs=True).",
+        )
+    return candidate["logprob"]

@@ -1,0 +1,132 @@
+"""A model named by one string: `provider+http://host:port/v1#model`.
+
+    vllm+http://gpu1:8000/v1#Qwen/Qwen2.5-Math-7B-Instruct
+    llamacpp+http://127.0.0.1:8080?timeout=30&max_concurrency=8
+    qwen-prm+vllm+http://gpu3:8000/v1#Qwen/Qwen2.5-Math-PRM-7B     a PRM: its family comes first
+    embedded:draft                                                 a model shipped with the package
+    embedded:/models/qwen2.5-1.5b-q4.gguf                          your own, served on this machine
+
+Keys never stand in these strings: `RSD_<ROLE>_API_KEY` or `RSD_API_KEY` in the environment, or
+`api_key=`, hold them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import resources
+from types import MappingProxyType
+from typing import cast
+
+from pydantic import SecretStr
+
+from rsd_graph.errors import CapabilityError, ConfigurationError, Role
+from rsd_graph.providers._address import make_provider, parse_spec, tuned, unknown_spec
+from rsd_graph.providers.base import RewardModel, StepModel
+from rsd_graph.providers.completion import CompletionWire, HostedModel
+from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.prm import (
+    MATH_SHEPHERD,
+    RECOMPUTE,
+    RLHFLOW,
+    PoolingPRM,
+    PRMFormat,
+    TokenProbabilityPRM,
+)
+
+
+def step_model(
+    spec: str | StepModel,
+    role: Role,
+    *,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+    api_key: SecretStr | None = None,
+) -> StepModel:
+    """The draft or target named by an endpoint string; an object passes through.
+
+    Raises:
+        ConfigurationError: Not an endpoint string, or an unknown provider or option.
+    """
+    if not isinstance(spec, str):
+        return spec
+    address = parse_spec(spec, role)
+    if address.family is not None:
+        raise unknown_spec(f"{address.family!r} stands before the provider", role)
+    endpoint = tuned(address.endpoint, role, timeout, max_retries, api_key)
+    made = make_provider(address.provider, endpoint, address.options)
+    return made if isinstance(made, StepModel) else HostedModel(made)
+
+
+def reward_model(
+    spec: str | RewardModel,
+    *,
+    timeout: float | None = None,
+    max_retries: int | None = None,
+    api_key: SecretStr | None = None,
+) -> RewardModel:
+    """The PRM named by an endpoint string, `[family+]provider+url`; an object passes through.
+
+    Raises:
+        ConfigurationError: Not an endpoint string, or an unknown family, provider or option.
+    """
+    if not isinstance(spec, str):
+        return spec
+    address = parse_spec(spec, "prm")
+    family = address.family or _USUAL_FAMILY.get(address.provider)
+    if family is None or family not in FAMILIES:
+        raise ConfigurationError(
+            f"unknown PRM family {family!r}." if family else "which family of PRMs is this?",
+            role="prm",
+            expected=f"family+provider+http://..., family one of {', '.join(sorted(FAMILIES))}",
+        )
+    endpoint = tuned(address.endpoint, "prm", timeout, max_retries, api_key)
+    return FAMILIES[family](address.provider, endpoint)
+
+
+def _pooling(provider: str, endpoint: Endpoint) -> RewardModel:
+    if provider != "vllm":
+        raise CapabilityError(
+            f"{provider} has no /pooling route.",
+            role="prm",
+            endpoint=str(endpoint),
+            expected="qwen-prm+vllm+http://...",
+        )
+    return PoolingPRM(endpoint)
+
+
+def _token_probability(format: PRMFormat, provider: str, endpoint: Endpoint) -> RewardModel:
+    wire = make_provider(provider, endpoint)
+    if not hasattr(wire, "complete"):
+        raise CapabilityError(
+            f"{provider} cannot report the probabilities of tokens.",
+            role="prm",
+            endpoint=str(endpoint),
+            expected="a server that continues text, such as vllm or llamacpp",
+        )
+    return TokenProbabilityPRM(cast("CompletionWire", wire), format)
+
+
+FAMILIES: Mapping[str, Callable[[str, Endpoint], RewardModel]] = MappingProxyType(
+    {
+        "math-shepherd": partial(_token_probability, MATH_SHEPHERD),
+        "qwen-prm": _pooling,
+        "recompute": partial(_token_probability, RECOMPUTE),
+        "rlhflow": partial(_token_probability, RLHFLOW),
+    }
+)
+"""Family -> makes the PRM from provider and endpoint."""
+
+_USUAL_FAMILY = {"embedded": "recompute", "llamacpp": "recompute", "vllm": "qwen-prm"}
+"""What is meant if no family is named. A wrong guess is not silent: it gives no reward at all."""
+
+
+def known_parameters(draft: object, target: object, prm: object) -> dict[str, float] | None:
+    """Parameter counts of the three models, if all are shipped with the package."""
+    names = {"draft": draft, "target": target, "prm": prm}
+    if any(spec != f"embedded:{role}" for role, spec in names.items()):
+        return None
+    card = resources.files("rsd_graph.embedded").joinpath("models/card.json")
+    models = json.loads(card.read_text(encoding="utf-8"))
+    return {role: float(models[role]["parameters"]) for role in names}

@@ -1,0 +1,126 @@
+"""A GGUF model whose every word is known: the next token depends on the last one alone.
+
+Token embeddings are one-hot and attention and MLP are zero, so the output matrix is a table of
+log-probabilities. A real llama.cpp server then says what a test wants, in every way a step can end.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+WIDTH = 384  # at least one dimension per token
+CONTEXT = 256
+CONTROL = ("<eos>", "<eot>", "<bos>")
+
+TEMPLATE = (
+    "{%- for m in messages %}{{- '<|' + m['role'] + '|>' + m['content'] + '<eos>' }}{%- endfor %}"
+    "{%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}"
+)
+
+CHAIN: Mapping[str, Mapping[str, float]] = {
+    "<|assistant|>": {"First, 3+4=7.": 1.0},
+    "First, 3+4=7.": {"\n\n": 1.0},
+    "\n\n": {"So 7.": 1.0},
+    "So 7.": {"<eos>": 1.0},
+    "[blank]": {"\n\n": 1.0},
+    "[merged]": {"half.\n\nNext": 1.0},
+    "half.\n\nNext": {"<eos>": 1.0},
+    "[loop]": {"la ": 1.0},
+    "la ": {"la ": 1.0},
+    "[turn]": {"<eot>": 1.0},
+    "[empty]": {"<eos>": 1.0},
+    "[coin]": {"+": 0.5, "-": 0.25, "la ": 0.25},
+    "[mute]": {"la ": 1.0},
+    "<check>": {"3+4=7": 1.0},
+    "3+4=7": {"<+>": 0.6, "<->": 0.2, "la ": 0.2},
+    "<+>": {"<eos>": 1.0},
+    "<->": {"<eos>": 1.0},
+}
+"""Token -> the tokens that may follow, with their probabilities."""
+
+_CERTAIN = 30.0  # logit of probability 1; every other token of the vocabulary has logit 0
+
+
+def write_bigram_model(path: Path, *, bos: bool = False, template: str = TEMPLATE) -> Path:
+    """Write the model; with *bos*, its tokenizer puts `<bos>` before every text."""
+    words = [word for word in CHAIN if len(word) > 1]
+    vocabulary = [*_byte_tokens(), "zz", *words, *CONTROL]
+    ids = {token: number for number, token in enumerate(vocabulary)}
+    writer = gguf.GGUFWriter(path, "qwen2")
+    _add_shape(writer)
+    _add_tokenizer(writer, vocabulary, len(words), ids, bos)
+    writer.add_chat_template(template)
+    for name, tensor in _tensors(ids).items():
+        writer.add_tensor(name, tensor)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _add_shape(writer: gguf.GGUFWriter) -> None:
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+    writer.add_context_length(CONTEXT)
+    writer.add_embedding_length(WIDTH)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(32)
+    writer.add_head_count(6)
+    writer.add_head_count_kv(6)
+    writer.add_layer_norm_rms_eps(1e-6)
+
+
+def _add_tokenizer(
+    writer: gguf.GGUFWriter, vocabulary: list[str], words: int, ids: dict[str, int], bos: bool
+) -> None:
+    kinds = gguf.TokenType
+    plain = len(vocabulary) - words - len(CONTROL)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("gpt-2")
+    writer.add_token_list(vocabulary)
+    writer.add_token_types(
+        [kinds.NORMAL] * plain + [kinds.USER_DEFINED] * words + [kinds.CONTROL] * len(CONTROL)
+    )
+    writer.add_token_merges(["z z"])  # the loader wants one
+    writer.add_eos_token_id(ids["<eos>"])
+    writer.add_eot_token_id(ids["<eot>"])
+    writer.add_bos_token_id(ids["<bos>"])
+    writer.add_add_bos_token(bos)
+
+
+def _tensors(ids: Mapping[str, int]) -> dict[str, Any]:
+    count = len(ids)
+    embedding, table = _zeros(count, WIDTH), _zeros(count, WIDTH)
+    embedding[np.arange(count), np.arange(count)] = 1
+    for token, following in CHAIN.items():
+        for word, probability in following.items():
+            # the norm turns a one-hot vector into one of length sqrt(WIDTH)
+            logit = math.log(probability) + _CERTAIN
+            table[ids[word], ids[token]] = logit / math.sqrt(WIDTH)
+    zeros = {f"attn_{name}.weight": _zeros(WIDTH, WIDTH) for name in ("q", "k", "v", "output")}
+    zeros |= {f"attn_{name}.bias": _zeros(WIDTH) for name in "qkv"}
+    zeros |= {f"ffn_{name}.weight": _zeros(32, WIDTH) for name in ("gate", "up")}
+    zeros |= {"ffn_down.weight": _zeros(WIDTH, 32)}
+    norms = {f"{name}_norm.weight": np.ones(WIDTH, np.float32) for name in ("attn", "ffn")}
+    return {
+        "token_embd.weight": embedding,
+        "output.weight": table,
+        "output_norm.weight": np.ones(WIDTH, np.float32),
+        **{f"blk.0.{name}": tensor for name, tensor in (zeros | norms).items()},
+    }
+
+
+def _zeros(*shape: int) -> Any:
+    return np.zeros(shape, np.float32)
+
+
+def _byte_tokens() -> list[str]:
+    """The 256 bytes as byte-level BPE writes them."""
+    visible = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    return [chr(byte) for byte in visible] + [chr(256 + n) for n in range(256 - len(visible))]

@@ -1,0 +1,40 @@
+"""Servers that many tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rsd_graph import Endpoint
+from tests.bigram import CONTEXT, write_bigram_model
+
+Serve = Callable[[Path], Endpoint]
+
+
+@pytest.fixture(scope="session")
+def serve_gguf() -> Iterator[Serve]:
+    """Serves GGUF files with the real llama.cpp server, in this process, until the tests end."""
+    xllamacpp = pytest.importorskip("xllamacpp")
+    servers: list[Any] = []
+
+    def serve(path: Path) -> Endpoint:
+        params = xllamacpp.CommonParams()
+        params.model.path = str(path)
+        params.hostnames, params.port = ["127.0.0.1"], 0
+        params.offline, params.ui, params.warmup, params.verbosity = True, False, False, -1
+        params.n_ctx, params.n_parallel, params.n_gpu_layers = CONTEXT, 1, 0
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
+        servers.append(xllamacpp.Server(params))
+        return Endpoint(servers[-1].listening_address)
+
+    yield serve
+    servers.clear()
+
+
+@pytest.fixture(scope="session")
+def llamacpp_server(serve_gguf: Serve, tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
+    """A real llama.cpp server with the bigram model: see `tests.bigram.CHAIN` for what it says."""
+    return serve_gguf(write_bigram_model(tmp_path_factory.mktemp("gguf") / "bigram.gguf"))

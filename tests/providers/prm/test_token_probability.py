@@ -1,0 +1,241 @@
+"""PRMs whose verdict is a token, read from the real llama.cpp server and from scripted wires."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from rsd_graph import Candidate, Endpoint, Prefix, RewardError, RewardModel, candidate
+from rsd_graph.errors import ServerError
+from rsd_graph.ledger import usage
+from rsd_graph.providers.completion import Completion, CompletionRequest, Token
+from rsd_graph.providers.llamacpp import LlamaCppWire
+from rsd_graph.providers.prm import (
+    MATH_SHEPHERD,
+    RECOMPUTE,
+    RLHFLOW,
+    PRMFormat,
+    TokenProbabilityPRM,
+)
+from rsd_graph.state import Message
+
+QUESTION = Prefix([Message(role="user", content="What is 3+4?")])
+
+
+class ScriptedWire:
+    """Answers every prompt with the scripted completions, in order of asking."""
+
+    endpoint = Endpoint("http://prm:1", role="prm")
+
+    def __init__(self, *script: Sequence[Token] | Exception) -> None:
+        self._script = list(script)
+        self.requests: list[CompletionRequest] = []
+
+    async def render(self, conversation: Sequence[Message]) -> str:
+        return "".join(f"[{m['role']}: {m['content']}]" for m in conversation)
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        self.requests.append(request)
+        answer = self._script[len(self.requests) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        text = "".join(token.text for token in answer)
+        return Completion(text, "length", usage(prompt_tokens=7, completion_tokens=1), answer)
+
+
+def verdict(text: str, **top: float) -> Token:
+    """A token with the probabilities of its rivals; `plus` and `minus` stand for + and -."""
+    names = {"plus": "+", "minus": "-"}
+    return Token(text, 0.0, {names.get(word, word): math.log(p) for word, p in top.items()})
+
+
+async def test_a_verifier_recomputes_and_then_judges(llamacpp_server: Endpoint) -> None:
+    """The verdict is found after the recomputation; P(good) is 0.6 of 0.6 + 0.2."""
+    prm = TokenProbabilityPRM(LlamaCppWire(llamacpp_server), RECOMPUTE)
+
+    scores = await prm.score(QUESTION, [candidate("First, 3+4=7.")])
+
+    assert scores.rewards == pytest.approx([0.75], abs=1e-3)
+    assert scores.usage["completion_tokens"] == 3  # the equation, the verdict, the end
+    assert scores.usage["calls"] == 1
+    assert isinstance(prm, RewardModel)
+
+
+async def test_a_verdict_in_the_first_place_is_read_there(llamacpp_server: Endpoint) -> None:
+    """P(+) and P(-) are read where the verdict must stand, whatever was generated: 0.5 to 0.25."""
+
+    async def coin(render: Any, conversation: Any, steps: Any) -> str:
+        return "[coin]"
+
+    prm = TokenProbabilityPRM(LlamaCppWire(llamacpp_server), PRMFormat("coin", coin))
+
+    scores = await prm.score(QUESTION, [candidate("x")])
+
+    assert scores.rewards == pytest.approx([2 / 3], abs=1e-3)
+    assert scores.usage["completion_tokens"] == 1
+
+
+async def test_a_model_that_is_no_verifier_gives_no_reward(llamacpp_server: Endpoint) -> None:
+    """Sixteen tokens without a verdict are a RewardError that names the family."""
+
+    async def mute(render: Any, conversation: Any, steps: Any) -> str:
+        return "[mute]"
+
+    format_ = PRMFormat("recompute", mute, "<+>", "<->", max_tokens=16)
+    prm = TokenProbabilityPRM(LlamaCppWire(llamacpp_server), format_)
+
+    with pytest.raises(RewardError, match=r"none in 16 tokens.*'recompute'"):
+        await prm.score(QUESTION, [candidate("x")])
+
+
+async def test_a_run_is_judged_candidate_by_candidate() -> None:
+    """Every candidate is judged after all before it, and pays for itself."""
+    wire = ScriptedWire(
+        [verdict("<+>", **{"<+>": 0.9, "<->": 0.1})], [verdict("<->", **{"<+>": 0.2, "<->": 0.8})]
+    )
+    prefix = Prefix(QUESTION.conversation, [candidate("a")])
+
+    scores = await TokenProbabilityPRM(wire, RECOMPUTE).score(
+        prefix, [candidate("b"), candidate("c", "eos")]
+    )
+
+    assert scores.rewards == pytest.approx([0.9, 0.2])
+    assert scores.usage["calls"] == 2
+    assert scores.usage["prompt_tokens"] == 14
+    assert [request.prompt for request in wire.requests] == [
+        "[user: What is 3+4?]a\n\nb\n\n<check>",
+        "[user: What is 3+4?]a\n\nb\n\nc\n\n<check>",
+    ]
+
+
+async def test_math_shepherd_reads_numbered_steps_up_to_its_tag() -> None:
+    """Steps are numbered and tagged; the verdict is the one token after the last tag."""
+    wire = ScriptedWire([verdict("+", plus=0.6, minus=0.2)])
+    prefix = Prefix(
+        [Message(role="system", content="S"), *QUESTION.conversation], [candidate("3+4=7.")]
+    )
+
+    scores = await TokenProbabilityPRM(wire, MATH_SHEPHERD).score(prefix, [candidate("So 7.")])
+
+    assert scores.rewards == pytest.approx([0.75])
+    (request,) = wire.requests
+    assert request.prompt == "<s>What is 3+4? Step 1: 3+4=7. ки\nStep 2: So 7. ки"
+    assert (request.max_tokens, request.logprobs) == (1, 20)
+
+
+async def test_rlhflow_reads_a_chat_in_which_every_step_was_good() -> None:
+    """One step per user turn, "+" in between; the verdict is the assistant's first word."""
+    wire = ScriptedWire([verdict("-", plus=0.2, minus=0.6)])
+    prefix = Prefix(QUESTION.conversation, [candidate("3+4=7.")])
+
+    scores = await TokenProbabilityPRM(wire, RLHFLOW).score(prefix, [candidate("So 8.")])
+
+    assert scores.rewards == pytest.approx([0.25])
+    assert wire.requests[0].prompt == "[user: What is 3+4? 3+4=7.][assistant: +][user: So 8.]"
+
+
+@pytest.mark.parametrize(
+    ("top", "reward"),
+    [
+        ({"plus": 0.3}, 1.0),
+        ({"minus": 0.3}, 0.0),
+        ({"plus": 0.3, "▁+": 0.3, "minus": 0.2}, 0.75),
+        ({" +": 0.3, "Ġ-": 0.1}, 0.75),
+    ],
+)
+async def test_how_top_probabilities_are_read(top: dict[str, float], reward: float) -> None:
+    """A word not among the likeliest counts as impossible; both spellings of a word count."""
+    wire = ScriptedWire([verdict("x", **top)])
+
+    scores = await TokenProbabilityPRM(wire, MATH_SHEPHERD).score(QUESTION, [candidate("s")])
+
+    assert scores.rewards == pytest.approx([reward])
+
+
+async def test_neither_verdict_among_the_likeliest_is_an_error() -> None:
+    """Nothing is made up from missing probabilities."""
+    wire = ScriptedWire([verdict("x", x=0.5, y=0.5)])
+
+    with pytest.raises(RewardError, match="neither is among the likeliest 2 tokens"):
+        await TokenProbabilityPRM(wire, MATH_SHEPHERD).score(QUESTION, [candidate("s")])
+
+
+async def test_an_answer_without_tokens_is_an_error() -> None:
+    """A server that reports no log-probabilities cannot serve such a PRM."""
+    with pytest.raises(RewardError, match="none in 0 tokens"):
+        await TokenProbabilityPRM(ScriptedWire([]), RLHFLOW).score(QUESTION, [candidate("s")])
+
+
+@pytest.mark.parametrize(
+    ("format_", "tag"),
+    [(MATH_SHEPHERD, "ки"), (RECOMPUTE, "<check>"), (RECOMPUTE, "<+>")],
+)
+@pytest.mark.parametrize("settled", [True, False])
+async def test_a_step_with_the_prms_tag_is_refused(
+    format_: PRMFormat, tag: str, settled: bool
+) -> None:
+    """Gotcha 26: a tag inside a step would move the verdict; refused before anything is asked."""
+    wire = ScriptedWire()
+    bad, good = candidate(f"so {tag} it is"), candidate("fine")
+    steps, run = ([bad], [good]) if settled else ([], [good, bad])
+
+    with pytest.raises(RewardError, match=tag.replace("+", r"\+")):
+        await TokenProbabilityPRM(wire, format_).score(Prefix(QUESTION.conversation, steps), run)
+
+    assert wire.requests == []
+
+
+async def test_the_first_error_ends_the_run() -> None:
+    """One failed request cancels the others and is raised as it is."""
+    cancelled = asyncio.Event()
+
+    class Wire(ScriptedWire):
+        async def complete(self, request: CompletionRequest) -> Completion:
+            if "b" in request.prompt.partition("]")[2]:
+                raise ServerError("down", role="prm")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                cancelled.set()
+            raise AssertionError("unreachable")
+
+    with pytest.raises(ServerError, match="down"):
+        await TokenProbabilityPRM(Wire(), RECOMPUTE).score(QUESTION, _run("a", "b"))
+
+    assert cancelled.is_set()
+
+
+async def test_cancelling_the_score_cancels_every_request() -> None:
+    """Nothing is left running behind a cancelled scoring."""
+    running = 0
+    started = asyncio.Event()
+
+    class Wire(ScriptedWire):
+        async def complete(self, request: CompletionRequest) -> Completion:
+            nonlocal running
+            running += 1
+            if running == 3:
+                started.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                running -= 1
+            raise AssertionError("unreachable")
+
+    score = asyncio.create_task(
+        TokenProbabilityPRM(Wire(), RECOMPUTE).score(QUESTION, _run("a", "b", "c"))
+    )
+    await started.wait()
+    score.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await score
+
+    assert running == 0
+
+
+def _run(*texts: str) -> list[Candidate]:
+    return [candidate(text) for text in texts]

@@ -1,0 +1,210 @@
+"""A model named by one string."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from rsd_graph import (
+    CapabilityError,
+    ConfigurationError,
+    Endpoint,
+    ScriptedRewardModel,
+    ScriptedStepModel,
+    reward_model,
+    step_model,
+)
+from rsd_graph.providers.completion import HostedModel
+from rsd_graph.providers.llamacpp import LlamaCppWire
+from rsd_graph.providers.prm import RECOMPUTE, PoolingPRM, TokenProbabilityPRM
+from rsd_graph.providers._address import PROVIDERS
+from rsd_graph.providers.registry import FAMILIES, known_parameters
+from rsd_graph.providers.vllm import VLLMWire
+
+
+@pytest.fixture(autouse=True)
+def _no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RSD_API_KEY", "RSD_DRAFT_API_KEY", "RSD_TARGET_API_KEY", "RSD_PRM_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def hosted(spec: str, **settings: Any) -> HostedModel:
+    model = step_model(spec, "target", **settings)
+    assert isinstance(model, HostedModel)
+    return model
+
+
+def test_a_string_names_provider_address_and_model() -> None:
+    """What stands in the string is what is called, in the seat it was named for."""
+    model = hosted("vllm+https://gpu1:8000/v1#Qwen/Qwen2.5-Math-7B-Instruct")
+
+    assert isinstance(model.wire, VLLMWire)
+    assert model.endpoint == Endpoint(
+        "https://gpu1:8000/v1", "Qwen/Qwen2.5-Math-7B-Instruct", "target"
+    )
+
+
+def test_swapping_a_backend_is_changing_a_string() -> None:
+    """Another provider, another wire; nothing else changes."""
+    assert isinstance(hosted("llamacpp+http://127.0.0.1:8080").wire, LlamaCppWire)
+
+
+def test_options_follow_a_question_mark() -> None:
+    """timeout and max_concurrency are the endpoint's."""
+    endpoint = hosted("vllm+http://h/v1?timeout=30&max_concurrency=64#m").endpoint
+
+    assert endpoint == Endpoint("http://h/v1", "m", "target", timeout=30, max_concurrency=64)
+
+
+def test_the_callers_settings_win() -> None:
+    """Arguments beat the string; retries are counted beyond the first try."""
+    settings: dict[str, Any] = {"timeout": 5, "max_retries": 0, "api_key": SecretStr("k")}
+
+    endpoint = hosted("vllm+http://h/v1?timeout=30", **settings).endpoint
+
+    assert (endpoint.timeout, endpoint.retry.attempts) == (5, 1)
+    assert endpoint.api_key == SecretStr("k")
+
+
+def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The role's own key first, then the one for all roles; the caller's beats both."""
+    monkeypatch.setenv("RSD_API_KEY", "all")
+    monkeypatch.setenv("RSD_PRM_API_KEY", "own")
+    prm = reward_model("qwen-prm+vllm+http://h/v1")
+    assert isinstance(prm, PoolingPRM)
+
+    assert hosted("vllm+http://h/v1").endpoint.api_key == SecretStr("all")
+    assert prm.endpoint.api_key == SecretStr("own")
+    assert hosted("vllm+http://h", api_key=SecretStr("k")).endpoint.api_key == SecretStr("k")
+
+
+@pytest.mark.parametrize("provider", sorted(PROVIDERS))
+def test_every_provider_in_the_table_exists(provider: str) -> None:
+    """No entry of the table is a name without a class behind it."""
+    module, _, name = PROVIDERS[provider].partition(":")
+
+    assert hasattr(__import__(module, fromlist=[name]), name)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ("", "not an endpoint string"),
+        ("http://h:1/v1", "not an endpoint string"),
+        ("vllm", "not an endpoint string"),
+        ("vllm+http://", "not an endpoint string"),
+        ("vllm+http://h/v1#a model", "not an endpoint string"),
+        ("vlm+http://h/v1", "unknown provider 'vlm'"),
+        ("qwen-prm+vllm+http://h/v1", "'qwen-prm' stands before the provider"),
+        ("vllm+http://h:port/v1", "not the URL of an endpoint"),
+        ("vllm+http://h?retries=3", "option 'retries' cannot be used"),
+        ("vllm+http://h?timeout=soon", "option 'timeout' cannot be used"),
+        ("vllm+http://h?timeout=-1", "timeout > 0"),
+    ],
+)
+def test_what_is_no_endpoint_string(spec: str, words: str) -> None:
+    """Every mistake is a ConfigurationError that says what would be right."""
+    with pytest.raises(ConfigurationError) as caught:
+        step_model(spec, "draft")
+
+    assert words in str(caught.value)
+    assert caught.value.role == "draft"
+
+
+def test_an_unknown_provider_lists_the_known_ones() -> None:
+    """The error is the documentation."""
+    with pytest.raises(ConfigurationError, match=r"provider one of .*llamacpp.*vllm"):
+        step_model("nope+http://h", "draft")
+
+
+@pytest.mark.parametrize("spec", ["vllm+http://:sk-secret@h/v1", "vllm+http://sk-secret@h/v1"])
+def test_a_key_in_the_string_is_refused_unshown(spec: str) -> None:
+    """Endpoint strings appear in logs and results: a key in one is refused, and not repeated."""
+    with pytest.raises(ConfigurationError, match="RSD_DRAFT_API_KEY") as caught:
+        step_model(spec, "draft")
+
+    assert "sk-secret" not in str(caught.value)
+
+
+def test_objects_pass_through() -> None:
+    """Whoever brings a provider of their own keeps it."""
+    model, prm = ScriptedStepModel([]), ScriptedRewardModel([])
+
+    assert step_model(model, "draft") is model
+    assert reward_model(prm) is prm
+
+
+@pytest.mark.parametrize(
+    ("spec", "shown"),
+    [
+        ("qwen-prm+vllm+http://h:1/v1#m", "PoolingPRM(http://h:1/v1#m)"),
+        ("vllm+http://h:1/v1#m", "PoolingPRM(http://h:1/v1#m)"),
+        ("math-shepherd+vllm+http://h:1", "TokenProbabilityPRM(math-shepherd, http://h:1)"),
+        ("rlhflow+llamacpp+http://h:1", "TokenProbabilityPRM(rlhflow, http://h:1)"),
+        ("recompute+llamacpp+http://h:1", "TokenProbabilityPRM(recompute, http://h:1)"),
+        ("llamacpp+http://h:1", "TokenProbabilityPRM(recompute, http://h:1)"),
+    ],
+)
+def test_prms_are_named_by_family_and_provider(spec: str, shown: str) -> None:
+    """The family says how to ask; where none is named, the provider's usual one is meant."""
+    prm = reward_model(spec)
+
+    assert repr(prm) == shown
+    assert prm.reward_range == (0.0, 1.0)
+
+
+def test_an_unknown_family_lists_the_known_ones() -> None:
+    """The error is the documentation."""
+    with pytest.raises(ConfigurationError, match=", ".join(sorted(FAMILIES))):
+        reward_model("skywork+vllm+http://h")
+
+
+def test_a_family_its_server_cannot_serve_is_refused() -> None:
+    """llama.cpp has no /pooling: said when the parts are put together."""
+    with pytest.raises(CapabilityError, match="llamacpp has no /pooling"):
+        reward_model("qwen-prm+llamacpp+http://h")
+
+
+def test_shipped_models_are_served_on_first_use() -> None:
+    """`embedded:` names start the engine and land in the right seat."""
+    pytest.importorskip("xllamacpp")
+    draft = step_model("embedded:draft", "draft")
+    prm = reward_model("embedded:prm")
+
+    assert isinstance(draft, HostedModel)
+    assert draft.endpoint.role == "draft"
+    assert draft.endpoint.url.startswith("http://127.0.0.1:")
+    assert isinstance(prm, TokenProbabilityPRM)
+
+
+def test_an_embedded_name_that_is_not_there_is_refused() -> None:
+    """Neither a shipped model nor a file."""
+    with pytest.raises(ConfigurationError, match="no-such"):
+        step_model("embedded:no-such", "draft")
+
+
+def test_the_shipped_prm_is_asked_as_it_was_trained() -> None:
+    """Tag, verdicts and length of the shipped PRM are those on its card."""
+    check = _card()["prm"]["check"]
+
+    assert (RECOMPUTE.good, RECOMPUTE.bad) == (check["good"], check["bad"])
+    assert check["tag"] in RECOMPUTE.reserved
+    assert check["max_tokens"] == RECOMPUTE.max_tokens
+
+
+def test_parameter_counts_are_known_for_shipped_models_only() -> None:
+    """FLOPs need parameter counts; only the shipped models' are known."""
+    shipped = known_parameters("embedded:draft", "embedded:target", "embedded:prm")
+
+    assert shipped == {role: _card()[role]["parameters"] for role in ("draft", "target", "prm")}
+    assert known_parameters("embedded:draft", "vllm+http://h", "embedded:prm") is None
+    assert known_parameters(ScriptedStepModel([]), "embedded:target", "embedded:prm") is None
+
+
+def _card() -> Any:
+    path = resources.files("rsd_graph.embedded").joinpath("models/card.json")
+    return json.loads(path.read_text(encoding="utf-8"))
