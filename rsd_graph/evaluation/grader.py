@@ -25,6 +25,7 @@ from rsd_graph.evaluation.paper_grader import OFFICIAL_TIMEOUT_S, grade_like_pap
 from rsd_graph.evaluation.questions import Question
 
 _WARM_UP = Question("warm-up", "1+1", "2", "math")
+_WARM_ANSWER = r"\boxed{\frac{4}{2}}"  # not spelled like the gold, so that SymPy must be asked
 
 
 class Pending:
@@ -106,7 +107,7 @@ class Grader:
                 "Grading in processes needs pebble.",
                 hint="Install it with: pip install 'rsd-graph[eval]'",
             ) from exc
-        grade(_WARM_UP, r"\boxed{2}")  # a missing library is better reported here than by a worker
+        grade(_WARM_UP, _WARM_ANSWER)  # a missing library is better reported here than by a worker
         self._pool = ProcessPool(
             max_workers=self._processes,
             initializer=_start_worker,
@@ -167,4 +168,4 @@ def _start_worker() -> None:
     # for it the clocks of the other processes run on.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     logging.disable()  # this process is ours alone, and math-verify logs the answers it parses
-    grade(_WARM_UP, r"\boxed{2}")
+    grade(_WARM_UP, _WARM_ANSWER)

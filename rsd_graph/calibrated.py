@@ -1,0 +1,55 @@
+"""Reading a calibrated delta back, for the PRM it was calibrated on and no other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from rsd_graph.errors import ConfigurationError
+
+FORMAT = "rsd-graph calibration 1"
+
+
+def calibrated_delta(path: str | Path, prm: object) -> float:
+    """The delta in a calibration file.
+
+    Raises:
+        ConfigurationError: No such file, not a calibration, or one of another PRM: rewards mean
+            different things to different PRMs.
+    """
+    content = _read(Path(path))
+    ours, theirs = model_identity(prm), content["prm"]
+    if ours != theirs:
+        raise ConfigurationError(
+            f"{path} was calibrated for another PRM.",
+            role="prm",
+            expected=f"{theirs}, found {ours}",
+            hint="Run rsd-graph calibrate with this PRM.",
+        )
+    return float(content["delta"])
+
+
+def model_identity(spec: object) -> str:
+    """What names a model wherever it is served: its endpoint string without the address."""
+    if not isinstance(spec, str):
+        return type(spec).__name__
+    scheme, separator, _ = spec.partition("://")
+    model = urlsplit(spec).fragment
+    if not separator or not model:
+        return spec
+    return f"{scheme.rpartition('+')[0]}#{model}"
+
+
+def _read(path: Path) -> dict[str, object]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"{path} is no calibration file: {error}.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise ConfigurationError(
+            f"{path} is no calibration file.",
+            expected=f"the format {FORMAT!r}",
+            hint="Write one with rsd-graph calibrate.",
+        )
+    return content

@@ -1,0 +1,29 @@
+"""The command line: one file for each command, and whatever all of them share in `_app`.
+
+Starting up is cheap: a command imports the library only once it runs.
+"""
+
+import logging
+import sys
+
+from rsd_graph.cli._app import app
+from rsd_graph.cli.calibrate import calibrate
+from rsd_graph.cli.demo import demo
+from rsd_graph.cli.doctor import doctor
+from rsd_graph.cli.eval import evaluate
+from rsd_graph.cli.graph import graph
+from rsd_graph.cli.solve import solve
+from rsd_graph.cli.up import up
+
+__all__ = ["app", "main"]
+
+for command in (solve, up, graph, demo, doctor, calibrate):
+    app.command()(command)
+app.command("eval")(evaluate)
+
+
+def main() -> None:
+    """The `rsd-graph` program."""
+    logging.getLogger("rsd_graph").addHandler(logging.NullHandler())  # errors are told once
+    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # old terminals lack signs
+    app()

@@ -1,0 +1,69 @@
+"""One question through the graph, its steps handed on as they are settled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from rsd_graph.chat_models import ChatRSD
+from rsd_graph.evaluation.boxed import last_boxed
+from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, flops
+from rsd_graph.providers.registry import known_parameters
+from rsd_graph.run import settled_steps
+from rsd_graph.state import FinishReason, Step, answer_text, initial_state
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A finished answer.
+
+    Attributes:
+        steps: Its settled steps.
+        text: The steps, joined.
+        ledger: What they cost.
+        finish_reason: Why it ended.
+        parameters: Parameter counts of the models, if known.
+    """
+
+    steps: list[Step]
+    text: str
+    ledger: Ledger
+    finish_reason: FinishReason | None
+    parameters: PerRole | None
+
+    @property
+    def final(self) -> str:
+        """What is in the last box, else the last step."""
+        return last_boxed(self.text) or self.text.rpartition("\n\n")[2].strip()
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, as plain data."""
+        return {
+            "answer": self.final,
+            "text": self.text,
+            "steps": self.steps,
+            "ledger": self.ledger,
+            "acceptance_rate": acceptance_rate(self.ledger),
+            "finish_reason": self.finish_reason,
+            "flops": flops(self.ledger, self.parameters) if self.parameters else None,
+        }
+
+
+async def answer(llm: ChatRSD, question: str, on_step: Callable[[Step], None]) -> Answer:
+    """Solve *question*, calling *on_step* the moment each step is settled.
+
+    Raises:
+        RSDError: Whatever stopped it.
+    """
+    steps: list[Step] = []
+    state = initial_state(question, seed=llm.seed)
+    async with aclosing(settled_steps(llm.graph, state)) as laps:
+        async for lap in laps:
+            steps += lap.steps
+            for step in lap.steps:
+                on_step(step)
+    known = known_parameters(llm.draft, llm.target, llm.prm)
+    text = answer_text(steps, llm.step_separator)
+    return Answer(steps, text, lap.ledger, lap.finish_reason, PerRole(**known) if known else None)

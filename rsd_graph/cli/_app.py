@@ -1,0 +1,39 @@
+"""What every command has in common: how it fails, and how it is interrupted."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from rsd_graph.errors import RSDError
+
+INTERRUPTED = 130
+"""128 + SIGINT, as shells report it."""
+
+
+class _Commands(TyperGroup):
+    """Turns our errors into one line on stderr and exit code 1; Ctrl-C into a quiet 130."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RSDError as error:
+            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            raise typer.Exit(1) from error
+        except KeyboardInterrupt as error:
+            raise typer.Exit(INTERRUPTED) from error
+
+
+app = typer.Typer(
+    cls=_Commands,
+    name="rsd-graph",
+    help="Reward-Guided Speculative Decoding: a draft model writes each reasoning step, a process "
+    "reward model scores it, and the target model rewrites what falls short.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)

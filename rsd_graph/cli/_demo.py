@@ -1,0 +1,122 @@
+"""What the demo does: three problems, solved by RSD and by the target alone, all really run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import reduce
+
+from rich.console import Console
+
+from rsd_graph.chat_models import ChatRSD
+from rsd_graph.cli._answer import Answer, answer
+from rsd_graph.cli._show import amounts, screen_rule, show_step
+from rsd_graph.embedded.card import read_card
+from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
+from rsd_graph.evaluation.baselines import solve_alone
+from rsd_graph.ledger import Ledger, PerRole, add, empty_ledger, flops
+from rsd_graph.limits import Limits
+from rsd_graph.providers.base import StepModel
+from rsd_graph.providers.registry import step_model
+from rsd_graph.state import Message, answer_text
+
+_SHOWN = 3
+_SEARCHED = 30
+_IN_ONE_GO = "\ue000"
+"""A separator no model writes: the target alone is asked for its whole answer at once, as anyone
+would ask it; step by step it would read a token per step twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One problem, solved both ways."""
+
+    number: int
+    problem: Problem
+    rsd: Answer
+    alone: str
+    alone_ledger: Ledger
+
+    @property
+    def rejected(self) -> bool:
+        """Whether the target had to rewrite a step."""
+        return self.rsd.ledger["target_steps"] > 0
+
+
+async def run_demo(console: Console) -> None:
+    """Show three problems and what they cost."""
+    sizes = read_card().parameters
+    console.print(
+        f"Three small models ({sizes.draft:,.0f}, {sizes.target:,.0f} and {sizes.prm:,.0f} "
+        "parameters), trained for this package,\neach behind its own llama.cpp server on this "
+        "machine. They have never seen these problems."
+    )
+    runs = _choose(await _runs())
+    for run in runs:
+        _show_run(console, run, sizes)
+    console.print(f"\n{_summary(runs, sizes)}", style="bold")
+    console.print(
+        "Three problems prove nothing. `rsd-graph eval` measures 300, with confidence intervals."
+    )
+
+
+async def _runs() -> list[_Run]:
+    """The first problems, and more until a draft step has been rejected."""
+    llm = ChatRSD()
+    # A server of its own: in RSD's, the target would find half of its work already done.
+    target = step_model("embedded:target?slots=1", "target")
+    runs: list[_Run] = []
+    for number, problem in enumerate(held_out_problems(_SEARCHED), start=1):
+        rsd = await answer(llm, problem.question, lambda step: None)
+        runs.append(_Run(number, problem, rsd, *await _alone(target, problem.question)))
+        if number >= _SHOWN and any(run.rejected for run in runs):
+            break
+    return runs
+
+
+async def _alone(target: StepModel, question: str) -> tuple[str, Ledger]:
+    limits = Limits(max_step_tokens=Limits().max_tokens)
+    steps, ledger, _ = await solve_alone(
+        target, [Message(role="user", content=question)], limits=limits, separator=_IN_ONE_GO
+    )
+    return answer_text(steps, _IN_ONE_GO), ledger
+
+
+def _choose(runs: list[_Run]) -> list[_Run]:
+    """The first three; the last of them gives way to one with a rejection if they have none."""
+    return [*runs[: _SHOWN - 1], runs[-1] if runs[-1].rejected else runs[_SHOWN - 1]]
+
+
+def _show_run(console: Console, run: _Run, sizes: PerRole) -> None:
+    chosen = " (chosen to show a rejection; those before it have none)"
+    console.print(screen_rule(f"problem {run.number}{chosen if run.number > _SHOWN else ''}"))
+    console.print(f"{run.problem.question}\n")
+    for step in run.rsd.steps:
+        show_step(console, step)
+    right = run.problem.answer
+    console.print(f"\nanswer  {_verdict(run.rsd.text, right)}", style="bold")
+    console.print(f"cost    {amounts(flops(run.rsd.ledger, sizes))}")
+    console.print(
+        f"alone   the target answers {_verdict(run.alone, right)}, "
+        f"for {amounts(flops(run.alone_ledger, sizes))}"
+    )
+
+
+def _verdict(text: str, right: int) -> str:
+    found = extract_answer(text)
+    return f"{found}, right" if found == right else f"{found}, wrong (it is {right})"
+
+
+def _summary(runs: list[_Run], sizes: PerRole) -> str:
+    """How much of the target's FLOPs the answers above took."""
+    ours = flops(_sum(run.rsd.ledger for run in runs), sizes)
+    alone = flops(_sum(run.alone_ledger for run in runs), sizes)
+    share = {name: ours[name] / alone[name] for name in ours}
+    return (
+        f"Together: {share['decode_only']:.0%} of the target's FLOPs counting what was written "
+        f"(as the paper counts), {share['full']:.0%} counting all that was read, too."
+    )
+
+
+def _sum(ledgers: Iterable[Ledger]) -> Ledger:
+    return reduce(add, ledgers, empty_ledger())

@@ -1,0 +1,77 @@
+"""How steps, answers and costs look in a terminal; in a pipe they are the same words, plain."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from rich.console import Console
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from rsd_graph.ledger import Ledger, PerRole
+    from rsd_graph.state import Step
+
+_KEPT, _REJECTED, _REWRITTEN = "green", "red strike", "cyan"
+_MARGIN = 24
+_UNITS = (("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3), ("FLOP", 1))
+
+
+def screen(*, plain: bool = False) -> Console:
+    """Standard output: in colour on a terminal, unless *plain* or `NO_COLOR` says otherwise."""
+    colours: Literal["auto"] | None = None if plain or os.environ.get("NO_COLOR") else "auto"
+    return Console(color_system=colours, highlight=False, markup=False, emoji=False, soft_wrap=True)
+
+
+def show_step(console: Console, step: Step) -> None:
+    """Who wrote it, the reward and the verdict: one line if accepted, two if rewritten."""
+    if step["rejected_text"] is None:
+        _show(console, step["source"], step["reward"], "accepted", step["text"], _KEPT)
+        return
+    _show(console, "draft", step["reward"], "rejected", step["rejected_text"], _REJECTED)
+    _show(console, "target", None, "rewritten", step["text"], _REWRITTEN)
+
+
+def _show(
+    console: Console, who: str, reward: float | None, verdict: str, text: str, style: str
+) -> None:
+    shown = "" if reward is None else f"{reward:.2f}"
+    margin = f"{who:<7}{shown:>5} {verdict:<10} "
+    lines = printable(text).split("\n")
+    body = ("\n" + " " * _MARGIN).join(lines) if text.strip() else "(blank)"
+    console.print(Text(margin) + Text(body, style))
+
+
+def printable(text: str) -> str:
+    """*text* without control characters: a model's words never steer the terminal."""
+    return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
+
+
+def cost_line(steps: Sequence[Step], ledger: Ledger, parameters: PerRole | None) -> str:
+    """What an answer cost, on one line."""
+    from rsd_graph.ledger import acceptance_rate, flops
+
+    written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
+    parts = [
+        f"{len(steps)} steps, {acceptance_rate(ledger):.0%} of the drafts accepted",
+        f"tokens written: {', '.join(written)}",
+        *([amounts(flops(ledger, parameters))] if parameters else []),
+        f"{sum(step['ms'] for step in steps):.0f} ms",
+    ]
+    return "; ".join(parts)
+
+
+def amounts(spent: Mapping[str, float]) -> str:
+    """Both accountings of `rsd_graph.ledger.flops`."""
+    return f"{_amount(spent['decode_only'])} decode-only, {_amount(spent['full'])} in full"
+
+
+def _amount(flops: float) -> str:
+    unit, size = next((row for row in _UNITS if flops >= row[1]), _UNITS[-1])
+    return f"{flops / size:.3g} {unit}"
+
+
+def screen_rule(title: str) -> str:
+    """A heading."""
+    return f"\n--- {title} {'-' * max(3, 78 - len(title))}"

@@ -1,0 +1,53 @@
+"""A draft, a target and a PRM that can be reasoned about: what they write depends on the prefix."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rsd_graph import Limits, Prefix, Sampling, Scores, StepRequest, candidate
+from rsd_graph.evaluation.arms import Stack
+from rsd_graph.ledger import usage
+from rsd_graph.providers.scripted import FunctionStepModel
+from rsd_graph.state import Candidate
+
+STEPS = 3
+
+
+def draft_writes(request: StepRequest) -> Candidate:
+    """Greedy: right but for the second step. Sampled: wrong there unless its seed is even."""
+    index = len(request.prefix.steps)
+    lucky = request.sampling.temperature > 0 and request.seed % 2 == 0
+    return _step(index, index != 1 or lucky)
+
+
+def target_writes(request: StepRequest) -> Candidate:
+    """Always right."""
+    return _step(len(request.prefix.steps), True)
+
+
+def _step(index: int, right: bool) -> Candidate:
+    word = "right" if right else "wrong"
+    if index == STEPS - 1:
+        return candidate("the answer", "eos", cost=usage(prompt_tokens=9, completion_tokens=2))
+    return candidate(f"{word} {index}", cost=usage(prompt_tokens=9, completion_tokens=2))
+
+
+class WordPRM:
+    """0.9 for a step without the word "wrong", 0.1 for one with it."""
+
+    reward_range = (0.0, 1.0)
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        rewards = [0.1 if "wrong" in step["text"] else 0.9 for step in candidates]
+        return Scores(rewards, usage(prompt_tokens=20))
+
+
+def stack() -> Stack:
+    """The three of them."""
+    return Stack(
+        draft=FunctionStepModel(draft_writes),
+        target=FunctionStepModel(target_writes),
+        prm=WordPRM(),
+        sampling=Sampling(),
+        limits=Limits(max_steps=10),
+    )
