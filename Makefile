@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format typecheck unit wheel train clean
+.PHONY: demo test lint format typecheck unit wheel train constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -33,6 +33,10 @@ unit: $(READY)
 
 wheel: $(READY)  ## build the wheel and test it as installed, outside the source tree
 	$(BIN)/python tests/wheel/check.py
+
+constraints: $(READY)  ## write down the versions that are installed
+	@echo "# Versions every check runs with; regenerate with: make constraints" > constraints.txt
+	$(BIN)/pip freeze --exclude-editable >> constraints.txt
 
 clean:
 	rm -rf $(VENV) dist

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from rsd_graph.errors import ConfigurationError
@@ -41,7 +42,7 @@ def model_identity(spec: object) -> str:
     return f"{scheme.rpartition('+')[0]}#{model}"
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

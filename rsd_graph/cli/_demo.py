@@ -15,16 +15,12 @@ from rsd_graph.embedded.card import read_card
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
 from rsd_graph.evaluation.baselines import solve_alone
 from rsd_graph.ledger import Ledger, PerRole, add, empty_ledger, flops
-from rsd_graph.limits import Limits
 from rsd_graph.providers.base import StepModel
 from rsd_graph.providers.registry import step_model
-from rsd_graph.state import Message, answer_text
+from rsd_graph.state import Message
 
 _SHOWN = 3
 _SEARCHED = 30
-_IN_ONE_GO = "\ue000"
-"""A separator no model writes: the target alone is asked for its whole answer at once, as anyone
-would ask it; step by step it would read a token per step twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +71,8 @@ async def _runs() -> list[_Run]:
 
 
 async def _alone(target: StepModel, question: str) -> tuple[str, Ledger]:
-    limits = Limits(max_step_tokens=Limits().max_tokens)
-    steps, ledger, _ = await solve_alone(
-        target, [Message(role="user", content=question)], limits=limits, separator=_IN_ONE_GO
-    )
-    return answer_text(steps, _IN_ONE_GO), ledger
+    written, ledger = await solve_alone(target, [Message(role="user", content=question)])
+    return written["text"], ledger
 
 
 def _choose(runs: list[_Run]) -> list[_Run]:

@@ -13,7 +13,8 @@ import re
 import signal
 import sys
 import tempfile
-from typing import Any
+import time
+from typing import IO, Any
 
 _ERRORS_ONLY = 1
 _HTTP_THREADS = 128
@@ -31,8 +32,7 @@ def main() -> None:
             server = _serve(json.loads(sys.argv[1]))
             reply = {"address": server.listening_address}
         except RuntimeError:
-            log.seek(0)
-            reply = {"error": _reason(log.read().decode(errors="replace"))}
+            reply = {"error": _reason(log)}
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     sys.stdout.write(json.dumps(reply) + "\n")
     sys.stdout.flush()
@@ -59,10 +59,17 @@ def _serve(options: dict[str, Any]) -> Any:
     return xllamacpp.Server(params)
 
 
-def _reason(log: str) -> str:
-    """The first error llama.cpp logged, without its timestamp: later ones only repeat it."""
-    errors = re.findall(r"^[\d.]+ E (.+)$", log, re.MULTILINE)
-    return errors[0].strip() if errors else "llama.cpp did not say why"
+def _reason(log: IO[bytes]) -> str:
+    """The first error llama.cpp logged, without its timestamp: later ones only repeat it.
+
+    A thread of its own writes that log, a little later.
+    """
+    for _ in range(20):
+        log.seek(0)
+        if found := re.search(rb"^[\d.]+ E (.+)$", log.read(), re.MULTILINE):
+            return found[1].decode(errors="replace").strip()
+        time.sleep(0.05)
+    return "llama.cpp did not say why"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -30,8 +30,8 @@ SHIPPED = ("draft", "target", "prm")
 
 _HOST = Path(__file__).with_name("_host.py")
 _SMALL_BYTES = 64 * 2**20
-"""Models below this run on one thread: handing their small matrices around costs more than it
-saves, and on a busy machine a hundred times more."""
+"""Below this, one thread: sharing small matrices costs more than it saves, and on a busy machine
+forty times more. Above it, few slots: their memory counts."""
 _MAX_THREADS = 8
 _TIMEOUT = 600.0
 """Seconds one step may take: a laptop is slow, and there is no network to fail."""
@@ -41,10 +41,12 @@ _TIMEOUT = 600.0
 class EngineOptions:
     """How a GGUF file is served.
 
+    Files over 64 MB have other defaults: 2 slots, and a thread for each core, at most 8.
+
     Attributes:
         context: Tokens each slot can hold, at most what the model was trained for.
         slots: Answers worked on at once; memory grows with `slots * context`.
-        threads: CPU threads; 0 chooses by the size of the file.
+        threads: CPU threads.
         gpu_layers: Layers kept on the GPU; -1 leaves it to llama.cpp. The wheel on the package
             index is for CPUs; builds for CUDA, ROCm and Vulkan are published beside it.
         port: 0 takes any free one.
@@ -52,16 +54,16 @@ class EngineOptions:
 
     context: int = 4096
     slots: int = 8
-    threads: int = 0
+    threads: int = 1
     gpu_layers: int = -1
     port: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served."""
-        if self.context < 1 or self.slots < 1 or self.threads < 0 or self.gpu_layers < -1:
+        if min(self.context, self.slots, self.threads) < 1 or self.gpu_layers < -1:
             raise ConfigurationError(
                 f"{self} cannot be served.",
-                expected="context and slots at least 1, threads at least 0, gpu_layers at least -1",
+                expected="context, slots and threads at least 1, gpu_layers at least -1",
             )
 
 
@@ -102,8 +104,7 @@ class _Server:
     """One GGUF file in a process of its own."""
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
-        threads = options.threads or _usual_threads(path)
-        request = asdict(options) | {"path": str(path), "name": path.stem, "threads": threads}
+        request = asdict(options) | {"path": str(path), "name": path.stem}
         self._process = subprocess.Popen(
             [sys.executable, "-P", str(_HOST), json.dumps(request)],
             stdin=subprocess.PIPE,
@@ -155,7 +156,8 @@ def parse_name(name: str) -> tuple[Path, EngineOptions]:
         ConfigurationError: No such model or option.
     """
     model, _, query = name.partition("?")
-    return _file(model), _options(query)
+    path = _file(model)
+    return path, replace(_usual_options(path), **_numbers(query))
 
 
 def _file(model: str) -> Path:
@@ -168,7 +170,14 @@ def _file(model: str) -> Path:
     return path
 
 
-def _options(query: str) -> EngineOptions:
+def _usual_options(path: Path) -> EngineOptions:
+    if path.stat().st_size < _SMALL_BYTES:
+        return EngineOptions()
+    cores = (os.cpu_count() or 1) // 2  # two hyperthreads to a core
+    return EngineOptions(slots=2, threads=min(max(1, cores), _MAX_THREADS))
+
+
+def _numbers(query: str) -> dict[str, int]:
     known = [field.name for field in fields(EngineOptions)]
     given = dict(parse_qsl(query, keep_blank_values=True))
     for name, value in given.items():
@@ -177,12 +186,7 @@ def _options(query: str) -> EngineOptions:
                 f"the embedded engine cannot use {name}={value}.",
                 expected=f"whole numbers for {', '.join(known)}",
             )
-    return EngineOptions(**{name: int(value) for name, value in given.items()})
-
-
-def _usual_threads(path: Path) -> int:
-    small = path.stat().st_size < _SMALL_BYTES
-    return 1 if small else min(os.cpu_count() or 1, _MAX_THREADS)
+    return {name: int(value) for name, value in given.items()}
 
 
 def _require_llama_cpp() -> None:

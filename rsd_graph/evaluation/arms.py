@@ -16,12 +16,13 @@ from statistics import fmean
 from typing import Literal
 
 from rsd_graph.acceptance import Criterion, constant, derive_seed
-from rsd_graph.evaluation.baselines import solve_alone
+from rsd_graph.evaluation.baselines import settled, solve_alone
 from rsd_graph.graph import create_rsd_graph
-from rsd_graph.ledger import Ledger, add, empty_ledger, usage
+from rsd_graph.ledger import Ledger, add, empty_ledger
 from rsd_graph.limits import Limits
 from rsd_graph.lookahead import Lookahead
 from rsd_graph.providers.base import Prefix, RewardModel, Sampling, StepModel
+from rsd_graph.providers.scripted import candidate
 from rsd_graph.run import settled_steps
 from rsd_graph.state import Candidate, Message, RSDInput, Step, answer_text
 
@@ -137,16 +138,22 @@ def best_of_n(stack: Stack, count: int, sampling: Sampling, by: Aggregation = "m
 async def _alone(
     stack: Stack, model: StepModel, role: Literal["draft", "target"], question: str, seed: int
 ) -> Outcome:
-    steps, ledger, reason = await solve_alone(
+    answer, ledger = await solve_alone(
         model,
         stack.conversation(question),
         role=role,
         sampling=stack.sampling,
-        limits=stack.limits,
-        separator=stack.separator,
+        max_tokens=stack.limits.max_tokens,
         seed=seed,
     )
-    return Outcome(answer_text(steps, stack.separator), steps, ledger, reason)
+    reason = "stop" if answer["ended"] == "eos" else answer["ended"]
+    return Outcome(answer["text"], [settled(answer, role)], ledger, reason)
+
+
+def steps_of(text: str, separator: str) -> list[Candidate]:
+    """An answer written in one go, as the steps it consists of; each is worth scoring."""
+    parts = [part for part in text.split(separator) if part.strip()]
+    return [candidate(part, "separator", tokens=0) for part in parts]
 
 
 async def _samples(
@@ -163,7 +170,7 @@ async def _scored(
     stack: Stack, question: str, draft: Outcome, by: Aggregation
 ) -> tuple[Outcome, float]:
     """The PRM's aggregated opinion of a whole answer, its cost booked."""
-    steps = [_as_candidate(step) for step in draft.steps if step["text"].strip()]
+    steps = steps_of(draft.text, stack.separator)
     scores = await stack.prm.score(Prefix(stack.conversation(question)), steps)
     entry = {"prm": scores.usage, "scored_steps": len(steps)}
     return replace(draft, ledger=add(draft.ledger, entry)), aggregate(scores.rewards, by)
@@ -178,10 +185,6 @@ def aggregate(rewards: Sequence[float], by: Aggregation) -> float:
     if by == "product":
         return math.prod(rewards)
     return min(rewards) if by == "min" else fmean(rewards)
-
-
-def _as_candidate(step: Step) -> Candidate:
-    return Candidate(text=step["text"], ended=step["ended"], logprob=None, usage=usage())
 
 
 def _total(outcomes: Sequence[Outcome]) -> Ledger:

@@ -1,4 +1,8 @@
-"""One model alone, under the same limits, budgets and accounting as in the graph."""
+"""One model alone: the whole answer in one request, as you would ask it without RSD.
+
+Asking step by step instead would make the model read its own words again at every step, and
+flatter RSD in the full accounting.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.ledger import Ledger, add, empty_ledger, settled_tokens
-from rsd_graph.limits import Limits
+from rsd_graph.ledger import Ledger, add, empty_ledger
 from rsd_graph.providers.base import Prefix, Sampling, StepModel, StepRequest
-from rsd_graph.state import Candidate, FinishReason, Message, Step
+from rsd_graph.state import Candidate, Message, Step
+
+_NEVER = "\ue000"
+"""A separator no model writes (a private-use character), so that no step ends before the answer."""
 
 
 async def solve_alone(
@@ -18,31 +24,22 @@ async def solve_alone(
     *,
     role: Literal["draft", "target"] = "target",
     sampling: Sampling = Sampling(),  # noqa: B008 (a frozen value)
-    limits: Limits = Limits(),  # noqa: B008
-    separator: str = "\n\n",
+    max_tokens: int = 4096,
     seed: int = 0,
-) -> tuple[list[Step], Ledger, FinishReason]:
-    """Let one model write the whole answer, step by step as it does in its seat of the graph.
+) -> tuple[Candidate, Ledger]:
+    """Let one model write the whole answer; the answer, and what it cost.
 
-    Each step is a request of its own, so that prefix caches serve it as they serve RSD.
-
-    Returns:
-        The steps, what they cost, and why the answer ended.
+    Raises:
+        ProviderError: The endpoint failed.
     """
-    steps: list[Step] = []
-    ledger, reason = empty_ledger(), None
-    while reason is None:
-        request = StepRequest(
-            prefix=Prefix(conversation, steps, separator),
-            max_tokens=limits.step_budget(settled_tokens(ledger)),
-            sampling=sampling,
-            seed=derive_seed(seed, role, len(steps)),
-        )
-        candidate = await model.write_step(request)
-        steps.append(settled(candidate, role))
-        ledger = add(ledger, _entry(candidate, role))
-        reason = limits.finish_reason(steps, settled_tokens(ledger))
-    return steps, ledger, reason
+    request = StepRequest(
+        prefix=Prefix(conversation, (), _NEVER),
+        max_tokens=max_tokens,
+        sampling=sampling,
+        seed=derive_seed(seed, role, 0),
+    )
+    answer = await model.write_step(request)
+    return answer, add(empty_ledger(), _entry(answer, role))
 
 
 def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
@@ -59,13 +56,12 @@ def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
     )
 
 
-def _entry(candidate: Candidate, role: Literal["draft", "target"]) -> dict[str, object]:
-    tokens = candidate["usage"]["completion_tokens"]
+def _entry(answer: Candidate, role: Literal["draft", "target"]) -> dict[str, object]:
     if role == "target":
-        return {"target": candidate["usage"], "target_steps": 1}
+        return {"target": answer["usage"], "target_steps": 1}
     return {
-        "draft": candidate["usage"],
+        "draft": answer["usage"],
         "drafted_steps": 1,
         "accepted_steps": 1,
-        "kept_draft_tokens": tokens,
+        "kept_draft_tokens": answer["usage"]["completion_tokens"],
     }

@@ -17,12 +17,10 @@ from typing import Any
 
 from rsd_graph.calibrated import FORMAT, model_identity
 from rsd_graph.errors import InputError
-from rsd_graph.evaluation.arms import Stack, alone
+from rsd_graph.evaluation.arms import Stack, alone, steps_of
 from rsd_graph.evaluation.statistics import DeltaChoice, choose_delta
-from rsd_graph.nodes._request import is_judgeable
 from rsd_graph.providers.base import Prefix, Scores, check_scores
-from rsd_graph.providers.scripted import candidate
-from rsd_graph.state import Candidate, Step
+from rsd_graph.state import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +40,10 @@ class SweepPoint:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rewards of the draft's steps on some prompts, one list per prompt, with their tokens."""
+    """Rewards of the draft's steps, one list per prompt, and each step's share of the tokens."""
 
     rewards: Sequence[Sequence[float]]
-    tokens: Sequence[Sequence[int]]
+    tokens: Sequence[Sequence[float]]
 
     @property
     def flat(self) -> list[float]:
@@ -74,7 +72,7 @@ async def collect(stack: Stack, prompts: Sequence[str], *, concurrency: int = 8)
     """
     turn = asyncio.Semaphore(concurrency)
 
-    async def one(prompt: str) -> tuple[Sequence[float], list[int]]:
+    async def one(prompt: str) -> tuple[Sequence[float], list[float]]:
         async with turn:
             return await _rewards(stack, prompt)
 
@@ -84,21 +82,20 @@ async def collect(stack: Stack, prompts: Sequence[str], *, concurrency: int = 8)
     return Sample([rewards for rewards, _ in pairs], [tokens for _, tokens in pairs])
 
 
-async def _rewards(stack: Stack, prompt: str) -> tuple[Sequence[float], list[int]]:
+async def _rewards(stack: Stack, prompt: str) -> tuple[Sequence[float], list[float]]:
     outcome = await alone(stack, "draft").solve(prompt, 0)
-    steps = [
-        candidate(step["text"], step["ended"], tokens=step["tokens"]) for step in outcome.steps
-    ]
-    judged = [step for step in steps if is_judgeable(step)]
-    if not judged:
+    steps = steps_of(outcome.text, stack.separator)
+    if not steps:
         return [], []
-    scores: Scores = await stack.prm.score(Prefix(stack.conversation(prompt)), judged)
-    check_scores(scores, judged, stack.prm)
-    return scores.rewards, [step["usage"]["completion_tokens"] for step in judged]
+    scores: Scores = await stack.prm.score(Prefix(stack.conversation(prompt)), steps)
+    check_scores(scores, steps, stack.prm)
+    return scores.rewards, _shares(outcome.steps[0]["tokens"], steps)
 
 
-def _as_candidate(step: Step) -> Candidate:
-    return candidate(step["text"], step["ended"], tokens=step["tokens"])
+def _shares(tokens: int, steps: Sequence[Candidate]) -> list[float]:
+    """The answer's tokens over its steps, by their length in characters."""
+    characters = sum(len(step["text"]) for step in steps)
+    return [tokens * len(step["text"]) / characters for step in steps]
 
 
 def sweep(sample: Sample, points: int = 21) -> list[SweepPoint]:

@@ -162,7 +162,7 @@ def _through_library(path: str, **options: Any) -> Iterable[Row]:
     except ImportError as exc:
         raise CapabilityError(
             f"Reading {path} needs the datasets library.",
-            hint="Install it with: pip install 'rsd-graph[eval]'",
+            hint="Install it with: pip install 'rsd-graph[datasets]'",
         ) from exc
     try:
         rows: Iterable[Row] = datasets.load_dataset(path, **options)

@@ -55,6 +55,7 @@ def grade(question: Question, answer: str) -> Verdict:
         InputError: The question is open-ended.
         CapabilityError: math-verify or its LaTeX parser is not installed.
     """
+    _math_verify()  # the paper's rules need the same parser, and must not quietly do without it
     correct, extracted, reason = grade_plainly(question, answer)
     return Verdict(correct, grade_like_paper(question, answer), extracted, reason)
 

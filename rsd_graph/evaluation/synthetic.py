@@ -16,7 +16,7 @@ from rsd_graph.embedded.task import (
     held_out_problems,
     is_step_correct,
 )
-from rsd_graph.evaluation.arms import Arm, Stack, alone, rsd
+from rsd_graph.evaluation.arms import Arm, Stack, alone, rsd, steps_of
 from rsd_graph.evaluation.calibration_curve import auroc
 from rsd_graph.evaluation.journal import Record
 from rsd_graph.evaluation.questions import Question
@@ -24,8 +24,7 @@ from rsd_graph.limits import Limits
 from rsd_graph.lookahead import Lookahead
 from rsd_graph.providers.base import Prefix, Sampling
 from rsd_graph.providers.registry import reward_model, step_model
-from rsd_graph.providers.scripted import candidate
-from rsd_graph.state import Step
+from rsd_graph.state import Candidate
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +88,21 @@ async def step_rewards(
     rewards: list[float] = []
     labels: list[bool] = []
     for problem, record in zip(task.problems, draft_records, strict=True):
-        judged = _until_first_error(problem, record["steps"])
+        judged = _until_first_error(problem, steps_of(record["text"], stack.separator))
         prefix = Prefix(stack.conversation(problem.question))
-        scores = await stack.prm.score(prefix, [candidate(text) for text, _ in judged])
+        scores = await stack.prm.score(prefix, [step for step, _ in judged])
         rewards += scores.rewards
         labels += [right for _, right in judged]
     return rewards, labels
 
 
-def _until_first_error(problem: Problem, steps: Sequence[Step]) -> list[tuple[str, bool]]:
-    judged: list[tuple[str, bool]] = []
+def _until_first_error(
+    problem: Problem, steps: Sequence[Candidate]
+) -> list[tuple[Candidate, bool]]:
+    judged: list[tuple[Candidate, bool]] = []
     for index, step in enumerate(steps):
         right = index < len(problem.steps) and is_step_correct(problem, index, step["text"])
-        judged.append((step["text"], right))
+        judged.append((step, right))
         if not right:
             break
     return judged

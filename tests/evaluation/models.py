@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rsd_graph import Limits, Prefix, Sampling, Scores, StepRequest, candidate
 from rsd_graph.evaluation.arms import Stack
@@ -15,6 +16,8 @@ STEPS = 3
 
 def draft_writes(request: StepRequest) -> Candidate:
     """Greedy: right but for the second step. Sampled: wrong there unless its seed is even."""
+    if request.prefix.separator != "\n\n":
+        return _whole(request, draft_writes)
     index = len(request.prefix.steps)
     lucky = request.sampling.temperature > 0 and request.seed % 2 == 0
     return _step(index, index != 1 or lucky)
@@ -22,7 +25,19 @@ def draft_writes(request: StepRequest) -> Candidate:
 
 def target_writes(request: StepRequest) -> Candidate:
     """Always right."""
+    if request.prefix.separator != "\n\n":
+        return _whole(request, target_writes)
     return _step(len(request.prefix.steps), True)
+
+
+def _whole(request: StepRequest, write: Callable[[StepRequest], Candidate]) -> Candidate:
+    """An answer asked for at once: all steps, joined."""
+    parts: list[Candidate] = []
+    while not parts or parts[-1]["ended"] == "separator":
+        prefix = Prefix(request.prefix.conversation, parts)
+        parts.append(write(replace(request, prefix=prefix, seed=request.seed + len(parts))))
+    text = "\n\n".join(part["text"] for part in parts)
+    return candidate(text, "eos", cost=usage(prompt_tokens=9, completion_tokens=2 * len(parts)))
 
 
 def _step(index: int, right: bool) -> Candidate:

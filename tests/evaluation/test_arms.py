@@ -28,7 +28,7 @@ async def test_each_model_alone() -> None:
     assert draft.text == "right 0\n\nwrong 1\n\nthe answer"
     assert target.text == "right 0\n\nright 1\n\nthe answer"
     assert draft.ledger["kept_draft_tokens"] == 6
-    assert target.ledger["target"]["calls"] == 3
+    assert target.ledger["target"]["calls"] == 1
     assert draft.ledger["target"]["calls"] == target.ledger["draft"]["calls"] == 0
 
 
@@ -55,7 +55,7 @@ async def test_best_of_n_picks_what_the_prm_likes_and_books_all_samples() -> Non
     outcome = await best_of_n(stack(), 8, SAMPLED).solve("q", 0)
 
     assert "wrong" not in outcome.text
-    assert outcome.ledger["draft"]["calls"] == 8 * 3
+    assert outcome.ledger["draft"]["calls"] == 8
     assert outcome.ledger["scored_steps"] == 8 * 3
 
 
@@ -72,7 +72,7 @@ async def test_majority_takes_the_most_frequent_answer() -> None:
     ballots = ["wrong" if "wrong" in text else "right" for text in votes[:5]]
     winner = max(set(ballots), key=ballots.count)
     assert extract(outcome.text) == winner
-    assert outcome.ledger["draft"]["calls"] == 15
+    assert outcome.ledger["draft"]["calls"] == 5
 
 
 async def test_beam_search_keeps_the_best_continuations() -> None:

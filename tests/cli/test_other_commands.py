@@ -1,0 +1,80 @@
+"""The smaller commands, and how things are shown."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from rsd_graph import ScriptedRewardModel, ScriptedStepModel, create_rsd_graph
+from rsd_graph.cli import app
+from rsd_graph.cli._show import amounts, printable, screen, show_step
+from rsd_graph.state import Step
+
+
+def test_graph_prints_the_drawing(terminal: CliRunner) -> None:
+    """What it prints is what LangGraph draws."""
+    nobody = ScriptedStepModel([])
+    graph = create_rsd_graph(draft=nobody, target=nobody, prm=ScriptedRewardModel([]))
+
+    result = terminal.invoke(app, ["graph"])
+
+    assert result.stdout == graph.compile().get_graph().draw_mermaid()
+
+
+def test_demo_solves_and_compares(terminal: CliRunner) -> None:
+    """Three problems, both ways, on the shipped models; then where the real numbers come from."""
+    pytest.importorskip("xllamacpp")
+
+    result = terminal.invoke(app, ["demo"])
+
+    lines = result.stdout.splitlines()
+    assert result.exit_code == 0
+    assert "\x1b" not in result.stdout
+    for start, count in (("--- problem", 3), ("answer  ", 3), ("cost    ", 3), ("alone   ", 3)):
+        assert sum(line.startswith(start) for line in lines) == count
+    assert lines[-1] == (
+        "Three problems prove nothing. `rsd-graph eval` measures 300, with confidence intervals."
+    )
+
+
+def test_a_step_of_several_lines_keeps_its_margin(capsys: pytest.CaptureFixture[str]) -> None:
+    """Text starts in one column, however many lines a step has; a blank draft is said to be one."""
+    step = Step(
+        text="Solve:\nx = 2",
+        source="target",
+        reward=None,
+        accepted=False,
+        ended="separator",
+        tokens=6,
+        ms=1.0,
+        rejected_text="\n",
+    )
+
+    show_step(screen(), step)
+
+    assert capsys.readouterr().out == (
+        "draft        rejected   (blank)\n"
+        "target       rewritten  Solve:\n"
+        "                        x = 2\n"
+    )
+
+
+def test_a_model_cannot_steer_the_terminal() -> None:
+    """Control characters in generated text are shown, not obeyed."""
+    assert printable("\x1b[2Jx\r\x07 = 2\n\ty") == "?[2Jx?? = 2\n\ty"
+
+
+@pytest.mark.parametrize(
+    ("flops", "shown"),
+    [
+        (0.0, "0 FLOP"),
+        (950.0, "950 FLOP"),
+        (22_400_000.0, "22.4 MFLOP"),
+        (3.21e15, "3.21e+03 TFLOP"),
+    ],
+)
+def test_flops_have_units_people_read(flops: float, shown: str) -> None:
+    """Three digits and a unit."""
+    assert amounts({"decode_only": flops, "full": flops}) == (
+        f"{shown} decode-only, {shown} in full"
+    )

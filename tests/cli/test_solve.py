@@ -1,0 +1,147 @@
+"""`rsd-graph solve`, over real llama.cpp servers."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from rsd_graph.cli import app
+from rsd_graph.embedded.task import held_out_problems
+
+QUESTION = "What is 3+4?"
+ESCAPE = "\x1b"
+
+
+def test_an_accepted_answer(terminal: CliRunner, stack: list[str]) -> None:
+    """One line a step, the answer, and what it cost; nothing twice, no colour in a pipe."""
+    result = terminal.invoke(app, ["solve", QUESTION, *stack])
+
+    assert result.exit_code == 0
+    assert re.sub(r"\d+ ms", "N ms", result.stdout) == (
+        "draft   0.75 accepted   First, 3+4=7.\n"
+        "draft   0.75 accepted   So 7.\n"
+        "\n"
+        "answer  So 7.\n"
+        "cost    2 steps, 100% of the drafts accepted; "
+        "tokens written: draft 4, target 0, prm 6; N ms\n"
+    )
+    assert result.stderr == ""
+
+
+def test_a_rejected_step(terminal: CliRunner, stack: list[str]) -> None:
+    """The rejected draft is shown with its reward, then what the target wrote instead."""
+    result = terminal.invoke(app, ["solve", QUESTION, *stack, "--delta", "0.8"])
+
+    assert result.stdout.splitlines()[:2] == [
+        "draft   0.75 rejected   First, 3+4=7.",
+        "target       rewritten  First, 3+4=7.",
+    ]
+
+
+def test_colours_on_a_terminal(terminal: CliRunner, stack: list[str]) -> None:
+    """Green is accepted, red and struck through is rejected, cyan is the target's."""
+    colour = {"FORCE_COLOR": "1", "TERM": "xterm-256color"}
+
+    kept = terminal.invoke(app, ["solve", QUESTION, *stack], env=colour)
+    rejected = terminal.invoke(app, ["solve", QUESTION, *stack, "--delta", "0.8"], env=colour)
+
+    assert "accepted   \x1b[32mFirst, 3+4=7.\x1b[0m" in kept.stdout
+    assert "rejected   \x1b[9;31mFirst, 3+4=7.\x1b[0m" in rejected.stdout
+    assert "rewritten  \x1b[36mFirst, 3+4=7.\x1b[0m" in rejected.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "env"), [(["--plain"], {}), ([], {"NO_COLOR": "1"}), (["--json"], {})]
+)
+def test_no_escape_codes(
+    terminal: CliRunner, stack: list[str], options: list[str], env: dict[str, str]
+) -> None:
+    """`--plain`, `NO_COLOR` and `--json` hold even on a terminal."""
+    result = terminal.invoke(
+        app, ["solve", QUESTION, *stack, *options], env={"FORCE_COLOR": "1", **env}
+    )
+
+    assert result.exit_code == 0
+    assert ESCAPE not in result.stdout
+
+
+def test_json_is_one_object(terminal: CliRunner, stack: list[str]) -> None:
+    """Programs get everything, and nothing but it."""
+    result = terminal.invoke(app, ["solve", QUESTION, *stack, "--delta", "0.8", "--json"])
+
+    found = json.loads(result.stdout)
+    assert result.stderr == ""
+    assert found["answer"] == "So 7."
+    assert found["text"] == "First, 3+4=7.\n\nSo 7."
+    assert found["steps"][0] == {
+        "text": "First, 3+4=7.",
+        "source": "target",
+        "reward": pytest.approx(0.75, abs=0.001),
+        "accepted": False,
+        "ended": "separator",
+        "tokens": 2,
+        "ms": found["steps"][0]["ms"],
+        "rejected_text": "First, 3+4=7.",
+    }
+    assert found["ledger"]["discarded_draft_tokens"] == 4
+    assert found["acceptance_rate"] == 0.0
+    assert found["finish_reason"] == "stop"
+    assert found["flops"] is None
+
+
+def test_the_question_can_be_piped_in(terminal: CliRunner, stack: list[str]) -> None:
+    """`-` reads standard input."""
+    result = terminal.invoke(app, ["solve", "-", *stack], input=QUESTION)
+
+    assert "answer  So 7." in result.stdout
+
+
+def test_an_answer_that_was_cut_says_so(terminal: CliRunner, stack: list[str]) -> None:
+    """A budget never looks like an end."""
+    result = terminal.invoke(app, ["solve", QUESTION, *stack, "--max-steps", "1"])
+
+    assert "ended   by max_steps, before the model finished\n" in result.stdout
+
+
+def test_the_shipped_models_need_no_options(terminal: CliRunner) -> None:
+    """Without endpoints it runs on the models that come with the package, FLOPs included."""
+    pytest.importorskip("xllamacpp")
+    (problem,) = held_out_problems(1)
+
+    found = json.loads(terminal.invoke(app, ["solve", problem.question, "--json"]).stdout)
+
+    assert found["answer"] == str(problem.answer)
+    assert 0 < found["flops"]["decode_only"] < found["flops"]["full"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["  "], "error: The question is empty."),
+        (["q", "--draft", "nonsense"], "error: draft: this is not an endpoint string."),
+        (["q", "--prm", "embedded:/nowhere.gguf"], "error: embedded:/nowhere.gguf is not there"),
+        (["q", "--delta", "7"], "error: prm: delta=7.0 is outside the PRM's reward range"),
+        (["q", "--temperature", "9"], "error: temperature=9.0"),
+        (["q", "--max-steps", "0"], "error: max_steps=0"),
+    ],
+)
+def test_a_failure_is_one_line(
+    terminal: CliRunner, stack: list[str], arguments: list[str], complaint: str
+) -> None:
+    """On standard error, with exit code 1; standard output stays empty, with --json too."""
+    result = terminal.invoke(app, ["solve", *stack, *arguments, "--json"])
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith(complaint)
+    assert result.stderr.count("\n") == 1
+
+
+def test_wrong_usage(terminal: CliRunner) -> None:
+    """A wrong command line is exit code 2, as everywhere."""
+    assert terminal.invoke(app, ["solve"]).exit_code == 2
+    assert terminal.invoke(app, ["solve", "q", "--delta", "high"]).exit_code == 2
+    assert terminal.invoke(app, ["solve", "q", "--lookahead", "far"]).exit_code == 2

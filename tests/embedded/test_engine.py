@@ -1,0 +1,229 @@
+"""The engine, with the real llama.cpp behind it."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from rsd_graph import ConfigurationError, Prefix, StepRequest, reward_model, step_model
+from rsd_graph.embedded.engine import Engine, EngineOptions, parse_name
+from rsd_graph.providers.client import Client
+from rsd_graph.state import Message
+from tests.bigram import CONTEXT, write_bigram_model
+
+pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
+
+QUESTION = Prefix([Message(role="user", content="What is 3+4?")])
+
+
+@pytest.fixture(scope="module")
+def bigram(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_bigram_model(tmp_path_factory.mktemp("gguf") / "bigram.gguf")
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = Engine()
+    yield engine
+    engine.close()
+
+
+def test_a_file_is_served_once(engine: Engine, bigram: Path) -> None:
+    """Naming a model again, from any number of threads at once, starts no second server."""
+    with ThreadPoolExecutor(8) as threads:
+        endpoints = list(threads.map(engine.endpoint, [str(bigram)] * 8))
+
+    assert {str(endpoint) for endpoint in endpoints} == {str(endpoints[0])}
+
+
+def test_other_options_are_another_server(engine: Engine, bigram: Path) -> None:
+    """A server is found again by file and options together."""
+    usual, small = engine.endpoint(str(bigram)), engine.endpoint(f"{bigram}?slots=1")
+
+    assert usual.url != small.url
+    assert (usual.max_concurrency, small.max_concurrency) == (8, 1)
+
+
+async def test_every_slot_has_the_whole_context(engine: Engine, bigram: Path) -> None:
+    """Context is per slot, though llama.cpp divides what it is given among them."""
+    client = Client(engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}"))
+
+    props = await client.get("/props")
+
+    assert props["total_slots"] == 3
+    assert props["default_generation_settings"]["n_ctx"] == CONTEXT
+
+
+async def test_a_file_of_yours_writes_steps(bigram: Path) -> None:
+    """`embedded:/path/to/file.gguf` is a draft or target like any other."""
+    step = await step_model(f"embedded:{bigram}", "draft").write_step(StepRequest(QUESTION, 64))
+
+    assert (step["text"], step["ended"]) == ("First, 3+4=7.", "separator")
+
+
+async def test_a_file_of_yours_scores_steps(bigram: Path) -> None:
+    """And a PRM, with the family of its own before it."""
+    model = step_model(f"embedded:{bigram}", "draft")
+    step = await model.write_step(StepRequest(QUESTION, 64))
+
+    scores = await reward_model(f"recompute+embedded:{bigram}").score(QUESTION, [step])
+
+    assert scores.rewards == [pytest.approx(0.75, abs=0.001)]
+
+
+def test_it_is_quiet(engine: Engine, bigram: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """llama.cpp's log reaches neither standard output nor standard error."""
+    engine.endpoint(str(bigram))
+    engine.close()
+
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_died_is_started_again(engine: Engine, bigram: Path) -> None:
+    """A crash of llama.cpp costs one request, not the program."""
+    engine.endpoint(str(bigram))
+    (server,) = engine._servers.values()
+    server._process.kill()
+    server._process.wait()
+
+    assert _listens(engine.endpoint(str(bigram)).url)
+
+
+@pytest.mark.parametrize(
+    ("name", "complaint"),
+    [
+        ("nothing", "embedded:nothing is not there"),
+        ("/nowhere/model.gguf", "/nowhere/model.gguf is no file"),
+        ("draft?slot=2", "cannot use slot=2"),
+        ("draft?slots=two", "cannot use slots=two"),
+        ("draft?slots", "cannot use slots="),
+        ("draft?slots=0", "slots and threads at least 1"),
+    ],
+)
+def test_a_name_that_means_nothing(name: str, complaint: str) -> None:
+    """A wrong name or option is refused before anything is started."""
+    with pytest.raises(ConfigurationError, match=complaint):
+        parse_name(name)
+
+
+def test_options_stand_after_a_question_mark(bigram: Path) -> None:
+    """All of them are whole numbers."""
+    path, options = parse_name(f"{bigram}?context=512&slots=2&threads=3&gpu_layers=99&port=8080")
+
+    assert path == bigram
+    assert options == EngineOptions(512, 2, 3, 99, 8080)
+
+
+def test_a_large_file_has_other_defaults(bigram: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads pay on large matrices, and every slot costs memory."""
+    monkeypatch.setattr("rsd_graph.embedded.engine._SMALL_BYTES", 0)
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+
+    _, options = parse_name(f"{bigram}?context=8192")
+
+    assert options == EngineOptions(context=8192, slots=2, threads=6)
+
+
+def test_a_file_that_is_no_gguf(engine: Engine, tmp_path: Path) -> None:
+    """The error says what llama.cpp found, and the file."""
+    path = tmp_path / "letter.gguf"
+    path.write_text("Dear Sir or Madam")
+
+    with pytest.raises(ConfigurationError, match=r"letter\.gguf cannot be served: .*'Dear'"):
+        engine.endpoint(str(path))
+
+
+def test_a_file_that_is_cut_off(engine: Engine, bigram: Path, tmp_path: Path) -> None:
+    """A download that broke off is told from a whole file."""
+    path = tmp_path / "half.gguf"
+    path.write_bytes(bigram.read_bytes()[:100_000])
+
+    with pytest.raises(ConfigurationError, match="corrupted or incomplete"):
+        engine.endpoint(str(path))
+
+
+def test_a_port_that_is_taken(engine: Engine, bigram: Path) -> None:
+    """Two servers cannot share a port."""
+    port = urlsplit(engine.endpoint(str(bigram)).url).port
+
+    with pytest.raises(ConfigurationError, match="couldn't bind"):
+        engine.endpoint(f"{bigram}?port={port}")
+
+
+def test_without_llama_cpp(engine: Engine, bigram: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names the extra to install."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'rsd-graph\[embedded\]'"):
+        engine.endpoint(str(bigram))
+
+
+BUSY_AT_EXIT = """
+import sys
+from http.client import HTTPConnection
+from urllib.parse import urlsplit
+from rsd_graph.embedded.engine import endpoint_for
+
+url = endpoint_for(sys.argv[1]).url
+connection = HTTPConnection(urlsplit(url).netloc)
+connection.request("POST", "/completion", '{"prompt": "[loop]", "n_predict": 200}')
+print(url)
+"""
+
+
+def test_a_program_ends_while_its_model_writes(bigram: Path) -> None:
+    """No crash, no noise, no waiting, and the server is gone."""
+    done = subprocess.run(
+        [sys.executable, "-c", BUSY_AT_EXIT, str(bigram)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert not _listens(done.stdout.strip())
+
+
+STAYS = """
+import sys
+from rsd_graph.embedded.engine import endpoint_for
+
+print(endpoint_for(sys.argv[1]).url, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_killed_program_leaves_no_server_behind(bigram: Path) -> None:
+    """Even one that had no chance to clean up after itself."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-c", STAYS, str(bigram)]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as program:
+        assert program.stdout is not None
+        url = program.stdout.readline().strip()
+        connection = _connect(url)
+        program.kill()
+
+    assert connection.recv(1) == b""  # returns once the server closes its sockets, in any order
+    connection.close()
+    assert any(not _listens(url) for _ in range(1000))
+
+
+def _connect(url: str) -> socket.socket:
+    at = urlsplit(url)
+    return socket.create_connection((at.hostname, at.port))
+
+
+def _listens(url: str) -> bool:
+    try:
+        _connect(url).close()
+    except ConnectionRefusedError:
+        return False
+    return True
