@@ -7,6 +7,7 @@ import logging
 import sys
 
 from rsd_graph.cli._app import app
+from rsd_graph.cli.bench import bench
 from rsd_graph.cli.calibrate import calibrate
 from rsd_graph.cli.demo import demo
 from rsd_graph.cli.doctor import doctor
@@ -17,7 +18,7 @@ from rsd_graph.cli.up import up
 
 __all__ = ["app", "main"]
 
-for command in (solve, up, graph, demo, doctor, calibrate):
+for command in (solve, up, graph, demo, doctor, calibrate, bench):
     app.command()(command)
 app.command("eval")(evaluate)
 

@@ -17,28 +17,32 @@ ENDPOINT_HELP = "Endpoint string, such as vllm+http://host:8000/v1#model or embe
 
 def solve(
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
-    draft: Annotated[str, typer.Option(help=ENDPOINT_HELP)] = "embedded:draft",
-    target: Annotated[str, typer.Option(help=ENDPOINT_HELP)] = "embedded:target",
+    draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
+    target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
     prm: Annotated[
-        str, typer.Option(help="The same, after the PRM's family: qwen-prm+vllm+http://...")
-    ] = "embedded:prm",
-    delta: Annotated[float, typer.Option(help="Accept a draft step iff reward >= delta.")] = 0.7,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    max_tokens: Annotated[int, typer.Option(help="Tokens of the whole answer.")] = 4096,
-    max_steps: Annotated[int, typer.Option(help="Steps of the answer.")] = 100,
+        str | None, typer.Option(help="The same, after the PRM's family: qwen-prm+vllm+http://...")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
+    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="Accept a draft step iff reward >= delta (0.7).")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="0, the usual one, is greedy.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of the whole answer.")] = None,
+    max_steps: Annotated[int | None, typer.Option(help="Steps of the answer.")] = None,
     seed: Annotated[int | None, typer.Option(help="Repeats the same random choices.")] = None,
     lookahead: Annotated[
-        str, typer.Option(help="Steps the draft may run ahead, or auto; 0: Algorithm 1.")
-    ] = "0",
+        str | None, typer.Option(help="Steps the draft may run ahead, or auto; 0: Algorithm 1.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="No colour.")] = False,
 ) -> None:
-    """Solve QUESTION step by step.
+    """Solve QUESTION step by step, with the shipped models unless you name others.
 
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
     """
     text = sys.stdin.read() if question == "-" else question
-    options: dict[str, Any] = {
+    given: dict[str, Any] = {
         "draft": draft,
         "target": target,
         "prm": prm,
@@ -47,8 +51,9 @@ def solve(
         "max_tokens": max_tokens,
         "max_steps": max_steps,
         "seed": seed,
-        "lookahead": _lookahead(lookahead),
+        "lookahead": parse_lookahead(lookahead),
     }
+    options = _options(config, stack, {k: v for k, v in given.items() if v is not None})
     if as_json:
         found = asyncio.run(_answer(text, options, lambda step: None))
         print(json.dumps(found.as_json()))
@@ -56,10 +61,22 @@ def solve(
         _solve_on_screen(text, options, plain)
 
 
-def _lookahead(text: str) -> int | str:
-    if text == "auto" or text.isdecimal():
-        return text if text == "auto" else int(text)
+def parse_lookahead(text: str | None) -> int | str | None:
+    """A number of steps, or "auto"."""
+    if text is None or text == "auto":
+        return text
+    if text.isdecimal():
+        return int(text)
     raise typer.BadParameter(f"{text!r} is neither auto nor a number.", param_hint="--lookahead")
+
+
+def _options(config: str | None, stack: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """What the stack says, and what the command line says instead."""
+    if config is None:
+        return given
+    from rsd_graph.config import load_stack
+
+    return {**load_stack(config, stack), **given}
 
 
 async def _answer(question: str, options: dict[str, Any], on_step: Any) -> Answer:
