@@ -4,15 +4,17 @@ and a graph whose length only its own limits decide.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langgraph.config import get_stream_writer
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from rsd_graph._sync import run_sync
 from rsd_graph.errors import RSDError
+from rsd_graph.events import Event
 from rsd_graph.lookahead import Drafter
 from rsd_graph.state import RSDInput, RSDOutput, RSDState
 
@@ -23,8 +25,8 @@ NodeFunction = Callable[[Any], Awaitable[dict[str, Any]]]
 class Node(Runnable[RSDState, dict[str, Any]]):
     """An async node that sync graphs can run too.
 
-    An error leaves it with the settled steps on it, and whatever ends the run early, cancellation
-    included, is told to *on_abort*.
+    What it did is told to whoever streams custom events. An error leaves it with the settled steps
+    on it, and whatever ends the run early, cancellation included, is told to *on_abort*.
     """
 
     def __init__(
@@ -32,10 +34,12 @@ class Node(Runnable[RSDState, dict[str, Any]]):
         name: str,
         function: NodeFunction,
         on_abort: Callable[[RSDState], object],
+        events: Callable[[RSDState, dict[str, Any]], Iterable[Event]],
     ) -> None:
         self.name = name
         self._function = function
         self._on_abort = on_abort
+        self._events = events
 
     def invoke(
         self, input: RSDState, config: RunnableConfig | None = None, **kwargs: Any
@@ -48,7 +52,11 @@ class Node(Runnable[RSDState, dict[str, Any]]):
     ) -> dict[str, Any]:
         """Run the node."""
         try:
-            return await self._function(input)
+            update = await self._function(input)
+            tell = get_stream_writer()
+            for event in self._events(input, update):
+                tell(event)
+            return update
         except BaseException as error:
             self._on_abort(input)
             if isinstance(error, RSDError):

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import contextvars
 import functools
+import os
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
@@ -22,6 +23,11 @@ def _background_loop() -> asyncio.AbstractEventLoop:
     thread.start()
     atexit.register(_end, loop, thread)
     return loop
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    # Threads do not survive a fork: a worker process gets a background loop of its own.
+    os.register_at_fork(after_in_child=_background_loop.cache_clear)
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:

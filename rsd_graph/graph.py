@@ -19,6 +19,7 @@ from rsd_graph.acceptance import (
     reward_threshold,
     seeded_uniform,
 )
+from rsd_graph.events import events_after
 from rsd_graph.limits import Limits
 from rsd_graph.lookahead import Drafter, Lookahead
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
@@ -66,6 +67,7 @@ def create_rsd_graph(
     def abandon(state: RSDState) -> None:
         drafter.discard(state.get("seed", 0))
 
+    events = partial(events_after, accepted=accepted)
     nodes: dict[str, NodeFunction] = {
         "begin": begin,
         "draft": partial(draft_step, drafter=drafter, options=options),
@@ -77,7 +79,7 @@ def create_rsd_graph(
     }
     graph = RSDGraph(drafter)
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node, on_abort=abandon))
+        graph.add_node(name, Node(name, node, on_abort=abandon, events=events))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")

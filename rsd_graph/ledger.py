@@ -54,6 +54,8 @@ class Ledger(TypedDict):
     """Upper bound of the tokens those requests generated."""
     prm_failures: int
     """Scorings that failed and went to the target instead (`on_prm_error="target"`)."""
+    invalid_actions: int
+    """Drafted actions that could not be carried out and were rejected unscored."""
 
 
 def usage(
@@ -92,6 +94,7 @@ def empty_ledger() -> Ledger:
         cancelled_calls=0,
         cancelled_draft_tokens=0,
         prm_failures=0,
+        invalid_actions=0,
     )
 
 

@@ -12,13 +12,11 @@ just starts afresh, and a wrong match is impossible.
 from __future__ import annotations
 
 import asyncio
-import math
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
+from rsd_graph._pace import Pace, Plan
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.ledger import add_usage
 from rsd_graph.providers.base import StepModel, StepRequest
@@ -35,9 +33,9 @@ class Drafter:
 
     Args:
         model: Writes single steps.
-        depth: Steps that may be drafted beyond the one under decision, or `"auto"`: as many as the
-            PRM's waiting time has room for, while the waste stays under *max_waste*.
-        max_waste: For `"auto"`, the share of draft tokens that may be wasted.
+        depth: Steps that may be drafted beyond those under decision, or `"auto"`: what promises the
+            least waiting by the measured times and acceptance rate, within *max_waste*.
+        max_waste: For `"auto"`, the share of draft tokens that may be written in vain.
     """
 
     _REMEMBERED_RUNS = 10_000
@@ -63,12 +61,21 @@ class Drafter:
             return [await self._model.write_step(request)]
         chain = self._resume(run, request) or _Chain(self._model, request_after, self._pace)
         try:
-            candidates = await chain.take(self._allowed())
+            candidates = await chain.take(self._plan())
         except BaseException:
             chain.cancel()
             raise
         self._remember(run, chain)
         return candidates
+
+    def reject(self, run: int, accepted: int, unused: Sequence[Candidate]) -> dict[str, Any]:
+        """`discard` after a rejection: *accepted* steps of the last run were good, *unused* ones
+        came after the rejected one.
+        """
+        self._pace.wasted(sum(step["usage"]["completion_tokens"] for step in unused))
+        if chain := self._chains.get(run):
+            self._pace.decided(chain.waited_ms(), accepted, rejected=True)
+        return self.discard(run)
 
     def discard(self, run: int | None) -> dict[str, Any]:
         """Cancel what *run* drafted ahead; the ledger entry of what that wasted."""
@@ -93,47 +100,8 @@ class Drafter:
         if len(self._chains) > self._REMEMBERED_RUNS:
             self._chains.popitem(last=False)[1].cancel()
 
-    def _allowed(self) -> int:
-        return self._pace.depth() if self._depth == "auto" else self._depth
-
-
-@dataclass
-class Pace:
-    """What has been measured, and how far ahead it pays to run.
-
-    Running averages over all answers of one drafter, in milliseconds and tokens.
-    """
-
-    max_waste: float
-    draft_ms: float = 0.0
-    verdict_ms: float = 0.0
-    fastest_token_ms: float = math.inf
-    drafted_tokens: int = field(default=0)
-    wasted_tokens: int = field(default=0)
-
-    def depth(self) -> int:
-        """Steps the draft can write in one verdict's time; none while too much was wasted."""
-        if self.wasted_tokens > self.max_waste * self.drafted_tokens:
-            return 0
-        return min(8, 1 + round(self.verdict_ms / self.draft_ms)) if self.draft_ms else 1
-
-    def drafted(self, candidate: Candidate) -> None:
-        """Learn from a finished draft."""
-        tokens, elapsed = candidate["usage"]["completion_tokens"], candidate["usage"]["ms"]
-        self.drafted_tokens += tokens
-        self.draft_ms = _average(self.draft_ms, elapsed)
-        if tokens and elapsed:
-            self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
-
-    def decided(self, elapsed_ms: float) -> None:
-        """Learn how long a verdict took."""
-        self.verdict_ms = _average(self.verdict_ms, elapsed_ms)
-
-    def tokens_within(self, elapsed_ms: float, most: int) -> int:
-        """At most this many tokens can have been written in that time, at the best pace seen."""
-        if math.isinf(self.fastest_token_ms):
-            return most
-        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+    def _plan(self) -> Plan:
+        return self._pace.plan() if self._depth == "auto" else Plan(1, self._depth)
 
 
 class _Chain:
@@ -149,7 +117,9 @@ class _Chain:
         self._worker: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
         self._in_flight: tuple[StepRequest, float] | None = None
+        self._last_run = 0
         self._handed_out_at = 0.0
+        self._clock = asyncio.get_running_loop().time
 
     def continues(self, request: StepRequest) -> bool:
         """Whether this chain's next step is the answer to exactly *request*."""
@@ -160,22 +130,30 @@ class _Chain:
         """The request for the first step not taken yet; `None` after the end of the answer."""
         return self._request_after(self._written[: self._taken])
 
-    async def take(self, depth: int) -> list[Candidate]:
-        """Everything written and not taken yet, at least one; go on writing *depth* beyond it."""
+    def waited_ms(self) -> float:
+        """Milliseconds since the last run was handed out."""
+        return (self._clock() - self._handed_out_at) * 1000
+
+    async def take(self, plan: Plan) -> list[Candidate]:
+        """Everything written and not taken yet, a run if possible; go on writing beyond it."""
         if self._taken:
-            self._pace.decided(_ms_since(self._handed_out_at))
-        ready = len(self._written) - self._taken
-        self._write_until(self._taken + max(1, ready) + depth)
-        while len(self._written) == self._taken:
+            self._pace.decided(self.waited_ms(), self._last_run, rejected=False)
+        self._write_until(self._taken + max(plan.run, self._ready()) + plan.ahead)
+        while self._ready() < plan.run:
             if self._worker and self._worker.done():
+                if self._ready():
+                    break  # the answer ends here, or an error that is not this run's
                 self._worker.result()  # raises what stopped the writing
             await self._arrived.wait()
             self._arrived.clear()
         run = self._written[self._taken :]
-        self._taken = len(self._written)
-        self._write_until(self._taken + depth)
-        self._handed_out_at = time.perf_counter()
+        self._taken, self._last_run = len(self._written), len(run)
+        self._write_until(self._taken + plan.ahead)
+        self._handed_out_at = self._clock()
         return run
+
+    def _ready(self) -> int:
+        return len(self._written) - self._taken
 
     def _write_until(self, goal: int) -> None:
         self._goal = goal
@@ -191,7 +169,7 @@ class _Chain:
                 request = self._request_after(self._written)
                 if request is None:
                     return
-                self._in_flight = request, time.perf_counter()
+                self._in_flight = request, self._clock()
                 candidate = await self._model.write_step(request)
                 self._in_flight = None
                 self._pace.drafted(candidate)
@@ -208,10 +186,10 @@ class _Chain:
             "draft": add_usage(*(candidate["usage"] for candidate in unused)),
             "wasted_draft_tokens": wasted,
         }
+        self._pace.wasted(wasted)
         if self._worker is not None and not self._worker.done():
             self._worker.cancel()
             entry |= self._cancelled_entry()
-        self._pace.wasted_tokens += wasted + entry.get("cancelled_draft_tokens", 0)
         return entry
 
     def _cancelled_entry(self) -> dict[str, int]:
@@ -219,7 +197,9 @@ class _Chain:
         if self._in_flight is None:
             return {}
         request, started = self._in_flight
-        tokens = self._pace.tokens_within(_ms_since(started), request.max_tokens)
+        elapsed_ms = (self._clock() - started) * 1000
+        self._pace.wasted(0, cancelled_ms=elapsed_ms)
+        tokens = self._pace.tokens_within(elapsed_ms, request.max_tokens)
         return {"cancelled_calls": 1, "cancelled_draft_tokens": tokens}
 
 
@@ -231,11 +211,3 @@ def _key(request: StepRequest) -> tuple[object, ...]:
     """What decides a request's answer, by content."""
     prefix = request.prefix
     return (prefix.conversation, prefix.text, request.max_tokens, request.sampling, request.seed)
-
-
-def _average(old: float, new: float, weight: float = 0.1) -> float:
-    return new if old == 0 else (1 - weight) * old + weight * new
-
-
-def _ms_since(started: float) -> float:
-    return (time.perf_counter() - started) * 1000

@@ -8,10 +8,9 @@ limit. `settled_steps` runs it in a context of its own instead, as a child of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
 from langchain_core.runnables import RunnableConfig
@@ -40,47 +39,45 @@ class Settled:
 
 async def settled_steps(
     graph: CompiledRSDGraph, state: RSDInput, callbacks: BaseCallbackManager | None = None
-) -> AsyncIterator[Settled]:
+) -> AsyncGenerator[Settled]:
     """Run *graph* and yield each lap the moment it is settled.
 
-    Leaving the iteration early cancels the run, and with it the requests in flight.
+    Closing the iteration early cancels the run, and with it the requests in flight.
 
     Raises:
         RSDError: Whatever stopped the run; `steps` and `ledger` on it hold what was settled.
     """
-    queue: asyncio.Queue[Settled | None] = asyncio.Queue(maxsize=1)
-    with set_config_context({"callbacks": callbacks} if callbacks else {}) as context:
-        work = _produce(graph, state, callbacks, queue)
-        task = asyncio.get_running_loop().create_task(work, context=context)
-    try:
-        while (lap := await queue.get()) is not None:
-            yield lap
-        await task
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+    laps = _laps(graph, state, callbacks)
+    start = asyncio.get_running_loop().create_task
+    # Every turn of the run is taken in a context that has never seen the host's config.
+    with set_config_context({}) as context:
+        try:
+            while (lap := await start(_next(laps), context=context)) is not None:
+                yield lap
+        finally:
+            await start(laps.aclose(), context=context)
 
 
-async def _produce(
-    graph: CompiledRSDGraph,
-    state: RSDInput,
-    callbacks: BaseCallbackManager | None,
-    queue: asyncio.Queue[Settled | None],
-) -> None:
-    """Feed the laps of one run into the queue, then `None`, even if the run fails."""
-    config = RunnableConfig(
-        run_name="rsd", callbacks=callbacks, configurable={"thread_id": uuid4().hex}
-    )
+async def _next(laps: AsyncGenerator[Settled]) -> Settled | None:
+    return await anext(laps, None)
+
+
+async def _laps(
+    graph: CompiledRSDGraph, state: RSDInput, callbacks: BaseCallbackManager | None
+) -> AsyncGenerator[Settled]:
+    """The run itself."""
+    config = RunnableConfig(run_name="rsd", callbacks=callbacks)
     seed = None
+    events = graph.astream(state, config, stream_mode="updates")
     try:
-        async for event in graph.astream(state, config, stream_mode="updates"):
+        async for event in events:
             for update in event.values():
                 seed = update.get("seed", seed)
                 if update.get("steps"):
-                    await queue.put(_lap(update))
+                    yield _lap(update)
     finally:
+        await events.aclose()
         graph.drafter.discard(seed)
-        await queue.put(None)
 
 
 def _lap(update: dict[str, Any]) -> Settled:

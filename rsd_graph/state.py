@@ -5,17 +5,19 @@ The words are the paper's: a *candidate* is a drafted step under decision, a *st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, NotRequired
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired
 
 from langgraph.channels import DeltaChannel
 from typing_extensions import TypedDict
 
 from rsd_graph.ledger import Ledger, Usage
 
-Ended = Literal["separator", "eos", "length", "context"]
+Ended = Literal["separator", "eos", "length", "context", "invalid"]
 """How one generated step ended: our separator matched, the model finished, the token budget ran
-out, or the model's context is full. Nothing but `"separator"` lets another step follow it."""
+out, the model's context is full, or what was drafted is an action that cannot be carried out.
+Nothing but `"separator"` lets another step follow it."""
 
 Source = Literal["draft", "target"]
 
@@ -25,11 +27,31 @@ context is full, `max_steps` was reached, the same step kept coming back, or the
 nothing to say but separators."""
 
 
+class FunctionCall(TypedDict):
+    """A tool's name and the arguments for it."""
+
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+class ToolCall(TypedDict):
+    """One call of a tool that a model asks for, in the shape chat APIs and templates know."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
 class Message(TypedDict):
     """One turn of the conversation."""
 
     role: str
     content: str
+    tool_calls: NotRequired[list[ToolCall]]
+    """What an assistant's turn asked for."""
+    tool_call_id: NotRequired[str]
+    """Which call a tool's turn answers."""
 
 
 class Candidate(TypedDict):
@@ -41,6 +63,8 @@ class Candidate(TypedDict):
     logprob: float | None
     """Sum of the log-probabilities of its tokens (natural log, temperature 1), if reported."""
     usage: Usage
+    tool_calls: NotRequired[list[ToolCall]]
+    """With tools bound: what the action calls."""
 
 
 class Step(TypedDict):
@@ -60,6 +84,8 @@ class Step(TypedDict):
     """Milliseconds spent on this step by all three models."""
     rejected_text: str | None
     """The draft that was rejected in favour of `text`."""
+    tool_calls: NotRequired[list[ToolCall]]
+    """With tools bound: what the action calls."""
 
 
 class RSDInput(TypedDict):
@@ -116,6 +142,17 @@ def join_steps(steps: Iterable[Step | Candidate], separator: str = "\n\n") -> st
     return "".join(
         step["text"] + (separator if step["ended"] == "separator" else "") for step in steps
     )
+
+
+def action_text(action: Mapping[str, Any]) -> str:
+    """A step in words: its text, then each tool call as the Hermes and Qwen templates write it."""
+    functions = [call["function"] for call in action.get("tool_calls", [])]
+    calls = [
+        f'{{"name": {json.dumps(function["name"])}, "arguments": {function["arguments"]}}}'
+        for function in functions
+    ]
+    parts = [action["text"], *(f"<tool_call>\n{call}\n</tool_call>" for call in calls)]
+    return "\n".join(part for part in parts if part)
 
 
 def answer_text(steps: Iterable[Step], separator: str = "\n\n") -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rsd_graph import ConfigurationError
+from rsd_graph import ChatRSD, ConfigurationError
 from rsd_graph.config import load_config, load_stack
 from rsd_graph.providers.completion import HostedModel
 
@@ -111,3 +111,21 @@ def test_a_missing_file_is_one_line(tmp_path: Path) -> None:
     """No traceback of ours for a wrong path."""
     with pytest.raises(ConfigurationError, match=r"rsd\.toml cannot be read: No such file"):
         load_config(tmp_path / "rsd.toml")
+
+
+def test_the_chat_model_is_made_from_a_stack(stack: Path) -> None:
+    """`from_config` takes what the stack says, and what the caller says instead."""
+    llm = ChatRSD.from_config(stack, "math", max_tokens=99)
+
+    assert (llm.delta, llm.lookahead, llm.max_tokens) == (0.8, "auto", 99)
+    assert llm.target == "vllm+http://gpu2:8000/v1#big"
+
+
+def test_a_calibrated_delta_is_read_for_its_own_prm_only(tmp_path: Path) -> None:
+    """`delta` may name a calibration; with another PRM it is refused."""
+    file = tmp_path / "calibrated.json"
+    file.write_text('{"format": "rsd-graph calibration 1", "delta": 0.61, "prm": "embedded:prm"}')
+
+    assert str(ChatRSD(delta=str(file)).criterion) == "reward_threshold(delta=0.61)"
+    with pytest.raises(ConfigurationError, match="calibrated for another PRM"):
+        ChatRSD(delta=str(file), prm="qwen-prm+vllm+http://h:1/v1#other").criterion  # noqa: B018

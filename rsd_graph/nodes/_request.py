@@ -48,8 +48,12 @@ class StepOptions:
 
 
 def is_judgeable(candidate: Candidate) -> bool:
-    """Whether a candidate is a whole step: a blank or cut-off one is none and is never scored."""
-    return bool(candidate["text"].strip()) and candidate["ended"] not in ("length", "context")
+    """Whether a candidate is a whole step: a blank or cut-off one is none and is never scored.
+
+    Nor is an action that cannot be carried out.
+    """
+    is_whole = candidate["ended"] in ("separator", "eos")
+    return is_whole and bool(candidate["text"].strip() or candidate.get("tool_calls"))
 
 
 def tokens_of(candidates: Sequence[Candidate]) -> int:

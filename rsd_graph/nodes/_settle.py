@@ -8,7 +8,7 @@ from typing import Any
 from rsd_graph._logging import get_logger
 from rsd_graph.ledger import add, settled_tokens
 from rsd_graph.limits import Limits
-from rsd_graph.state import Candidate, RSDState, Step
+from rsd_graph.state import Candidate, RSDState, Step, action_text
 
 
 def accepted_steps(state: RSDState, count: int) -> list[Step]:
@@ -27,7 +27,7 @@ def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
     share = state["scoring_ms"] / len(state["candidates"])
     ms = draft["usage"]["ms"] + share + candidate["usage"]["ms"]
     step = _step(candidate, "target", reward, accepted=False, ms=ms)
-    step["rejected_text"] = draft["text"]
+    step["rejected_text"] = action_text(draft)
     return step
 
 
@@ -50,7 +50,7 @@ def settle(
 def _step(
     candidate: Candidate, source: Any, reward: float | None, *, accepted: bool, ms: float
 ) -> Step:
-    return Step(
+    step = Step(
         text=candidate["text"],
         source=source,
         reward=reward,
@@ -60,6 +60,9 @@ def _step(
         ms=ms,
         rejected_text=None,
     )
+    if "tool_calls" in candidate:
+        step["tool_calls"] = candidate["tool_calls"]
+    return step
 
 
 def _log(step: Step, index: int) -> None:

@@ -9,13 +9,13 @@ from typing import Any
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.errors import InputError
 from rsd_graph.ledger import empty_ledger
-from rsd_graph.state import RSDInput
+from rsd_graph.state import Message, RSDInput
 
 
 async def begin(state: RSDInput) -> dict[str, Any]:
     """Reset the state for a new answer and fix the seed of every random choice in it."""
     conversation = state["conversation"]
-    if not conversation or not conversation[-1]["content"].strip():
+    if not conversation or not _says_something(conversation[-1]):
         raise InputError(
             "The question is empty.",
             expected="a conversation whose last message has text",
@@ -30,6 +30,11 @@ async def begin(state: RSDInput) -> dict[str, Any]:
         "ledger": empty_ledger(),
         "finish_reason": None,
     }
+
+
+def _says_something(message: Message) -> bool:
+    """A tool may answer with nothing; nobody else may."""
+    return bool(message["content"].strip()) or message["role"] == "tool"
 
 
 def _seed_of(state: RSDInput) -> int:

@@ -34,6 +34,7 @@ async def score_steps(
             if on_error == "raise":
                 raise
             entry = {"prm_failures": 1}
+    entry["invalid_actions"] = sum(item["ended"] == "invalid" for item in candidates)
     elapsed = (time.perf_counter() - started) * 1000
     return {"rewards": rewards, "scoring_ms": elapsed, "ledger": add(state["ledger"], entry)}
 

@@ -22,9 +22,9 @@ async def target_step(
     accepted: Callable[[RSDState], int],
 ) -> dict[str, Any]:
     """Settle the candidates before the first rejection, then the target's step in its place."""
-    waste = drafter.discard(state["seed"])
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
+    waste = drafter.reject(state["seed"], count, unused)
     candidate = await model.write_step(options.request(state, role="target", ahead=kept))
     if candidate["ended"] == "context" and not (candidate["text"] or kept or state["steps"]):
         raise ContextOverflowError(

@@ -8,6 +8,7 @@ than the paper's, whatever the sampling.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
+from langchain_core.runnables.config import set_config_context
 
 from rsd_graph.errors import EndpointTimeoutError, MalformedResponseError, ProviderError, RSDError
 from rsd_graph.ledger import Usage, usage
@@ -127,9 +129,11 @@ class _LangChainRoute:
     ) -> _Reply:
         fields = _merged({"max_tokens": request.max_tokens}, options)
         turns = [dict(message) for message in messages]
-        # "nostream" keeps rejected steps out of a host graph's message stream, not out of traces.
+        start = asyncio.get_running_loop().create_task
         try:
-            message = await self._model.ainvoke(turns, {"tags": ["nostream"]}, **fields)
+            # Out of sight of a host's callbacks, which would stream and count rejected steps too.
+            with set_config_context({}) as context:
+                message = await start(self._model.ainvoke(turns, **fields), context=context)
         except RSDError:
             raise
         except Exception as error:

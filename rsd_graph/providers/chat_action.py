@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 from uuid import uuid4
 
@@ -22,7 +23,15 @@ from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Candidate, Ended, FunctionCall, Message, Step, ToolCall, action_text
 from rsd_graph.tools import Actions
 
-_ENDED: Mapping[str, Ended] = {"stop": "eos", "tool_calls": "eos", "length": "length"}
+_ENDED: Mapping[str, Ended] = MappingProxyType(
+    {
+        "stop": "eos",
+        "tool_calls": "eos",
+        "length": "length",
+        "eos_token": "eos",  # TGI
+        "stop_sequence": "eos",  # TGI
+    }
+)
 
 
 class ChatActionModel:
@@ -33,9 +42,13 @@ class ChatActionModel:
         actions: What may be done.
         checked: Mark actions that cannot be carried out as `"invalid"`: for the draft, so that the
             target acts instead. The target's own are passed on as they are.
+
+    Raises:
+        ConfigurationError: A tool's schema is not a JSON schema.
     """
 
     def __init__(self, client: Client, actions: Actions, *, checked: bool) -> None:
+        actions.check_schemas()
         self._client = client
         self._actions = actions
         self._checked = checked

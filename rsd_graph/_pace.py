@@ -1,0 +1,111 @@
+"""How far ahead it pays to draft: a small model of one lap, fed with what has been measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from rsd_graph.state import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one lap drafts.
+
+    Attributes:
+        run: Steps to have written before the PRM is asked.
+        ahead: Steps to write beyond those while it is asked.
+    """
+
+    run: int
+    ahead: int
+
+
+_PLANS = [Plan(run, ahead) for run in range(1, 9) for ahead in (0, run + 1)]
+"""Ahead, if at all, by one step more than a run: steps vary in length."""
+
+_PATIENCE = 150.0
+"""Steps after which the waste must have come down to what is allowed."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """Running averages over all answers of one drafter, in milliseconds and tokens.
+
+    Attributes:
+        max_waste: Share of draft tokens that may be written in vain.
+        acceptance: Share of steps accepted; the start is a guess that a few laps correct.
+        step_ms: Time of one drafted step.
+        token_ms: Time of one drafted token.
+        verdict_ms: Time from handing a run out to its verdict, waiting for the PRM included.
+    """
+
+    max_waste: float
+    acceptance: float = 0.8
+    step_ms: float = 0.0
+    token_ms: float = 0.0
+    fastest_token_ms: float = math.inf
+    verdict_ms: float = 0.0
+    saved_steps: float = 0.0
+
+    def plan(self) -> Plan:
+        """The fastest plan that is expected to keep the waste within what is allowed.
+
+        Each plan is booked with what it is expected to waste: verdicts come too late to steer by.
+        What was saved may be spent when the PRM is slow.
+        """
+        if not self.step_ms or not self.verdict_ms:
+            return Plan(1, 1)
+        limit = self.max_waste + self.saved_steps / _PATIENCE
+        allowed = [plan for plan in _PLANS if self._waste(plan) <= limit]
+        best = min(allowed, key=self._ms_per_step, default=Plan(1, 0))
+        saved = (self.max_waste - self._waste(best)) * best.run
+        self.saved_steps = min(self.saved_steps + saved, _PATIENCE / 5)
+        return best
+
+    def _settled(self, plan: Plan) -> float:
+        """Steps of a run that are settled on average: up to the first rejection, that included."""
+        return sum(self.acceptance**step for step in range(plan.run))
+
+    def _ms_per_step(self, plan: Plan) -> float:
+        """Drafting and verdict of a lap; after a run without rejection they have overlapped.
+
+        The target's time is left out: it is the same for every plan.
+        """
+        overlap = min(self.verdict_ms, min(plan.run, plan.ahead) * self.step_ms)
+        lap = plan.run * self.step_ms + self.verdict_ms - self.acceptance**plan.run * overlap
+        return lap / self._settled(plan)
+
+    def _waste(self, plan: Plan) -> float:
+        """Share of drafted steps that come after a rejection."""
+        ahead = min(plan.ahead, self.verdict_ms / self.step_ms)
+        in_vain = (1 - self.acceptance**plan.run) * ahead
+        return (plan.run - self._settled(plan) + in_vain) / (plan.run + in_vain)
+
+    def drafted(self, candidate: Candidate) -> None:
+        """Learn from a finished draft."""
+        tokens, elapsed = candidate["usage"]["completion_tokens"], candidate["usage"]["ms"]
+        self.step_ms = _average(self.step_ms, elapsed)
+        if tokens and elapsed:
+            self.token_ms = _average(self.token_ms, elapsed / tokens)
+            self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
+
+    def decided(self, elapsed_ms: float, accepted: int, *, rejected: bool) -> None:
+        """Learn from a verdict: how long it took, and what it was."""
+        self.verdict_ms = _average(self.verdict_ms, elapsed_ms)
+        for verdict in [1.0] * accepted + [0.0] * rejected:
+            self.acceptance = _average(self.acceptance, verdict, weight=0.02)
+
+    def wasted(self, tokens: int, cancelled_ms: float = 0.0) -> None:
+        """Learn of tokens written in vain, and of a request cancelled after *cancelled_ms*."""
+        pass
+
+    def tokens_within(self, elapsed_ms: float, most: int) -> int:
+        """At most this many tokens can have been written in that time, at the best pace seen."""
+        if math.isinf(self.fastest_token_ms):
+            return most
+        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+
+
+def _average(old: float, new: float, weight: float = 0.1) -> float:
+    return new if old == 0 else (1 - weight) * old + weight * new

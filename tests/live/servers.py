@@ -1,0 +1,122 @@
+"""Starting real servers on free ports of loopback, and stopping all they start."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx2
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from rsd_graph import Endpoint
+
+CONTEXT = 256
+"""Tokens every server here can hold: small, so that a test can fill it."""
+
+_READY_WITHIN = 400.0
+"""Seconds; vLLM alone takes 45 to 80 on a busy machine."""
+
+_QUIET = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_DO_NOT_TRACK": "1",
+}
+_VLLM_ON_CPU = {
+    "VLLM_CPU_OMP_THREADS_BIND": "0",
+    "VLLM_HOST_IP": "127.0.0.1",
+    "VLLM_LOOPBACK_IP": "127.0.0.1",
+    "GLOO_SOCKET_IFNAME": "lo",
+    "TORCHDYNAMO_DISABLE": "1",  # or the first log-probabilities compile C++ for 20 seconds
+}
+
+
+class ServerDiedError(Exception):
+    """The process ended before it answered; its log says why."""
+
+
+@contextmanager
+def vllm(
+    venv: Path, model: Path, logs: Path, *, name: str, pooler: Mapping[str, object] | None = None
+) -> Iterator[Endpoint]:
+    """vLLM with *model*; with *pooler*, as a reward model."""
+    options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
+    options += ["--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
+    options += ["--kv-cache-memory-bytes", "64M", "--enable-prompt-tokens-details"]
+    if pooler is not None:
+        options += ["--runner", "pooling"]
+        options += ["--pooler-config", json.dumps(pooler)] if pooler else []
+    command = [str(venv / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
+    command += ["--model", str(model), *options]
+    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(logs / "cache")}
+    with _running(command, environment, venv, logs / f"vllm-{name}.log") as url:
+        yield Endpoint(f"{url}/v1", name)
+
+
+@contextmanager
+def transformers_serve(venv: Path, model: Path, logs: Path) -> Iterator[Endpoint]:
+    """`transformers serve` with *model*, which it wants named by its path."""
+    command = [str(venv / "bin" / "transformers"), "serve", str(model)]
+    command += ["--device", "cpu", "--dtype", "float32"]
+    environment = {**_QUIET, "HF_HOME": str(logs / "hf"), "OMP_NUM_THREADS": "1"}
+    with _running(command, environment, venv, logs / f"transformers-{model.name}.log") as url:
+        yield Endpoint(f"{url}/v1", str(model))
+
+
+@contextmanager
+def skywork_server(venv: Path, model: Path, logs: Path) -> Iterator[Endpoint]:
+    """`examples/skywork_server.py` with *model*."""
+    example = Path(__file__).parents[2] / "examples" / "skywork_server.py"
+    command = [str(venv / "bin" / "python"), str(example), str(model), "--device", "cpu"]
+    with _running(command, _QUIET, venv, logs / "skywork.log") as url:
+        yield Endpoint(url)
+
+
+@contextmanager
+def _running(
+    command: list[str], environment: Mapping[str, str], venv: Path, log: Path
+) -> Iterator[str]:
+    """The address of *command* once it is healthy; its whole process group ends with the block."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(port)],
+            env={**os.environ, **environment, "PATH": path},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait_until_healthy(process, f"http://127.0.0.1:{port}/health", log)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        _stop(process)
+
+
+def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    unready = retry_if_exception_type((httpx2.TransportError, httpx2.HTTPStatusError))
+    for attempt in Retrying(
+        stop=stop_after_delay(_READY_WITHIN), wait=wait_fixed(1), retry=unready
+    ):
+        with attempt:
+            if process.poll() is not None:
+                raise ServerDiedError(log.read_text("utf-8", "replace")[-3000:])
+            httpx2.get(url).raise_for_status()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Politely, then not; vLLM has several processes, all in the group."""
+    for sign in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, sign)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(20)

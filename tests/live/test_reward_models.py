@@ -1,0 +1,121 @@
+"""Reward models with random weights on the real vLLM, and Skywork's on our own server.
+
+The rewards mean nothing; that they are read where they should be is what is checked.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from rsd_graph import (
+    ContextOverflowError,
+    Endpoint,
+    ModelNotFoundError,
+    Prefix,
+    RewardError,
+    RewardModel,
+    candidate,
+    reward_model,
+)
+from rsd_graph.embedded.engine import MODELS
+from rsd_graph.providers.base import check_scores
+from rsd_graph.providers.prm import Aggregated
+from rsd_graph.state import Message
+from tests.live.conftest import together
+from tests.live.servers import CONTEXT, skywork_server, vllm
+
+pytestmark = pytest.mark.live
+
+CONVERSATION = [Message(role="user", content="Adam has 43 coins. How many coins?")]
+SETTLED = Prefix(CONVERSATION, [candidate("43-33=10."), candidate("10+8=18.")])
+RUN = [candidate("18*4=72."), candidate("So 72.", "eos")]
+FAMILIES = {"qwen-prm": "process", "pure": "tokens", "orm": "outcome", "skywork": "skywork"}
+
+
+@pytest.fixture(scope="module")
+def folder(venvs: Path, logs: Path) -> Path:
+    """The random models."""
+    script = Path(__file__).with_name("random_models.py")
+    python = venvs / "vllm" / "bin" / "python"
+    subprocess.run([python, script, MODELS / "prm", logs / "models"], check=True)
+    return logs / "models"
+
+
+@pytest.fixture(scope="module")
+def servers(venvs: Path, logs: Path, folder: Path) -> Iterator[Mapping[str, Endpoint]]:
+    """Three reward models on vLLM, and Skywork's shape on `examples/skywork_server.py`."""
+    tag = json.loads((folder / "tag.json").read_text("utf-8"))
+    step = {"pooling_type": "STEP", "step_tag_id": tag}
+    poolers: Mapping[str, dict[str, object]] = {"process": step, "tokens": {}, "outcome": {}}
+    started = {
+        name: vllm(venvs / "vllm", folder / name, logs, name=name, pooler=pooler)
+        for name, pooler in poolers.items()
+    }
+    started["skywork"] = skywork_server(venvs / "vllm", folder / "skywork", logs)
+    yield from together(started)
+
+
+@pytest.fixture(params=FAMILIES)
+def prm(request: pytest.FixtureRequest, servers: Mapping[str, Endpoint]) -> RewardModel:
+    return reward_model(f"{request.param}+vllm+{servers[FAMILIES[request.param]]}")
+
+
+async def test_a_run_is_scored_as_its_steps_one_by_one(prm: RewardModel) -> None:
+    """Look-ahead relies on it; every reward is in the declared range."""
+    together_ = await prm.score(SETTLED, RUN)
+    after = Prefix(CONVERSATION, [*SETTLED.steps, RUN[0]])
+    alone = [
+        (await prm.score(SETTLED, RUN[:1])).rewards[0],
+        (await prm.score(after, RUN[1:])).rewards[0],
+    ]
+
+    check_scores(together_, RUN, prm)
+    assert list(together_.rewards) == pytest.approx(alone, abs=1e-4)
+    assert together_.rewards[0] != together_.rewards[1]
+
+
+async def test_the_whole_prefix_counts(prm: RewardModel) -> None:
+    """Another question, another reward: nothing is cut off in front."""
+    other = Prefix([Message(role="user", content="Bella has 9 pens.")], SETTLED.steps)
+
+    here = (await prm.score(SETTLED, RUN[:1])).rewards
+    there = (await prm.score(other, RUN[:1])).rewards
+
+    assert list(here) != pytest.approx(list(there), abs=1e-4)
+
+
+async def test_too_long_is_an_error(prm: RewardModel) -> None:
+    """A text beyond the context is refused, never scored in part."""
+    long = [candidate("1+1=2. " * CONTEXT)] * 4
+
+    with pytest.raises(ContextOverflowError):
+        await prm.score(SETTLED, long)
+
+
+async def test_rows_of_settled_steps_can_be_aggregated(servers: Mapping[str, Endpoint]) -> None:
+    """/pooling reports every step, so a minimum over the answer is free."""
+    prm = reward_model(f"qwen-prm+vllm+{servers['process']}")
+
+    scores = await Aggregated(prm, "min").score(SETTLED, RUN)
+
+    assert len(scores.step_rewards) == 4
+    assert list(scores.rewards) == [min(scores.step_rewards[:3]), min(scores.step_rewards)]
+
+
+async def test_the_wrong_family_is_noticed(servers: Mapping[str, Endpoint]) -> None:
+    """A token classifier asked for step rows, a process model asked for token rows or /classify."""
+    step_rows = reward_model(f"qwen-prm+vllm+{servers['tokens']}")
+    token_rows = reward_model(f"pure+vllm+{servers['process']}")
+    outcome = reward_model(f"orm+vllm+{servers['process']}")
+
+    with pytest.raises(RewardError, match="rows"):
+        await step_rows.score(SETTLED, RUN)
+    with pytest.raises(RewardError, match="rows"):
+        await token_rows.score(SETTLED, RUN)
+    with pytest.raises(ModelNotFoundError):
+        await outcome.score(SETTLED, RUN)
