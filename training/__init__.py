@@ -1,0 +1,1 @@
+"""Scripts that train, export and measure the language models in ``rsd_graph/embedded/models``."""

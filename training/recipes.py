@@ -1,0 +1,60 @@
+"""What each role is and how long it trains: every number that decides a shipped weight."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from training.model import Shape
+
+VOCABULARY = 471
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training with its own schedule.
+
+    *decay_start* and *stop* are fractions of *steps*. Stopping before the learning rate has come
+    down is the dial of the draft's skill: the last fifth of it is worth 30 points.
+    """
+
+    steps: int
+    batch: int
+    muon_lr: float
+    adam_lr: float
+    decay_start: float = 0.5
+    stop: float = 1.0
+    data: Literal["solutions", "mixed", "foreign", "checks"] = "solutions"
+
+    @property
+    def steps_run(self) -> int:
+        """How many of the scheduled steps are taken."""
+        return round(self.steps * self.stop)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model shape and the phases it goes through."""
+
+    shape: Shape
+    phases: tuple[Phase, ...]
+
+
+RECIPES = {
+    "draft": Recipe(
+        Shape(layers=2, width=64, heads=2, feed_forward=160, vocabulary=VOCABULARY),
+        (Phase(steps=2200, batch=12, muon_lr=0.01, adam_lr=3e-3, stop=0.85),),
+    ),
+    "target": Recipe(
+        Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=VOCABULARY),
+        (Phase(steps=5000, batch=12, muon_lr=0.006, adam_lr=2e-3, decay_start=0.4),),
+    ),
+    "prm": Recipe(
+        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=VOCABULARY),
+        (
+            Phase(steps=3500, batch=12, muon_lr=0.01, adam_lr=3e-3, data="mixed"),
+            Phase(steps=2500, batch=16, muon_lr=0.01, adam_lr=3e-3, data="foreign"),
+            Phase(steps=6500, batch=16, muon_lr=0.01, adam_lr=3e-3, data="checks"),
+        ),
+    ),
+}

@@ -1,0 +1,112 @@
+"""Train one role from scratch: fixed step counts, one seed, no wall clock in the schedule.
+
+The reward model learns from rollouts of the draft, so the draft is trained before it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor
+from torch.nn import functional as F
+
+from training.batches import Batch, Sampler, batches, solution_sampler
+from training.checks import check_sampler, foreign_sampler, mixed_solution_sampler
+from training.model import LanguageModel, causal_mask
+from training.optim import build_optimizers, learning_rate_factor
+from training.recipes import RECIPES, Phase
+from training.rollouts import collect_rollouts
+
+LOG_EVERY = 100
+CHECKPOINTS = 10
+ROLLOUT_CHECKPOINTS = (3, 5, 7, 9)
+ROLLOUTS_EACH = 600
+
+
+def batch_loss(model: LanguageModel, batch: Batch) -> Tensor:
+    """Mean cross-entropy over the supervised tokens, computed in bfloat16 where that is safe."""
+    length = batch.ids.size(1)
+    with torch.autocast("cpu", torch.bfloat16):
+        hidden = model.hidden(batch.ids, torch.arange(length), causal_mask(length))
+        logits = model.logits(hidden[batch.supervised])
+    return F.cross_entropy(logits.float(), batch.successors)
+
+
+def choose_sampler(phase: Phase, out: Path, tokenizer: Tokenizer, rng: random.Random) -> Sampler:
+    """Give a phase its data; checks need the draft's checkpoints in *out*."""
+    if phase.data == "solutions":
+        return solution_sampler(phase.batch)
+    if phase.data == "mixed":
+        return mixed_solution_sampler(phase.batch)
+    if phase.data == "foreign":
+        return foreign_sampler(phase.batch)
+    weights = [checkpoint_path(out / "draft", number) for number in ROLLOUT_CHECKPOINTS]
+    pool = collect_rollouts([*weights, out / "draft" / "final.pt"], ROLLOUTS_EACH, tokenizer, rng)
+    return check_sampler(phase.batch, pool)
+
+
+def checkpoint_path(folder: Path, number: int) -> Path:
+    """Name the checkpoint left after *number* tenths of a role's last phase."""
+    return folder / f"checkpoint{number}.pt"
+
+
+def train_phase(
+    model: LanguageModel,
+    phase: Phase,
+    data: Iterable[Batch],
+    folder: Path,
+) -> None:
+    """Run one phase, leaving a checkpoint after every tenth of it."""
+    optimizers = build_optimizers(model, phase.muon_lr, phase.adam_lr)
+    peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+    for step, batch in enumerate(data):
+        factor = learning_rate_factor(step, phase.steps, phase.decay_start)
+        loss = batch_loss(model, batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for optimizer, peak in zip(optimizers, peaks, strict=True):
+            optimizer.param_groups[0]["lr"] = peak * factor
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        if (step + 1) % (phase.steps_run // CHECKPOINTS) == 0:
+            number = (step + 1) * CHECKPOINTS // phase.steps_run
+            torch.save(model.state_dict(), checkpoint_path(folder, number))
+        if step % LOG_EVERY == 0:
+            print(f"{step} loss {loss.item():.4f} cpu {time.process_time():.0f} s", flush=True)
+
+
+def train_role(role: str, seed: int, out: Path) -> None:
+    """Train a role and leave ``final.pt`` in its folder."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    recipe = RECIPES[role]
+    folder = out / role
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
+    model = LanguageModel(recipe.shape)
+    print(f"{role}: {model.parameter_count} parameters", flush=True)
+    for phase in recipe.phases:
+        sampler = choose_sampler(phase, out, tokenizer, rng)
+        train_phase(model, phase, batches(sampler, tokenizer, rng, phase.steps_run), folder)
+    torch.save(model.state_dict(), folder / "final.pt")
+    print(f"done in {time.process_time():.0f} CPU seconds", flush=True)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--role", choices=sorted(RECIPES), required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, default=Path("runs"))
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    train_role(args.role, args.seed, args.out)
+
+
+if __name__ == "__main__":
+    main()
