@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format typecheck unit wheel train constraints clean
+.PHONY: demo test lint format typecheck unit wheel train bench constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,9 +34,17 @@ unit: $(READY)
 wheel: $(READY)  ## build the wheel and test it as installed, outside the source tree
 	$(BIN)/python tests/wheel/check.py
 
+bench: $(READY)  ## latency and throughput against the paper's loop, into benchmarks/results
+	$(BIN)/rsd-graph bench --out benchmarks/results
+
 constraints: $(READY)  ## write down the versions that are installed
 	@echo "# Versions every check runs with; regenerate with: make constraints" > constraints.txt
 	$(BIN)/pip freeze --exclude-editable >> constraints.txt
+
+.PHONY: test-live
+test-live: $(READY)  ## the suite that needs real servers: installs and starts them (5 GB, minutes)
+	$(BIN)/python tests/live/install.py .venv-live
+	RSD_LIVE_VENV=.venv-live $(BIN)/pytest -m live tests/live
 
 clean:
 	rm -rf $(VENV) dist

@@ -61,7 +61,7 @@ APPLES = Example(
 )
 
 SHIPPED = Example(
-    "Adam has 43 candies.\nMonday loses 33.\nTuesday buys 8.\nWednesday times 4.\nHow many candies?",
+    "Adam has 43 candies.\nMonday loses 33.\nTuesday buys 8.\nHow many candies?",
     "Monday loses 33. 43-33=10.",
     "Monday loses 33. 43-33=12.",
 )

@@ -1,5 +1,6 @@
 """One test for each control-flow bug of the paper's own evaluation script (numbered as we found
-them). Those that live on the wire are tested with the providers; here are the algorithm's."""
+them). Those that live on the wire are tested with the providers; here are the algorithm's.
+"""
 
 from __future__ import annotations
 

@@ -26,6 +26,7 @@ PROVIDERS: Mapping[str, str] = MappingProxyType(
         "ollama": "rsd_graph.providers.ollama:OllamaWire",
         "openai": "rsd_graph.providers.openai_compatible:OpenAICompatibleWire",
         "sglang": "rsd_graph.providers.sglang:SGLangWire",
+        "tei": "rsd_graph.providers.prm.outcome:tei",
         "tgi": "rsd_graph.providers.tgi:TGIWire",
         "transformers": "rsd_graph.providers.transformers_serve:TransformersServeWire",
         "vllm": "rsd_graph.providers.vllm:VLLMWire",

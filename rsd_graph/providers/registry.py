@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from importlib import resources
 from types import MappingProxyType
@@ -22,17 +23,28 @@ from typing import cast
 from pydantic import SecretStr
 
 from rsd_graph.errors import CapabilityError, ConfigurationError, Role
-from rsd_graph.providers._address import make_provider, parse_spec, tuned, unknown_spec
+from rsd_graph.providers._address import Address, make_provider, parse_spec, tuned, unknown_spec
 from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.providers.completion import CompletionWire, HostedModel
 from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.prm import (
+    GENPRM,
+    JUDGE,
+    JUDGE_GREEDY,
     MATH_SHEPHERD,
+    PURE,
     RECOMPUTE,
     RLHFLOW,
+    SKYWORK,
+    SKYWORK_PAPER,
+    THINKPRM,
+    VERSAPRM,
+    OutcomeRM,
     PoolingPRM,
     PRMFormat,
+    RowsFormat,
     TokenProbabilityPRM,
+    TokenRowsPRM,
 )
 
 
@@ -82,43 +94,65 @@ def reward_model(
             expected=f"family+provider+http://..., family one of {', '.join(sorted(FAMILIES))}",
         )
     endpoint = tuned(address.endpoint, "prm", timeout, max_retries, api_key)
-    return FAMILIES[family](address.provider, endpoint)
+    return FAMILIES[family](replace(address, endpoint=endpoint))
 
 
-def _pooling(provider: str, endpoint: Endpoint) -> RewardModel:
-    if provider != "vllm":
-        raise CapabilityError(
-            f"{provider} has no /pooling route.",
-            role="prm",
-            endpoint=str(endpoint),
-            expected="qwen-prm+vllm+http://...",
-        )
-    return PoolingPRM(endpoint)
+def _vllm_only(make: Callable[[Endpoint], RewardModel], address: Address) -> RewardModel:
+    if address.provider != "vllm":
+        raise _unfit(address, f"{address.provider} has no /pooling or /classify route.", "vllm")
+    if address.options:
+        raise _unfit(address, f"{', '.join(address.options)} means nothing here.", "no such option")
+    return make(address.endpoint)
 
 
-def _token_probability(format: PRMFormat, provider: str, endpoint: Endpoint) -> RewardModel:
-    wire = make_provider(provider, endpoint)
+def _token_rows(format: RowsFormat, address: Address) -> RewardModel:
+    return _vllm_only(partial(TokenRowsPRM, format=format), address)
+
+
+def _outcome(address: Address) -> RewardModel:
+    if address.provider == "tei":
+        made = make_provider("tei", address.endpoint, address.options)
+        return cast("RewardModel", made)
+    return _vllm_only(OutcomeRM, address)
+
+
+def _token_probability(format: PRMFormat, address: Address) -> RewardModel:
+    wire = make_provider(address.provider, address.endpoint, address.options)
     if not hasattr(wire, "complete"):
-        raise CapabilityError(
-            f"{provider} cannot report the probabilities of tokens.",
-            role="prm",
-            endpoint=str(endpoint),
-            expected="a server that continues text, such as vllm or llamacpp",
-        )
+        said = f"{address.provider} cannot report the probabilities of tokens."
+        raise _unfit(address, said, "a server that continues text, such as vllm or llamacpp")
     return TokenProbabilityPRM(cast("CompletionWire", wire), format)
 
 
-FAMILIES: Mapping[str, Callable[[str, Endpoint], RewardModel]] = MappingProxyType(
+def _unfit(address: Address, what: str, expected: str) -> CapabilityError:
+    return CapabilityError(what, role="prm", endpoint=str(address.endpoint), expected=expected)
+
+
+FAMILIES: Mapping[str, Callable[[Address], RewardModel]] = MappingProxyType(
     {
+        "genprm": partial(_token_probability, GENPRM),
+        "judge": partial(_token_probability, JUDGE),
+        "judge-greedy": partial(_token_probability, JUDGE_GREEDY),
         "math-shepherd": partial(_token_probability, MATH_SHEPHERD),
-        "qwen-prm": _pooling,
+        "orm": _outcome,
+        "pure": partial(_token_rows, PURE),
+        "qwen-prm": partial(_vllm_only, PoolingPRM),
         "recompute": partial(_token_probability, RECOMPUTE),
         "rlhflow": partial(_token_probability, RLHFLOW),
+        "skywork": partial(_token_rows, SKYWORK),
+        "skywork-paper": partial(_token_rows, SKYWORK_PAPER),
+        "thinkprm": partial(_token_probability, THINKPRM),
+        "versaprm": partial(_token_probability, VERSAPRM),
     }
 )
-"""Family -> makes the PRM from provider and endpoint."""
+"""Family -> makes the PRM at an address."""
 
-_USUAL_FAMILY = {"embedded": "recompute", "llamacpp": "recompute", "vllm": "qwen-prm"}
+_USUAL_FAMILY = {
+    "embedded": "recompute",
+    "llamacpp": "recompute",
+    "tei": "orm",
+    "vllm": "qwen-prm",
+}
 """What is meant if no family is named. A wrong guess is not silent: it gives no reward at all."""
 
 

@@ -24,6 +24,9 @@ _MOST_NEW_TOKENS = 1024
 """Beyond this the router generates in pieces of its own and forgets the stop strings in between
 (router/src/validation.rs:25, router/src/infer/mod.rs:164-175)."""
 
+_MOST_TOP_TOKENS = 5
+"""More are refused (`max_top_n_tokens` of the router)."""
+
 _REFUSAL = re.compile(r"must be <= (?P<limit>\d+)\. Given: (?P<prompt>\d+) `inputs`")
 """router/src/validation.rs:999: inputs and max_new_tokens beyond max_total_tokens are an error."""
 
@@ -138,7 +141,7 @@ def _parameters(request: CompletionRequest) -> dict[str, Any]:
         **_sampling(request.sampling),
     }
     if request.logprobs:
-        asked["top_n_tokens"] = request.logprobs
+        asked["top_n_tokens"] = min(request.logprobs, _MOST_TOP_TOKENS)
     return asked
 
 

@@ -63,7 +63,7 @@ async def test_majority_takes_the_most_frequent_answer() -> None:
     """Votes are counted over extracted answers; texts without one do not vote."""
     votes: list[str] = []
 
-    def extract(text: str) -> str | None:
+    def extract(question: str, text: str) -> str | None:
         votes.append(text)
         return "wrong" if "wrong" in text else "right"
 
@@ -71,7 +71,7 @@ async def test_majority_takes_the_most_frequent_answer() -> None:
 
     ballots = ["wrong" if "wrong" in text else "right" for text in votes[:5]]
     winner = max(set(ballots), key=ballots.count)
-    assert extract(outcome.text) == winner
+    assert extract("q", outcome.text) == winner
     assert outcome.ledger["draft"]["calls"] == 5
 
 

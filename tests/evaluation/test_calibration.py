@@ -8,7 +8,14 @@ import pytest
 
 from rsd_graph import ConfigurationError, InputError
 from rsd_graph.calibrated import calibrated_delta, model_identity
-from rsd_graph.evaluation.calibration import Sample, choose, collect, sweep, write_calibration
+from rsd_graph.evaluation.calibration import (
+    Sample,
+    choose,
+    collect,
+    reliability,
+    sweep,
+    write_calibration,
+)
 from tests.evaluation.models import stack
 
 EVEN = Sample([[n / 1000] for n in range(1000)], [[10]] * 1000)
@@ -21,6 +28,41 @@ async def test_every_step_of_every_prompt_is_kept() -> None:
 
     assert [list(rewards) for rewards in sample.rewards] == [[0.9, 0.1, 0.9]] * 2
     assert [sum(tokens) for tokens in sample.tokens] == pytest.approx([6, 6])
+
+
+async def test_golds_say_what_the_draft_gets_right_alone() -> None:
+    """Each answer is judged once; prompts without a scorable draft are left out of both."""
+
+    async def is_right(prompt: str, answer: str) -> bool:
+        return prompt == "two" and "wrong 1" in answer
+
+    sample = await collect(stack(), ["one", "two"], is_right=is_right)
+
+    assert list(sample.right) == [False, True]
+    assert sweep(sample, points=2)[0].draft_alone_accuracy == 0.5
+
+
+def test_the_sweep_tells_draft_alone_from_accuracy() -> None:
+    """A question counts as the draft's alone only if all its rewards reach delta."""
+    sample = Sample([[0.9, 0.8], [0.9, 0.2], [0.95]], [[1, 1], [1, 1], [1]], [True, False, False])
+
+    point = next(point for point in sweep(sample) if point.delta == 0.8)
+
+    assert point.draft_alone == pytest.approx(2 / 3)
+    assert point.draft_alone_accuracy == 0.5
+
+
+def test_reliability_reads_an_answers_lowest_reward_as_a_probability() -> None:
+    """Bins, the gap, and a map that never falls; nothing without golds or beyond [0, 1]."""
+    sample = Sample([[0.9, 0.2], [0.9], [0.8], [0.85]], [[1]] * 4, [False, True, True, False])
+
+    found = reliability(sample)
+
+    assert found is not None
+    assert [entry["count"] for entry in found["bins"]] == [1, 2, 1]
+    assert found["isotonic"] == {"edges": (0.2, 0.8, 0.9), "values": (0.0, 0.5, 1.0)}
+    assert reliability(EVEN) is None
+    assert reliability(Sample([[-1.5]], [[1]], [True])) is None
 
 
 def test_the_sweep_answers_every_delta_offline() -> None:

@@ -69,7 +69,7 @@ async def test_a_failed_answer_is_wrong_is_counted_and_is_tried_again(tmp_path: 
         again = await evaluate([Arm("t", flaky)], QUESTIONS[:2], journal, grade)
 
     assert [r["correct"] for r in first] == [False, True]
-    assert summarise("t", first, PerRole(1, 1, 1)).failures == 1
+    assert summarise(Arm("t", flaky), first, PerRole(1, 1, 1)).failures == 1
     assert [r["correct"] for r in again] == [True, True]
 
 
@@ -154,7 +154,7 @@ async def test_a_summary_has_both_accountings(tmp_path: Path) -> None:
         arm = rsd(stack(), reward_threshold(0.7))
         records = await evaluate([arm], QUESTIONS, journal, grade)
 
-    row = summarise(arm.name, records, PerRole(draft=1, target=10, prm=1))
+    row = summarise(arm, records, PerRole(draft=1, target=10, prm=1))
 
     assert row.accuracy.value == 1.0
     assert row.accuracy.low < 1.0

@@ -54,7 +54,7 @@ def vllm(
         options += ["--pooler-config", json.dumps(pooler)] if pooler else []
     command = [str(venv / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", str(model), *options]
-    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(logs / "cache")}
+    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(venv / "cache")}
     with _running(command, environment, venv, logs / f"vllm-{name}.log") as url:
         yield Endpoint(f"{url}/v1", name)
 

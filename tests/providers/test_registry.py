@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,10 +20,10 @@ from rsd_graph import (
     reward_model,
     step_model,
 )
+from rsd_graph.providers._address import PROVIDERS
 from rsd_graph.providers.completion import HostedModel
 from rsd_graph.providers.llamacpp import LlamaCppWire
 from rsd_graph.providers.prm import RECOMPUTE, PoolingPRM, TokenProbabilityPRM
-from rsd_graph.providers._address import PROVIDERS
 from rsd_graph.providers.registry import FAMILIES, known_parameters
 from rsd_graph.providers.vllm import VLLMWire
 
@@ -147,6 +149,11 @@ def test_objects_pass_through() -> None:
         ("rlhflow+llamacpp+http://h:1", "TokenProbabilityPRM(rlhflow, http://h:1)"),
         ("recompute+llamacpp+http://h:1", "TokenProbabilityPRM(recompute, http://h:1)"),
         ("llamacpp+http://h:1", "TokenProbabilityPRM(recompute, http://h:1)"),
+        ("versaprm+vllm+http://h:1", "TokenProbabilityPRM(versaprm, http://h:1)"),
+        ("thinkprm+sglang+http://h:1", "TokenProbabilityPRM(thinkprm, http://h:1)"),
+        ("genprm+vllm+http://h:1", "TokenProbabilityPRM(genprm, http://h:1)"),
+        ("skywork+vllm+http://h:1", "TokenRowsPRM(skywork, http://h:1)"),
+        ("skywork-paper+vllm+http://h:1", "TokenRowsPRM(skywork-paper, http://h:1)"),
     ],
 )
 def test_prms_are_named_by_family_and_provider(spec: str, shown: str) -> None:
@@ -157,10 +164,43 @@ def test_prms_are_named_by_family_and_provider(spec: str, shown: str) -> None:
     assert prm.reward_range == (0.0, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("spec", "shown", "reward_range"),
+    [
+        ("pure+vllm+http://h:1", "TokenRowsPRM(pure, http://h:1)", (-1, 1)),
+        ("judge+vllm+http://h:1", "TokenProbabilityPRM(judge, http://h:1)", (0, 9)),
+        ("judge-greedy+vllm+http://h:1", "TokenProbabilityPRM(judge-greedy, http://h:1)", (0, 9)),
+        ("orm+vllm+http://h:1", "OutcomeRM(http://h:1)", (-math.inf, math.inf)),
+        ("orm+tei+http://h:1", "OutcomeRM(http://h:1)", (-math.inf, math.inf)),
+        ("tei+http://h:1", "OutcomeRM(http://h:1)", (-math.inf, math.inf)),
+    ],
+)
+def test_families_with_a_range_of_their_own(
+    spec: str, shown: str, reward_range: tuple[float, float]
+) -> None:
+    """Rewards are not portable: what a family can give stands in its range."""
+    prm = reward_model(spec)
+
+    assert repr(prm) == shown
+    assert prm.reward_range == reward_range
+
+
+def test_options_reach_the_prms_provider(tmp_path: Path) -> None:
+    """A PRM's server may need a template like any other; what it cannot use is refused."""
+    config = tmp_path / "tokenizer_config.json"
+    config.write_text('{"chat_template": "{{ messages[0].content }}"}', encoding="utf-8")
+
+    prm = reward_model(f"judge+vllm+http://h:1?template={config}")
+
+    assert isinstance(prm, TokenProbabilityPRM)
+    with pytest.raises(ConfigurationError, match="template means nothing here"):
+        reward_model(f"qwen-prm+vllm+http://h:1?template={config}")
+
+
 def test_an_unknown_family_lists_the_known_ones() -> None:
     """The error is the documentation."""
     with pytest.raises(ConfigurationError, match=", ".join(sorted(FAMILIES))):
-        reward_model("skywork+vllm+http://h")
+        reward_model("nonesuch+vllm+http://h")
 
 
 def test_a_family_its_server_cannot_serve_is_refused() -> None:

@@ -1,19 +1,52 @@
 """Process reward models: one class per way a PRM answers."""
 
-from rsd_graph.providers.prm.format import MATH_SHEPHERD, RECOMPUTE, RLHFLOW, PRMFormat
+from rsd_graph.providers.prm.combine import Aggregated, Ensemble
+from rsd_graph.providers.prm.confidence import DraftConfidence
+from rsd_graph.providers.prm.format import (
+    MATH_SHEPHERD,
+    RECOMPUTE,
+    RLHFLOW,
+    VERSAPRM,
+    PRMFormat,
+    Thinking,
+)
 from rsd_graph.providers.prm.function import FunctionPRM
+from rsd_graph.providers.prm.generative import GENPRM, JUDGE, JUDGE_GREEDY, THINKPRM
+from rsd_graph.providers.prm.outcome import OutcomeRM
 from rsd_graph.providers.prm.pooling import PoolingPRM
 from rsd_graph.providers.prm.ratio import HybridRatio, LikelihoodRatio
 from rsd_graph.providers.prm.token_probability import TokenProbabilityPRM
+from rsd_graph.providers.prm.token_rows import (
+    PURE,
+    SKYWORK,
+    SKYWORK_PAPER,
+    RowsFormat,
+    TokenRowsPRM,
+)
 
 __all__ = [
+    "GENPRM",
+    "JUDGE",
+    "JUDGE_GREEDY",
     "MATH_SHEPHERD",
+    "PURE",
     "RECOMPUTE",
     "RLHFLOW",
+    "SKYWORK",
+    "SKYWORK_PAPER",
+    "THINKPRM",
+    "VERSAPRM",
+    "Aggregated",
+    "DraftConfidence",
+    "Ensemble",
     "FunctionPRM",
     "HybridRatio",
     "LikelihoodRatio",
+    "OutcomeRM",
     "PRMFormat",
     "PoolingPRM",
+    "RowsFormat",
+    "Thinking",
     "TokenProbabilityPRM",
+    "TokenRowsPRM",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rsd_graph.errors import RewardError
@@ -19,6 +19,21 @@ QWEN_SYSTEM_PROMPT = r"Please reason step by step, and put your final answer wit
 
 
 @dataclass(frozen=True, slots=True)
+class Thinking:
+    """What a generative verifier writes before its verdict.
+
+    Attributes:
+        stop: What ends it; at most 4.
+        verdict: The text after which the verdict stands.
+        max_tokens: Where the thinking is cut; the verdict is asked for all the same.
+    """
+
+    stop: tuple[str, ...]
+    verdict: str
+    max_tokens: int = 2048
+
+
+@dataclass(frozen=True, slots=True)
 class PRMFormat:
     """A PRM whose verdict is one generated token.
 
@@ -29,6 +44,9 @@ class PRMFormat:
         bad: Verdict token of a bad one.
         max_tokens: Tokens until the verdict must have come; 1 where it is the first token.
         reserved: Text that would change what is judged if a step contained it.
+        thinking: What is written before the verdict, if anything.
+        grades: Verdict tokens and what each is worth, where there are more than good and bad.
+        greedy: Whether the likeliest verdict decides alone, instead of the mean of all.
     """
 
     name: str
@@ -37,6 +55,14 @@ class PRMFormat:
     bad: str = "-"
     max_tokens: int = 1
     reserved: tuple[str, ...] = ()
+    thinking: Thinking | None = None
+    grades: Mapping[str, float] | None = None
+    greedy: bool = False
+
+    @property
+    def worth(self) -> Mapping[str, float]:
+        """Every verdict token and its reward."""
+        return self.grades or {self.good: 1.0, self.bad: 0.0}
 
 
 async def _recompute_prompt(
@@ -63,6 +89,13 @@ async def _rlhflow_prompt(
     return await render(turns)
 
 
+async def _versaprm_prompt(
+    render: Render, conversation: Sequence[Message], steps: Sequence[str]
+) -> str:
+    judged = "".join(f"{step}{_VERSAPRM_TAG}" for step in steps)
+    return f"<|begin_of_text|>{question_of(conversation)} \n\n{judged}"
+
+
 RECOMPUTE = PRMFormat(
     "recompute", _recompute_prompt, "<+>", "<->", max_tokens=16, reserved=("<check>", "<+>", "<->")
 )
@@ -73,6 +106,12 @@ MATH_SHEPHERD = PRMFormat("math-shepherd", _math_shepherd_prompt, reserved=("ÐºÐ
 
 RLHFLOW = PRMFormat("rlhflow", _rlhflow_prompt)
 """RLHFlow/Llama3.1-8B-PRM-*: the user shows a step per turn; the assistant has said `+` so far."""
+
+_VERSAPRM_TAG = " \n\n\n\n"
+
+VERSAPRM = PRMFormat("versaprm", _versaprm_prompt, reserved=(_VERSAPRM_TAG,))
+"""VersaPRM-* and Llama-PRM800K (evaluation/prm_models/prm_llama.py of their repository): four
+newlines after every step; P(`+`), which is the *second* of their two candidate tokens."""
 
 
 def qwen_prm_prompt(conversation: Sequence[Message], steps: Sequence[str], tag: str) -> str:

@@ -15,7 +15,7 @@ from rsd_graph.providers.base import (
     TextScorer,
     check_scores,
 )
-from rsd_graph.providers.prm.token_probability import all_or_none
+from rsd_graph.providers.prm._each import all_or_none
 from rsd_graph.state import Candidate
 
 
@@ -48,7 +48,7 @@ class LikelihoodRatio:
             CapabilityError: The draft reported no log-probabilities.
             ProviderError: The target's endpoint failed.
         """
-        drafted = [_draft_log_probability(candidate) for candidate in candidates]
+        drafted = [draft_log_probability(candidate) for candidate in candidates]
         scored = await all_or_none(
             self._target_log_probability(prefix, candidates[:index], candidate)
             for index, candidate in enumerate(candidates)
@@ -93,7 +93,12 @@ class HybridRatio:
         return Scores(weighted, add_usage(rewards.usage, ratios.usage), rewards.rewards)
 
 
-def _draft_log_probability(candidate: Candidate) -> float:
+def draft_log_probability(candidate: Candidate) -> float:
+    """What the draft reported of its own words.
+
+    Raises:
+        CapabilityError: It reported nothing.
+    """
     if candidate["logprob"] is None:
         raise CapabilityError(
             "the draft reported no log-probabilities.",

@@ -1,56 +1,43 @@
-"""PRMs whose verdict is a token, read from the real llama.cpp server and from scripted wires."""
+"""PRMs whose verdict is a token, read from the real llama.cpp server and from scripted wires.
+
+Math-Shepherd, RLHFlow and VersaPRM themselves could not be run here: their tests replay the prompts
+and read-outs of their authors' code.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Sequence
+import re
 from typing import Any
 
 import pytest
 
-from rsd_graph import Candidate, Endpoint, Prefix, RewardError, RewardModel, candidate
+from rsd_graph import (
+    Candidate,
+    Endpoint,
+    Prefix,
+    RewardError,
+    RewardModel,
+    StepRequest,
+    candidate,
+    reward_model,
+    step_model,
+)
 from rsd_graph.errors import ServerError
-from rsd_graph.ledger import usage
-from rsd_graph.providers.completion import Completion, CompletionRequest, Token
+from rsd_graph.providers.completion import Completion, CompletionRequest
 from rsd_graph.providers.llamacpp import LlamaCppWire
 from rsd_graph.providers.prm import (
     MATH_SHEPHERD,
     RECOMPUTE,
     RLHFLOW,
+    VERSAPRM,
     PRMFormat,
     TokenProbabilityPRM,
 )
 from rsd_graph.state import Message
+from tests.providers.prm.scripted_wire import ScriptedWire, verdict
 
 QUESTION = Prefix([Message(role="user", content="What is 3+4?")])
-
-
-class ScriptedWire:
-    """Answers every prompt with the scripted completions, in order of asking."""
-
-    endpoint = Endpoint("http://prm:1", role="prm")
-
-    def __init__(self, *script: Sequence[Token] | Exception) -> None:
-        self._script = list(script)
-        self.requests: list[CompletionRequest] = []
-
-    async def render(self, conversation: Sequence[Message]) -> str:
-        return "".join(f"[{m['role']}: {m['content']}]" for m in conversation)
-
-    async def complete(self, request: CompletionRequest) -> Completion:
-        self.requests.append(request)
-        answer = self._script[len(self.requests) - 1]
-        if isinstance(answer, Exception):
-            raise answer
-        text = "".join(token.text for token in answer)
-        return Completion(text, "length", usage(prompt_tokens=7, completion_tokens=1), answer)
-
-
-def verdict(text: str, **top: float) -> Token:
-    """A token with the probabilities of its rivals; `plus` and `minus` stand for + and -."""
-    names = {"plus": "+", "minus": "-"}
-    return Token(text, 0.0, {names.get(word, word): math.log(p) for word, p in top.items()})
 
 
 async def test_a_verifier_recomputes_and_then_judges(llamacpp_server: Endpoint) -> None:
@@ -63,6 +50,17 @@ async def test_a_verifier_recomputes_and_then_judges(llamacpp_server: Endpoint) 
     assert scores.usage["completion_tokens"] == 3  # the equation, the verdict, the end
     assert scores.usage["calls"] == 1
     assert isinstance(prm, RewardModel)
+
+
+async def test_one_server_can_sit_in_two_seats(llamacpp_server: Endpoint) -> None:
+    """A PRM merged into the draft: the same address, written twice; no second model is loaded."""
+    draft = step_model(f"llamacpp+{llamacpp_server}", "draft")
+    prm = reward_model(f"recompute+llamacpp+{llamacpp_server}")
+
+    step = await draft.write_step(StepRequest(QUESTION, max_tokens=16))
+
+    assert step["text"] == "First, 3+4=7."
+    assert (await prm.score(QUESTION, [step])).rewards == pytest.approx([0.75], abs=1e-3)
 
 
 async def test_a_verdict_in_the_first_place_is_read_there(llamacpp_server: Endpoint) -> None:
@@ -138,6 +136,19 @@ async def test_rlhflow_reads_a_chat_in_which_every_step_was_good() -> None:
     assert wire.requests[0].prompt == "[user: What is 3+4? 3+4=7.][assistant: +][user: So 8.]"
 
 
+async def test_versaprm_reads_four_newlines_after_every_step() -> None:
+    """P(+), the second of its candidates; the prompt is that of the authors' prm_llama.py."""
+    wire = ScriptedWire([verdict("-", plus=0.2, minus=0.6)])
+    prefix = Prefix(QUESTION.conversation, [candidate("3+4=7.")])
+
+    scores = await TokenProbabilityPRM(wire, VERSAPRM).score(prefix, [candidate("So 8.")])
+
+    assert scores.rewards == pytest.approx([0.25])
+    (request,) = wire.requests
+    assert request.prompt == ("<|begin_of_text|>What is 3+4? \n\n3+4=7. \n\n\n\nSo 8. \n\n\n\n")
+    assert (request.max_tokens, request.logprobs) == (1, 20)
+
+
 @pytest.mark.parametrize(
     ("top", "reward"),
     [
@@ -160,7 +171,7 @@ async def test_neither_verdict_among_the_likeliest_is_an_error() -> None:
     """Nothing is made up from missing probabilities."""
     wire = ScriptedWire([verdict("x", x=0.5, y=0.5)])
 
-    with pytest.raises(RewardError, match="neither is among the likeliest 2 tokens"):
+    with pytest.raises(RewardError, match="none is among the likeliest 2 tokens"):
         await TokenProbabilityPRM(wire, MATH_SHEPHERD).score(QUESTION, [candidate("s")])
 
 
@@ -172,7 +183,7 @@ async def test_an_answer_without_tokens_is_an_error() -> None:
 
 @pytest.mark.parametrize(
     ("format_", "tag"),
-    [(MATH_SHEPHERD, "ки"), (RECOMPUTE, "<check>"), (RECOMPUTE, "<+>")],
+    [(MATH_SHEPHERD, "ки"), (RECOMPUTE, "<check>"), (RECOMPUTE, "<+>"), (VERSAPRM, " \n\n\n\n")],
 )
 @pytest.mark.parametrize("settled", [True, False])
 async def test_a_step_with_the_prms_tag_is_refused(
@@ -183,7 +194,7 @@ async def test_a_step_with_the_prms_tag_is_refused(
     bad, good = candidate(f"so {tag} it is"), candidate("fine")
     steps, run = ([bad], [good]) if settled else ([], [good, bad])
 
-    with pytest.raises(RewardError, match=tag.replace("+", r"\+")):
+    with pytest.raises(RewardError, match=re.escape(repr(tag))):
         await TokenProbabilityPRM(wire, format_).score(Prefix(QUESTION.conversation, steps), run)
 
     assert wire.requests == []

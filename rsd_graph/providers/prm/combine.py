@@ -1,0 +1,116 @@
+"""Rewards made of rewards: several PRMs as one, or one PRM's rows so far as one reward."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from statistics import fmean
+from types import MappingProxyType
+from typing import Literal
+
+from rsd_graph.errors import ConfigurationError, RewardError
+from rsd_graph.ledger import add_usage
+from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
+from rsd_graph.providers.prm._each import all_or_none
+from rsd_graph.state import Candidate
+
+Aggregation = Literal["last", "min", "product", "mean"]
+
+_AGGREGATIONS: Mapping[Aggregation, Callable[[Sequence[float]], float]] = MappingProxyType(
+    {"last": lambda rewards: rewards[-1], "min": min, "product": math.prod, "mean": fmean}
+)
+
+
+class Aggregated:
+    """The reward of a step from those of all steps up to it, as best-of-N uses PRMs.
+
+    RSD itself wants `"last"`, what every PRM here gives by itself.
+
+    Args:
+        prm: One that reports every step in `Scores.step_rewards`: `PoolingPRM`, `TokenRowsPRM`.
+        how: `"last"`, `"min"`, `"product"` or `"mean"`.
+
+    Raises:
+        ConfigurationError: Unknown aggregation, or a product of rewards that are no probabilities.
+    """
+
+    def __init__(self, prm: RewardModel, how: Aggregation) -> None:
+        low, high = prm.reward_range
+        if how not in _AGGREGATIONS or (how == "product" and not 0 <= low <= high <= 1):
+            raise ConfigurationError(
+                f"rewards in [{low:g}, {high:g}] cannot be aggregated by {how!r}.",
+                role="prm",
+                expected=f"one of {', '.join(_AGGREGATIONS)}; product for rewards in [0, 1] only",
+            )
+        self._prm = prm
+        self._how = how
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """The PRM's; a product can go down to 0."""
+        low, high = self._prm.reward_range
+        return (0.0, high) if self._how == "product" else (low, high)
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `RewardModel.score`.
+
+        Raises:
+            RewardError: The PRM did not report one reward for every step.
+            ProviderError: The endpoint failed.
+        """
+        scores = await self._prm.score(prefix, candidates)
+        check_scores(scores, candidates, self._prm)
+        settled, rows = len(prefix.steps), scores.step_rewards
+        if len(rows) != settled + len(candidates):
+            raise RewardError(
+                f"{len(rows)} step rewards for {settled + len(candidates)} steps.",
+                role="prm",
+                expected="a PRM that reports every step, settled ones included",
+                hint="Generative PRMs judge one step at a time: use them as they are.",
+            )
+        aggregate = _AGGREGATIONS[self._how]
+        rewards = [aggregate(rows[: settled + n]) for n in range(1, len(candidates) + 1)]
+        return Scores(rewards, scores.usage, rows)
+
+
+class Ensemble:
+    """Several PRMs, asked at once, as one.
+
+    Args:
+        prms: At least one, all with the same reward range.
+        how: `"mean"` of their rewards, or `"min"`: accept only what all of them accept.
+
+    Raises:
+        ConfigurationError: No PRM, or ranges that differ: their rewards cannot be compared.
+    """
+
+    def __init__(self, prms: Sequence[RewardModel], how: Literal["mean", "min"] = "mean") -> None:
+        ranges = {prm.reward_range for prm in prms}
+        if len(ranges) != 1 or how not in ("mean", "min"):
+            raise ConfigurationError(
+                f"PRMs with the reward ranges {sorted(ranges)} cannot be combined by {how!r}.",
+                role="prm",
+                expected="at least one PRM, the same range for all, and mean or min",
+                hint="Bring rewards to one scale with a FunctionPRM of your own.",
+            )
+        self._prms = tuple(prms)
+        self._combine = _AGGREGATIONS[how]
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """That of its members."""
+        return self._prms[0].reward_range
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `RewardModel.score`; the first member that fails ends it.
+
+        Raises:
+            RewardError: A member's rewards cannot be trusted.
+            ProviderError: An endpoint failed.
+        """
+        opinions = await all_or_none(prm.score(prefix, candidates) for prm in self._prms)
+        for prm, scores in zip(self._prms, opinions, strict=True):
+            check_scores(scores, candidates, prm)
+        together = zip(*(scores.rewards for scores in opinions), strict=True)
+        rewards = [self._combine(rewards) for rewards in together]
+        return Scores(rewards, add_usage(*(scores.usage for scores in opinions)))

@@ -1,0 +1,115 @@
+"""Outcome reward models: a classifier that rates the answer so far as a whole."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Awaitable, Callable, Sequence
+
+from rsd_graph.errors import CapabilityError, RewardError
+from rsd_graph.ledger import Usage, usage
+from rsd_graph.providers._completions import named
+from rsd_graph.providers.base import Prefix, Scores
+from rsd_graph.providers.client import Client
+from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.prm._each import score_each
+from rsd_graph.providers.prm.format import question_of
+from rsd_graph.providers.vllm import read_usage
+from rsd_graph.state import Candidate, Message
+
+Ask = Callable[[Client, Sequence[Message], str], Awaitable[tuple[list[float], Usage]]]
+"""(client, conversation, answer so far) -> what the classifier says, one number per class."""
+
+
+async def vllm_classify(
+    client: Client, conversation: Sequence[Message], answer: str
+) -> tuple[list[float], Usage]:
+    """vLLM's `/classify` with the conversation as a chat; the raw number, not its sigmoid."""
+    messages = [*conversation, Message(role="assistant", content=answer)]
+    body = {"messages": messages, "add_generation_prompt": False, "use_activation": False}
+    reply = await client.post("/classify", named(client.endpoint, body))
+    with client.reading():
+        (item,) = reply["data"]
+        return [float(number) for number in item["probs"]], read_usage(reply["usage"])
+
+
+async def tei_predict(
+    client: Client, conversation: Sequence[Message], answer: str
+) -> tuple[list[float], Usage]:
+    """`/predict` of Text Embeddings Inference with the pair (question, answer); the raw number.
+
+    Without `truncate: false` it cuts what is too long and says nothing.
+    """
+    body = {"inputs": [question_of(conversation), answer], "truncate": False, "raw_scores": True}
+    reply, headers = await client.post_with_headers("/predict", body)
+    with client.reading():
+        numbers = [float(prediction["score"]) for prediction in reply]
+        return numbers, usage(prompt_tokens=int(headers["x-compute-tokens"]), cached_tokens=0)
+
+
+class OutcomeRM:
+    """Rewards the answer so far, step by step: Skywork-Reward and other one-label classifiers.
+
+    The paper's AlpacaEval experiment used Skywork-Reward-Llama-3.1-8B-v0.2 this way, with delta 0.
+    Rewards are unbounded and comparable only between answers to the same question.
+
+    Args:
+        endpoint: Where the classifier is served.
+        ask: The server's route.
+    """
+
+    reward_range = (-math.inf, math.inf)
+
+    def __init__(self, endpoint: Endpoint, ask: Ask = vllm_classify) -> None:
+        self._client = Client(endpoint)
+        self._ask = ask
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the model is served."""
+        return self._client.endpoint
+
+    def __repr__(self) -> str:
+        """Address, never the key."""
+        return f"{type(self).__name__}({self.endpoint})"
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `RewardModel.score`: one request per candidate, all at once.
+
+        Raises:
+            RewardError: The model has more than one label.
+            ProviderError: The endpoint failed.
+        """
+
+        async def judge(steps: list[str]) -> tuple[float, Usage]:
+            answer = prefix.separator.join(steps)
+            numbers, spent = await self._ask(self._client, prefix.conversation, answer)
+            return self._only(numbers), spent
+
+        return await score_each(prefix, candidates, judge)
+
+    def _only(self, numbers: Sequence[float]) -> float:
+        if len(numbers) != 1:
+            raise RewardError(
+                f"the classifier has {len(numbers)} labels.",
+                role="prm",
+                endpoint=str(self.endpoint),
+                expected="a reward model, with one label",
+                hint="Which label means good is not said anywhere: wrap it in a FunctionPRM.",
+            )
+        return numbers[0]
+
+
+def tei(endpoint: Endpoint) -> OutcomeRM:
+    """The outcome reward model behind `tei+http://...`.
+
+    Raises:
+        CapabilityError: It is to sit in the draft's or the target's seat.
+    """
+    if endpoint.role in ("draft", "target"):
+        raise CapabilityError(
+            "Text Embeddings Inference writes no text.",
+            role=endpoint.role,
+            endpoint=str(endpoint),
+            expected="prm='orm+tei+http://...'",
+        )
+    return OutcomeRM(endpoint, tei_predict)
