@@ -55,6 +55,10 @@ RECIPES = {
             Phase(steps=3500, batch=12, muon_lr=0.01, adam_lr=3e-3, data="mixed"),
             Phase(steps=2500, batch=16, muon_lr=0.01, adam_lr=3e-3, data="foreign"),
             Phase(steps=6500, batch=16, muon_lr=0.01, adam_lr=3e-3, data="checks"),
+            Phase(
+                steps=3000, batch=16, muon_lr=0.006, adam_lr=3e-3, decay_start=0.3, data="checks"
+            ),
+            Phase(steps=5000, batch=16, muon_lr=0.01, adam_lr=3e-3, decay_start=0.3, data="checks"),
         ),
     ),
 }
