@@ -37,6 +37,11 @@ wheel: $(READY)  ## build the wheel and test it as installed, outside the source
 bench: $(READY)  ## latency and throughput against the paper's loop, into benchmarks/results
 	$(BIN)/rsd-graph bench --out benchmarks/results
 
+train:  ## train the shipped models anew: about two hours on two cores
+	$(PYTHON) -m venv .venv-train
+	.venv-train/bin/pip install --quiet --editable '.[train,embedded]'
+	PYTHON=.venv-train/bin/python ./training/train_all.sh runs
+
 constraints: $(READY)  ## write down the versions that are installed
 	@echo "# Versions every check runs with; regenerate with: make constraints" > constraints.txt
 	$(BIN)/pip freeze --exclude-editable >> constraints.txt

@@ -24,7 +24,7 @@ class Plan:
 _PLANS = [Plan(run, ahead) for run in range(1, 9) for ahead in (0, run + 1)]
 """Ahead, if at all, by one step more than a run: steps vary in length."""
 
-_PATIENCE = 150.0
+_PATIENCE = 50.0
 """Steps after which the waste must have come down to what is allowed."""
 
 
@@ -36,14 +36,13 @@ class Pace:
         max_waste: Share of draft tokens that may be written in vain.
         acceptance: Share of steps accepted; the start is a guess that a few laps correct.
         step_ms: Time of one drafted step.
-        token_ms: Time of one drafted token.
         verdict_ms: Time from handing a run out to its verdict, waiting for the PRM included.
+        saved_steps: Drafted steps that might have been wasted and, by the plans, were not.
     """
 
     max_waste: float
     acceptance: float = 0.8
     step_ms: float = 0.0
-    token_ms: float = 0.0
     fastest_token_ms: float = math.inf
     verdict_ms: float = 0.0
     saved_steps: float = 0.0
@@ -87,7 +86,6 @@ class Pace:
         tokens, elapsed = candidate["usage"]["completion_tokens"], candidate["usage"]["ms"]
         self.step_ms = _average(self.step_ms, elapsed)
         if tokens and elapsed:
-            self.token_ms = _average(self.token_ms, elapsed / tokens)
             self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
 
     def decided(self, elapsed_ms: float, accepted: int, *, rejected: bool) -> None:
@@ -95,10 +93,6 @@ class Pace:
         self.verdict_ms = _average(self.verdict_ms, elapsed_ms)
         for verdict in [1.0] * accepted + [0.0] * rejected:
             self.acceptance = _average(self.acceptance, verdict, weight=0.02)
-
-    def wasted(self, tokens: int, cancelled_ms: float = 0.0) -> None:
-        """Learn of tokens written in vain, and of a request cancelled after *cancelled_ms*."""
-        pass
 
     def tokens_within(self, elapsed_ms: float, most: int) -> int:
         """At most this many tokens can have been written in that time, at the best pace seen."""

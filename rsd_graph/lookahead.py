@@ -68,11 +68,8 @@ class Drafter:
         self._remember(run, chain)
         return candidates
 
-    def reject(self, run: int, accepted: int, unused: Sequence[Candidate]) -> dict[str, Any]:
-        """`discard` after a rejection: *accepted* steps of the last run were good, *unused* ones
-        came after the rejected one.
-        """
-        self._pace.wasted(sum(step["usage"]["completion_tokens"] for step in unused))
+    def reject(self, run: int, accepted: int) -> dict[str, Any]:
+        """`discard` after a rejection; *accepted* steps of the last run were good before it."""
         if chain := self._chains.get(run):
             self._pace.decided(chain.waited_ms(), accepted, rejected=True)
         return self.discard(run)
@@ -186,7 +183,6 @@ class _Chain:
             "draft": add_usage(*(candidate["usage"] for candidate in unused)),
             "wasted_draft_tokens": wasted,
         }
-        self._pace.wasted(wasted)
         if self._worker is not None and not self._worker.done():
             self._worker.cancel()
             entry |= self._cancelled_entry()
@@ -198,7 +194,6 @@ class _Chain:
             return {}
         request, started = self._in_flight
         elapsed_ms = (self._clock() - started) * 1000
-        self._pace.wasted(0, cancelled_ms=elapsed_ms)
         tokens = self._pace.tokens_within(elapsed_ms, request.max_tokens)
         return {"cancelled_calls": 1, "cancelled_draft_tokens": tokens}
 

@@ -30,8 +30,8 @@ from rsd_graph.embedded.task import (
     reword,
 )
 from training.batches import Example, Sampler, solution_sampler, training_problem
-from training.chat import BAD, GOOD, SEPARATOR, TURN_END, render_check
-from training.corruptions import FAR, Event, Situation, corrupt, write_answer, write_step
+from training.chat import BAD, CHECK, GOOD, SEPARATOR, TURN_END, render_check
+from training.corruptions import FAR, Event, Situation, corrupt, slip, write_answer, write_step
 
 REWORDED_CANDIDATES = 0.4
 NOISY_CANDIDATES = 0.15
@@ -41,6 +41,7 @@ RIGHT = 0.35
 ROLLOUTS = 0.3
 OTHER_BATCHES = 0.35
 TERSE = 0.5
+COMPARISONS = 6  # for every solution in a batch; they are that much shorter
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -188,6 +189,25 @@ def mixed_solution_sampler(size: int) -> Sampler:
     return sample
 
 
+def dense_sampler(size: int) -> Sampler:
+    """Sample what a check is made of: full solutions, terse solutions, comparisons."""
+    full = solution_sampler(size)
+    kinds: tuple[Sampler, ...] = (
+        full,
+        lambda rng: [make_terse(example) for example in full(rng)],
+        lambda rng: [comparison(rng) for _ in range(size * COMPARISONS)],
+    )
+    return lambda rng: rng.choice(kinds)(rng)
+
+
+def comparison(rng: random.Random) -> Example:
+    """Show the end of a check, to be learnt without all that leads up to it."""
+    due = training_problem(rng, MIN_EVENTS).steps[rng.randint(0, MIN_EVENTS)]
+    number = int(echo(due)[1:])
+    claimed = number if rng.random() < 0.5 else slip(number, rng)
+    return Example(f"{CHECK}{terse(due)}={claimed}", GOOD if claimed == number else BAD)
+
+
 def make_terse(solution: Example) -> Example:
     """Rewrite the steps of a solution tersely, all but the answer."""
     *steps, answer = solution.target.split(SEPARATOR)
@@ -209,13 +229,13 @@ def foreign_sampler(size: int) -> Sampler:
     return sample
 
 
-def check_sampler(size: int, pool: Pool) -> Sampler:
-    """Sample the checks that decide: even odds, real rollouts among them.
+def check_sampler(size: int, pool: Pool, solutions: Sampler) -> Sampler:
+    """Sample the checks that decide: about even odds, real rollouts among them.
 
-    Some batches are whole solutions instead, which hold the most arithmetic per token, and some
+    Some batches come from *solutions* instead, which hold the most arithmetic per token, and some
     are foreign checks, lest the verifier fall back on copying the candidate's result.
     """
-    others = (mixed_solution_sampler(size), foreign_sampler(size))
+    others = (solutions, foreign_sampler(size))
 
     def sample(rng: random.Random) -> Sequence[Example]:
         if rng.random() < OTHER_BATCHES:

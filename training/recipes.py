@@ -16,6 +16,7 @@ class Phase:
 
     *decay_start* and *stop* are fractions of *steps*. Stopping before the learning rate has come
     down is the dial of the draft's skill: the last fifth of it is worth 30 points.
+    A phase with *restart* draws from a random stream of its own, numbered by it.
     """
 
     steps: int
@@ -24,7 +25,8 @@ class Phase:
     adam_lr: float
     decay_start: float = 0.5
     stop: float = 1.0
-    data: Literal["solutions", "mixed", "foreign", "checks"] = "solutions"
+    data: Literal["solutions", "mixed", "foreign", "checks", "dense checks"] = "solutions"
+    restart: int = 0
 
     @property
     def steps_run(self) -> int:
@@ -56,9 +58,23 @@ RECIPES = {
             Phase(steps=2500, batch=16, muon_lr=0.01, adam_lr=3e-3, data="foreign"),
             Phase(steps=6500, batch=16, muon_lr=0.01, adam_lr=3e-3, data="checks"),
             Phase(
-                steps=3000, batch=16, muon_lr=0.006, adam_lr=3e-3, decay_start=0.3, data="checks"
+                steps=3000,
+                batch=16,
+                muon_lr=0.006,
+                adam_lr=3e-3,
+                decay_start=0.3,
+                data="dense checks",
+                restart=77,
             ),
-            Phase(steps=5000, batch=16, muon_lr=0.01, adam_lr=3e-3, decay_start=0.3, data="checks"),
+            Phase(
+                steps=5000,
+                batch=16,
+                muon_lr=0.01,
+                adam_lr=3e-3,
+                decay_start=0.3,
+                data="dense checks",
+                restart=78,
+            ),
         ),
     ),
 }

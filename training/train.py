@@ -17,7 +17,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.batches import Batch, Sampler, batches, solution_sampler
-from training.checks import check_sampler, foreign_sampler, mixed_solution_sampler
+from training.checks import (
+    check_sampler,
+    dense_sampler,
+    foreign_sampler,
+    mixed_solution_sampler,
+)
 from training.model import LanguageModel, causal_mask
 from training.optim import build_optimizers, learning_rate_factor
 from training.recipes import RECIPES, Phase
@@ -48,7 +53,8 @@ def choose_sampler(phase: Phase, out: Path, tokenizer: Tokenizer, rng: random.Ra
         return foreign_sampler(phase.batch)
     weights = [checkpoint_path(out / "draft", number) for number in ROLLOUT_CHECKPOINTS]
     pool = collect_rollouts([*weights, out / "draft" / "final.pt"], ROLLOUTS_EACH, tokenizer, rng)
-    return check_sampler(phase.batch, pool)
+    solutions = dense_sampler if phase.data == "dense checks" else mixed_solution_sampler
+    return check_sampler(phase.batch, pool, solutions(phase.batch))
 
 
 def checkpoint_path(folder: Path, number: int) -> Path:
@@ -80,6 +86,14 @@ def train_phase(
             print(f"{step} loss {loss.item():.4f} cpu {time.process_time():.0f} s", flush=True)
 
 
+def restart(model: LanguageModel, seed: int, offset: int) -> tuple[LanguageModel, random.Random]:
+    """Go on as a fresh run would, so that a phase can be repeated from the weights before it."""
+    torch.manual_seed(seed)
+    fresh = LanguageModel(model.shape)
+    fresh.load_state_dict(model.state_dict())
+    return fresh, random.Random(seed + offset)
+
+
 def train_role(role: str, seed: int, out: Path) -> None:
     """Train a role and leave ``final.pt`` in its folder."""
     torch.manual_seed(seed)
@@ -91,6 +105,8 @@ def train_role(role: str, seed: int, out: Path) -> None:
     model = LanguageModel(recipe.shape)
     print(f"{role}: {model.parameter_count} parameters", flush=True)
     for phase in recipe.phases:
+        if phase.restart:
+            model, rng = restart(model, seed, phase.restart)
         sampler = choose_sampler(phase, out, tokenizer, rng)
         train_phase(model, phase, batches(sampler, tokenizer, rng, phase.steps_run), folder)
     torch.save(model.state_dict(), folder / "final.pt")

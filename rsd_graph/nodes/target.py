@@ -24,7 +24,7 @@ async def target_step(
     """Settle the candidates before the first rejection, then the target's step in its place."""
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
-    waste = drafter.reject(state["seed"], count, unused)
+    waste = drafter.reject(state["seed"], count)
     candidate = await model.write_step(options.request(state, role="target", ahead=kept))
     if candidate["ended"] == "context" and not (candidate["text"] or kept or state["steps"]):
         raise ContextOverflowError(
