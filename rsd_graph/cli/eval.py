@@ -1,157 +1,216 @@
-"""`rsd-graph eval`: measure the shipped models on held-out problems."""
+"""`rsd-graph eval`: measure RSD and its rivals, with the shipped models or with yours."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from rsd_graph.cli.solve import ENDPOINT_HELP
+
 if TYPE_CHECKING:
-    from rsd_graph.evaluation.arms import Arm, Stack
-    from rsd_graph.evaluation.journal import Record
-    from rsd_graph.evaluation.synthetic import Task
+    from rsd_graph.evaluation.exam import Exam
+    from rsd_graph.evaluation.experiment import Findings, Models
+
+_ARMS_HELP = (
+    "Comma-separated: draft, target, rsd, rsd:0.8, constant:0.9, clipping, sigmoidal, "
+    "logistic:10:0.7, random:0.2, majority:16, best-of:16, process-best-of:8, beam:4x4, oracle."
+)
 
 
 def evaluate(
-    problems: Annotated[int, typer.Option(help="How many held-out problems.", min=1)] = 300,
-    delta: Annotated[float, typer.Option(help="Accept a draft step iff reward >= delta.")] = 0.7,
-    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.0,
-    lookahead: Annotated[str, typer.Option(help="Steps the draft may run ahead, or auto.")] = "0",
-    seed: Annotated[int, typer.Option(help="Seed of the problems and of all sampling.")] = 0,
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="candies (the shipped models' own task), gsm8k, math500, ..., or a file."
+        ),
+    ] = "candies",
+    limit: Annotated[int | None, typer.Option(help="How many questions; candies: 300.")] = None,
+    arms: Annotated[str, typer.Option(help=_ARMS_HELP)] = "draft,target,rsd",
+    draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
+    target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
+    prm: Annotated[str | None, typer.Option(help="The same, after the PRM's family.")] = None,
+    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
+    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
+    delta: Annotated[
+        float | None, typer.Option(help="Accept a draft step iff reward >= delta (0.7).")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="0, the usual one, is greedy.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens of a whole answer.")] = None,
+    system: Annotated[str | None, typer.Option(help="System prompt of every question.")] = None,
+    lookahead: Annotated[str | None, typer.Option(help="Steps to draft ahead, or auto.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of candies and of all sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 8,
     journal: Annotated[
-        str | None, typer.Option(help="Keep answers in this JSONL file, and resume from it.")
+        Path | None, typer.Option(help="Keep answers in this JSONL file, and resume from it.")
     ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's prompt, and its numbers beside ours.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Measure draft, target and RSD on held-out problems, with the shipped models.
 
-    Prints accuracy with 95 % intervals, the PRM's step-AUROC, and the cost in both accountings.
+    Prints accuracy with 95 % intervals and the cost in both accountings. Other models, datasets
+    and arms are one option away; --journal makes a run that can be interrupted and resumed.
     """
-    settings = {
-        "problems": problems,
+    given = {
+        "draft": draft,
+        "target": target,
+        "prm": prm,
         "delta": delta,
         "temperature": temperature,
-        "lookahead": int(lookahead) if lookahead.isdecimal() else lookahead,
-        "seed": seed,
+        "max_tokens": max_tokens,
+        "lookahead": int(lookahead) if lookahead and lookahead.isdecimal() else lookahead,
     }
-    report = asyncio.run(_measure(settings, concurrency, journal, quiet=as_json))
+    if paper and system is None:
+        from rsd_graph.evaluation.published import BOXED_PROMPT
+
+        system = BOXED_PROMPT
+    models = _models(config, stack, {k: v for k, v in given.items() if v is not None}, system)
+    names = arms.split(",")
+    run = {"dataset": dataset, "limit": limit, "seed": seed, "arms": names, "paper": paper}
+    try:
+        found = asyncio.run(_run(models, run, concurrency, journal, report, quiet=as_json))
+    except KeyboardInterrupt:
+        if journal:
+            sys.stderr.write(f"{journal} keeps every answer; the same command goes on from there\n")
+        raise
     if as_json:
-        print(json.dumps(report))
+        print(json.dumps(found))
     else:
-        _show(report)
+        _show(found)
 
 
-async def _measure(
-    settings: dict[str, Any], concurrency: int, journal: str | None, *, quiet: bool
-) -> dict[str, Any]:
-    from rsd_graph.evaluation.synthetic import embedded_stack, held_out, main_arms
+def _models(
+    config: str | None, stack: str | None, given: dict[str, Any], system: str | None
+) -> Models:
+    from rsd_graph.config import load_stack
+    from rsd_graph.evaluation.experiment import Models
 
-    stack = embedded_stack(settings["temperature"])
-    task = held_out(settings["problems"], settings["seed"])
-    arms = main_arms(stack, settings["delta"], settings["lookahead"])
-    records = await _answers(arms, task, settings, concurrency, journal, quiet)
-    return await _report(stack, task, arms, records, settings)
+    return Models({**(load_stack(config, stack) if config else {}), **given}, system)
 
 
-async def _answers(
-    arms: list[Arm],
-    task: Task,
-    settings: dict[str, Any],
+async def _run(
+    models: Models,
+    run: dict[str, Any],
     concurrency: int,
-    journal: str | None,
+    journal: Path | None,
+    report: Path | None,
+    *,
     quiet: bool,
-) -> list[Record]:
-    """All answers, with a progress bar on stderr while they come in."""
+) -> dict[str, Any]:
+    """Everything between the options and the numbers."""
     import tempfile
-    from pathlib import Path
 
-    from rich.console import Console
-    from rich.progress import Progress
-
-    from rsd_graph.evaluation.harness import evaluate as run
+    from rsd_graph.cli._progress import EvaluationProgress
+    from rsd_graph.evaluation.experiment import decisive, measure
     from rsd_graph.evaluation.journal import Journal
 
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        Journal(journal or Path(folder) / "answers.jsonl", settings) as book,
-        Progress(console=Console(stderr=True), disable=quiet or not sys.stderr.isatty()) as bar,
-    ):
-        bars = {arm.name: bar.add_task(arm.name, total=len(task.questions)) for arm in arms}
-        for name, _ in book.records:
-            bar.advance(bars[name])
-        return await run(
+    with ExitStack() as opened:
+        exam = _exam(run, opened)
+        arms = models.arms(run["arms"], exam)
+        folder = opened.enter_context(tempfile.TemporaryDirectory())
+        settings = decisive(models, run["dataset"], run["seed"])
+        book = opened.enter_context(Journal(journal or Path(folder) / "answers.jsonl", settings))
+        progress = EvaluationProgress([a.name for a in arms], len(exam.questions), quiet=quiet)
+        for record in book.records.values():
+            progress.add(record)
+        opened.enter_context(progress)
+        findings = await measure(
             arms,
-            task.questions,
+            exam,
             book,
-            task.grade,
+            models.parameters,
             concurrency=concurrency,
-            seed=settings["seed"],
-            progress=lambda record: bar.advance(bars[record["arm"]]),
+            seed=run["seed"],
+            progress=progress.add,
         )
+        return await _report(models, run, exam, findings, report)
+
+
+def _exam(run: dict[str, Any], opened: ExitStack) -> Exam:
+    """The questions and their judge; whatever it opens is closed with *opened*."""
+    from rsd_graph.evaluation.synthetic import NAME, held_out
+
+    if run["dataset"] == NAME:
+        return held_out(300 if run["limit"] is None else run["limit"], run["seed"])
+    from rsd_graph.evaluation.datasets import load_dataset
+    from rsd_graph.evaluation.exam import DatasetExam
+    from rsd_graph.evaluation.grader import Grader
+
+    questions = load_dataset(run["dataset"], limit=run["limit"])
+    return DatasetExam(questions, opened.enter_context(Grader()))
 
 
 async def _report(
-    stack: Stack, task: Task, arms: list[Arm], records: list[Record], settings: dict[str, Any]
+    models: Models, run: dict[str, Any], exam: Exam, findings: Findings, report: Path | None
 ) -> dict[str, Any]:
-    from rsd_graph.embedded.card import read_card
-    from rsd_graph.evaluation.summary import summarise
-    from rsd_graph.evaluation.synthetic import step_auroc, step_rewards
+    """The numbers as plain data, and the HTML page if one is wanted."""
+    from rsd_graph.evaluation.experiment import decisive, environment
+    from rsd_graph.evaluation.published import published
+    from rsd_graph.evaluation.synthetic import step_evidence
 
-    count = len(task.problems)
-    by_arm = {arm.name: records[i * count : (i + 1) * count] for i, arm in enumerate(arms)}
-    rewards, labels = await step_rewards(stack, task, by_arm["draft only"])
-    rows = [summarise(name, answers, read_card().parameters) for name, answers in by_arm.items()]
+    evidence = await step_evidence(models.stack(len(findings.arms)), exam, findings.records)
+    conditions = {
+        **decisive(models, run["dataset"], run["seed"]),
+        "questions": len(exam.questions),
+        **environment(),
+    }
+    if report:
+        from rsd_graph.evaluation.report import write_report
+
+        write_report(report, findings, exam, evidence, conditions)
     return {
-        "conditions": _conditions(settings),
-        "prm": {
-            "step_auroc": step_auroc(rewards, labels),
-            "steps": len(labels),
-            "wrong_steps": labels.count(False),
-        },
-        "arms": [row.as_json() for row in rows],
-        "table": _cells(rows),
+        "conditions": conditions,
+        "excluded": [item.id for item in getattr(exam.questions, "excluded", ())],
+        "prm": evidence.as_json() if evidence else None,
+        "arms": findings.as_json(),
+        "table": findings.cells(),
+        "errors": findings.errors(),
+        "published": published(exam.questions[0].source) if run["paper"] else [],
     }
 
 
-def _cells(rows: list[Any]) -> list[tuple[str, ...]]:
-    from rsd_graph.evaluation.summary import row
-
-    target = next(r for r in rows if r.name == "target only")
-    return [row(r, target) for r in rows]
-
-
-def _conditions(settings: dict[str, Any]) -> dict[str, Any]:
-    import platform
-    from importlib.metadata import version
-
-    return {
-        **settings,
-        "rsd-graph": version("rsd-graph"),
-        "engine": f"llama.cpp (xllamacpp {version('xllamacpp')})",
-        "python": platform.python_version(),
-        "machine": f"{platform.machine()}, {platform.system()}",
-    }
-
-
-def _show(report: dict[str, Any]) -> None:
-    from rich.table import Table
-
+def _show(found: dict[str, Any]) -> None:
     from rsd_graph.cli._show import screen
-    from rsd_graph.evaluation.summary import HEADERS
+    from rsd_graph.evaluation.published import HEADERS as PUBLISHED_HEADERS
+    from rsd_graph.evaluation.summary import HEADERS, text_table
 
     console = screen()
-    table = Table(*HEADERS, title="Held-out problems, shipped models, 95 % Wilson intervals")
-    for cells in report["table"]:
-        table.add_row(*cells)
-    console.print(table)
-    prm = report["prm"]
-    area = "undefined" if prm["step_auroc"] is None else f"{prm['step_auroc']:.4f}"
-    console.print(
-        f"PRM step-AUROC {area} over {prm['steps']} draft steps up to the first error, "
-        f"{prm['wrong_steps']} of them wrong"
-    )
-    console.print(", ".join(f"{name} {value}" for name, value in report["conditions"].items()))
+    dataset, count = found["conditions"]["dataset"], found["conditions"]["questions"]
+    console.print(f"{dataset}, {count} questions", style="bold")
+    console.print(text_table(HEADERS, found["table"]))
+    if found["published"]:
+        console.print(text_table(PUBLISHED_HEADERS, found["published"]))
+    if prm := found["prm"]:
+        area = "undefined" if prm["step_auroc"] is None else f"{prm['step_auroc']:.4f}"
+        console.print(
+            f"PRM step-AUROC {area} over {prm['steps']} draft steps up to the first error, "
+            f"{prm['wrong_steps']} of them wrong"
+        )
+    for line in _remarks(found):
+        console.print(line)
+    console.print(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
+
+
+def _remarks(found: dict[str, Any]) -> list[str]:
+    """What a reader of the table must know to read it right."""
+    remarks = []
+    if found["excluded"]:
+        remarks.append(
+            f"left out, because they have no usable gold: {', '.join(found['excluded'])}"
+        )
+    graded = [arm for arm in found["arms"] if arm["paper_accuracy"] is not None]
+    if graded:
+        shares = ", ".join(f"{arm['name']} {arm['paper_accuracy']:.1%}" for arm in graded)
+        remarks.append(f"as the paper's evaluation grades: {shares}")
+    for arm, error in found["errors"].items():
+        remarks.append(f"{arm} failed, first by {error}")
+    return remarks

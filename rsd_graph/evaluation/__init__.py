@@ -1,8 +1,11 @@
-"""Datasets, grading and statistics for measuring RSD against its rivals.
+"""Measuring RSD against its rivals on equal terms.
 
 Reading order: `questions` (what is asked), `datasets` and `rows` (where it comes from), `grading`
-with `multiple_choice` and `paper_grader` (what counts as right), `grader` (many at once),
-`statistics` and `calibration_curve` (what the numbers are worth). Needs the extra `eval`.
+with `multiple_choice` and `paper_grader` (what counts as right), `grader` (many at once), `exam`
+(both together); `arms`, `baselines`, `beam`, `oracle`, `adaptive` and `catalog` (who answers);
+`harness` and `journal` (many answers, none lost); `statistics`, `calibration_curve` and `summary`
+(what the numbers are worth); `experiment`, `plots` and `report` (all of it at once). Choosing delta
+is `calibration`. Grading and pictures need the extra `eval`.
 """
 
 from rsd_graph.evaluation.datasets import load_dataset

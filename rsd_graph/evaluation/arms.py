@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from statistics import fmean
-from typing import Literal
+from typing import Literal, TypeGuard
 
-from rsd_graph.acceptance import Criterion, constant, derive_seed
+from rsd_graph.acceptance import Criterion, Weighting, constant, derive_seed
 from rsd_graph.evaluation.baselines import settled, solve_alone
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.ledger import Ledger, add, empty_ledger
@@ -43,13 +43,17 @@ class Outcome:
 Solve = Callable[[str, int], Awaitable[Outcome]]
 """(question, seed) -> the answer."""
 
+Extract = Callable[[str, str], object]
+"""(question, answer) -> what the answer boils down to, for votes; `None` if it states nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """A named way to answer questions."""
+    """A named way to answer questions; *delta* only where one threshold decides everything."""
 
     name: str
     solve: Solve
+    delta: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,25 +104,30 @@ def rsd(stack: Stack, accept: Criterion, lookahead: Lookahead = 0) -> Arm:
         text = answer_text(steps, stack.separator)
         return Outcome(text, steps, laps[-1].ledger, laps[-1].finish_reason)
 
-    return Arm(f"RSD {accept}", solve)
+    ahead = f", lookahead {lookahead}" if lookahead else ""
+    delta = accept.parameters["delta"] if _is_threshold(accept) else None
+    return Arm(f"RSD {accept}{ahead}" if delta is None else f"RSD {delta:g}{ahead}", solve, delta)
+
+
+def _is_threshold(accept: Criterion) -> TypeGuard[Weighting]:
+    return isinstance(accept, Weighting) and accept.name == "reward_threshold"
 
 
 def random_mixing(stack: Stack, target_share: float) -> Arm:
     """The control: the target writes the same share of steps, chosen blindly."""
     arm = rsd(stack, constant(1 - target_share))
-    return replace(arm, name=f"random mixing, {target_share:.0%} target")
+    return replace(arm, name=f"random mixing, target share {target_share:.1%}")
 
 
-def majority(stack: Stack, count: int, sampling: Sampling, extract: Callable[[str], object]) -> Arm:
+def majority(stack: Stack, count: int, sampling: Sampling, extract: Extract) -> Arm:
     """The answer most of *count* sampled drafts agree on (maj@N)."""
 
     async def solve(question: str, seed: int) -> Outcome:
         drafts = await _samples(stack, question, seed, count, sampling)
-        votes = Counter(extract(draft.text) for draft in drafts)
-        votes.pop(None, None)
+        answers = [extract(question, draft.text) for draft in drafts]
+        votes = Counter(answer for answer in answers if answer is not None)
         winner = votes.most_common(1)[0][0] if votes else None
-        chosen = next((d for d in drafts if extract(d.text) == winner), drafts[0])
-        return replace(chosen, ledger=_total(drafts))
+        return replace(drafts[answers.index(winner)], ledger=_total(drafts))
 
     return Arm(f"majority@{count}", solve)
 
@@ -171,15 +180,15 @@ async def _scored(
 ) -> tuple[Outcome, float]:
     """The PRM's aggregated opinion of a whole answer, its cost booked."""
     steps = steps_of(draft.text, stack.separator)
+    if not steps:
+        return draft, -math.inf
     scores = await stack.prm.score(Prefix(stack.conversation(question)), steps)
     entry = {"prm": scores.usage, "scored_steps": len(steps)}
     return replace(draft, ledger=add(draft.ledger, entry)), aggregate(scores.rewards, by)
 
 
 def aggregate(rewards: Sequence[float], by: Aggregation) -> float:
-    """One score from the rewards of an answer's steps; an empty answer scores lowest."""
-    if not rewards:
-        return -math.inf
+    """One score from the rewards of an answer's steps."""
     if by == "last":
         return rewards[-1]
     if by == "product":

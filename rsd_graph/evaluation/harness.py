@@ -71,14 +71,16 @@ async def _answer(job: Job, grade: Grade, seed: int) -> Record:
     started = time.perf_counter()
     try:
         outcome = await job.arm.solve(job.question.text, seed)
+        seconds = time.perf_counter() - started
         verdict = await grade(job.question, outcome.text)
     except RSDError as error:
-        return _record(job, started, None, {"correct": False}, f"{type(error).__name__}: {error}")
-    return _record(job, started, outcome, verdict, None)
+        said = f"{type(error).__name__}: {error}"
+        return _record(job, time.perf_counter() - started, None, {"correct": False}, said)
+    return _record(job, seconds, outcome, verdict, None)
 
 
 def _record(
-    job: Job, started: float, outcome: Outcome | None, verdict: dict[str, Any], error: str | None
+    job: Job, seconds: float, outcome: Outcome | None, verdict: dict[str, Any], error: str | None
 ) -> Record:
     return {
         "arm": job.arm.name,
@@ -88,7 +90,7 @@ def _record(
         "steps": list(outcome.steps) if outcome else [],
         "ledger": outcome.ledger if outcome else None,
         "finish_reason": outcome.finish_reason if outcome else None,
-        "seconds": round(time.perf_counter() - started, 4),
+        "seconds": round(seconds, 4),
         "error": error,
         **verdict,
     }

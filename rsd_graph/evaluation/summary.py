@@ -9,11 +9,28 @@ from statistics import fmean
 from typing import Any
 
 from rsd_graph.errors import Role
+from rsd_graph.evaluation.arms import Arm
 from rsd_graph.evaluation.journal import Record
-from rsd_graph.evaluation.statistics import Estimate, quantile, wilson_interval
+from rsd_graph.evaluation.statistics import (
+    Estimate,
+    PairedDifference,
+    compare_paired,
+    quantile,
+    wilson_interval,
+)
 from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, add, empty_ledger, flops
 
 _ROLES: tuple[Role, ...] = ("draft", "target", "prm")
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSummary:
+    """One level of difficulty: questions, accuracy, and how many the target wrote no step of."""
+
+    level: int
+    questions: int
+    accuracy: Estimate
+    draft_alone: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,76 +39,119 @@ class ArmSummary:
 
     Attributes:
         name: The arm.
+        delta: Its threshold, if one decides everything.
         questions: How many were asked, failures included.
         failures: Answers that ended in an error; they count as wrong.
         accuracy: Share answered right, with its 95 % Wilson interval.
-        decode_only: FLOPs per question in the paper's accounting.
-        full: FLOPs per question with everything each model read and wrote.
+        paper_accuracy: The same as the paper's evaluation would grade, where it was asked.
+        decode_only: FLOPs per question in the paper's accounting; `None` if the sizes of the
+            models are unknown.
+        full: FLOPs per question with everything each model read and wrote; likewise.
         acceptance: Share of decided drafts that were accepted, if the arm decides any.
         draft_alone: Share of questions the target wrote no step of.
         tokens: Tokens generated per question, by role.
         p50: Median seconds per answer, under the concurrency of the run.
         p95: 95th percentile of the same.
+        levels: The same by level of difficulty, where questions have one.
     """
 
     name: str
+    delta: float | None
     questions: int
     failures: int
     accuracy: Estimate
-    decode_only: float
-    full: float
+    paper_accuracy: float | None
+    decode_only: float | None
+    full: float | None
     acceptance: float | None
     draft_alone: float
     tokens: dict[str, float]
     p50: float
     p95: float
+    levels: Sequence[LevelSummary]
 
     def as_json(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
 
 
-def summarise(name: str, records: Sequence[Record], parameters: PerRole) -> ArmSummary:
+def summarise(arm: Arm, records: Sequence[Record], parameters: PerRole | None) -> ArmSummary:
     """One arm's row."""
     ledgers = [record["ledger"] for record in records if record["ledger"]]
     total: Ledger = reduce(add, ledgers, empty_ledger())
     count = len(records)
-    spent = flops(total, parameters)
+    spent = flops(total, parameters) if parameters else None
     seconds = [record["seconds"] for record in records]
+    like_paper = [record["paper_correct"] for record in records if "paper_correct" in record]
     return ArmSummary(
-        name=name,
+        name=arm.name,
+        delta=arm.delta,
         questions=count,
         failures=sum(record["error"] is not None for record in records),
-        accuracy=wilson_interval(sum(bool(record["correct"]) for record in records), count),
-        decode_only=spent["decode_only"] / count,
-        full=spent["full"] / count,
+        accuracy=_accuracy(records),
+        paper_accuracy=sum(like_paper) / count if like_paper else None,
+        decode_only=spent["decode_only"] / count if spent else None,
+        full=spent["full"] / count if spent else None,
         acceptance=acceptance_rate(total),
-        draft_alone=fmean(float(ledger["target"]["calls"] == 0) for ledger in ledgers or [total]),
+        draft_alone=fmean(map(_is_draft_alone, records)),
         tokens={role: total[role]["completion_tokens"] / count for role in _ROLES},
         p50=quantile(seconds, 0.5),
         p95=quantile(seconds, 0.95),
+        levels=[
+            _level(level, [record for record in records if record["level"] == level])
+            for level in sorted({r["level"] for r in records if r["level"] is not None})
+        ],
     )
+
+
+def compare(first: Sequence[Record], second: Sequence[Record]) -> PairedDifference:
+    """Two arms on the same questions: the difference in accuracy and McNemar's test of it."""
+    return compare_paired(
+        [bool(record["correct"]) for record in first],
+        [bool(record["correct"]) for record in second],
+    )
+
+
+def _level(level: int, records: Sequence[Record]) -> LevelSummary:
+    alone = wilson_interval(sum(map(_is_draft_alone, records)), len(records))
+    return LevelSummary(level, len(records), _accuracy(records), alone)
+
+
+def _accuracy(records: Sequence[Record]) -> Estimate:
+    return wilson_interval(sum(bool(record["correct"]) for record in records), len(records))
+
+
+def _is_draft_alone(record: Record) -> bool:
+    """An answer that failed was written by nobody."""
+    return record["ledger"] is not None and record["ledger"]["target"]["calls"] == 0
 
 
 HEADERS = (
     "arm",
-    "accuracy, 95 % interval",
-    "decode-only FLOPs",
-    "full FLOPs",
+    "accuracy % [95 %]",
+    "vs target (p)",
+    "FLOPs decode-only",
+    "FLOPs full",
     "accepted",
     "draft alone",
-    "tokens draft/target/prm",
+    "tokens d/t/p",
     "p50 s",
     "p95 s",
 )
 
 
-def row(summary: ArmSummary, baseline: ArmSummary | None) -> tuple[str, ...]:
-    """The cells of one row; costs in percent of the *baseline* arm's, usually the target alone."""
+def row(
+    summary: ArmSummary, baseline: ArmSummary | None = None, versus: PairedDifference | None = None
+) -> tuple[str, ...]:
+    """The cells of one row; costs in percent of the *baseline* arm's, usually the target alone.
+
+    *versus* is the paired difference from the same arm, shown in points with McNemar's p.
+    """
     tokens = "/".join(f"{summary.tokens[role]:.0f}" for role in _ROLES)
     return (
         summary.name + (f" ({summary.failures} failed)" if summary.failures else ""),
         _percent(summary.accuracy),
+        f"{100 * versus.difference.value:+.1f} ({versus.p_value:.2g})" if versus else "",
         _share(summary.decode_only, baseline.decode_only if baseline else None),
         _share(summary.full, baseline.full if baseline else None),
         "" if summary.acceptance is None else f"{summary.acceptance:.1%}",
@@ -108,10 +168,24 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same table for terminals: columns of one width, two spaces apart."""
+    lines = [headers, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    padded = (map(str.ljust, cells, widths) for cells in lines)
+    return "\n".join("  ".join(cells).rstrip() for cells in padded)
+
+
 def _percent(estimate: Estimate) -> str:
-    return f"{estimate.value:.1%} [{estimate.low:.1%}, {estimate.high:.1%}]"
+    value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
-def _share(flops_spent: float, of: float | None) -> str:
-    amount = f"{flops_spent / 1e6:.1f}M"
-    return f"{amount} ({flops_spent / of:.0%})" if of else amount
+_UNITS = (("T", 1e12), ("G", 1e9), ("M", 1e6))
+
+
+def _share(spent: float | None, of: float | None) -> str:
+    if spent is None:
+        return ""
+    unit, size = next((row for row in _UNITS if spent >= row[1]), _UNITS[-1])
+    return f"{spent / size:.1f}{unit}" + (f" ({spent / of:.0%})" if of else "")

@@ -5,26 +5,27 @@ Problems are made from a seed, never seen in training, and checked exactly, step
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsd_graph.acceptance import reward_threshold
 from rsd_graph.embedded.task import (
     Problem,
     extract_answer,
     held_out_problems,
     is_step_correct,
 )
-from rsd_graph.evaluation.arms import Arm, Stack, alone, rsd, steps_of
+from rsd_graph.evaluation.arms import Stack, steps_of
 from rsd_graph.evaluation.calibration_curve import auroc
+from rsd_graph.evaluation.exam import Exam
 from rsd_graph.evaluation.journal import Record
 from rsd_graph.evaluation.questions import Question
 from rsd_graph.limits import Limits
-from rsd_graph.lookahead import Lookahead
 from rsd_graph.providers.base import Prefix, Sampling
 from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.state import Candidate
+
+NAME = "candies"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,13 @@ class Task:
     def questions(self) -> list[Question]:
         """The problems as questions."""
         return [
-            Question(f"candies/{number}", problem.question, str(problem.answer), "math")
+            Question(
+                f"{NAME}/{number}",
+                problem.question,
+                str(problem.answer),
+                "math",
+                level=len(problem.steps) - 1,  # the last step only states the answer
+            )
             for number, problem in enumerate(self.problems)
         ]
 
@@ -46,13 +53,19 @@ class Task:
         found = extract_answer(text)
         return {"correct": str(found) == question.gold, "extracted": found}
 
+    def extract(self, question: str, text: str) -> object:
+        """The number in the last box."""
+        return extract_answer(text)
+
 
 def held_out(count: int, seed: int = 0) -> Task:
     """*count* problems no model was trained on."""
     return Task(held_out_problems(count, seed))
 
 
-def embedded_stack(temperature: float = 0.0, context: int = 1024) -> Stack:
+def embedded_stack(
+    temperature: float = 0.0, context: int = 1024, system: str | None = None
+) -> Stack:
     """The three shipped models behind the embedded engine.
 
     Servers are shared by all stacks of one *context*. Arms whose full costs are compared need
@@ -65,35 +78,50 @@ def embedded_stack(temperature: float = 0.0, context: int = 1024) -> Stack:
         prm=reward_model(f"embedded:prm{options}"),
         sampling=Sampling(temperature=temperature),
         limits=Limits(max_tokens=512, max_step_tokens=64, max_steps=24),
+        system=system,
     )
 
 
-def main_arms(stack: Stack, delta: float, lookahead: Lookahead = 0) -> list[Arm]:
-    """Draft alone, target alone, and RSD, the first two on servers of their own."""
-    apart = embedded_stack(stack.sampling.temperature, context=1000)
-    return [
-        alone(apart, "draft"),
-        alone(apart, "target"),
-        rsd(stack, reward_threshold(delta), lookahead),
-    ]
-
-
-async def step_rewards(
-    stack: Stack, task: Task, draft_records: Sequence[Record]
-) -> tuple[list[float], list[bool]]:
+@dataclass(frozen=True, slots=True)
+class StepEvidence:
     """Rewards of the draft's own steps and whether each is right, up to its first error.
 
     That is what the PRM meets in RSD: a rejected step is never continued.
     """
+
+    rewards: Sequence[float]
+    labels: Sequence[bool]
+
+    @property
+    def auroc(self) -> float | None:
+        """How well rewards separate right from wrong; `None` if the draft made no error."""
+        both = False in self.labels and True in self.labels
+        return auroc(self.rewards, self.labels) if both else None
+
+    def as_json(self) -> dict[str, Any]:
+        """As plain numbers."""
+        wrong = self.labels.count(False)
+        return {"step_auroc": self.auroc, "steps": len(self.labels), "wrong_steps": wrong}
+
+
+async def step_evidence(
+    stack: Stack, exam: Exam, records: Mapping[str, Sequence[Record]]
+) -> StepEvidence | None:
+    """Score the steps the draft wrote alone; `None` where steps cannot be judged exactly."""
+    drafts = records.get("draft only")
+    if drafts is None or not isinstance(exam, Task):
+        return None
     rewards: list[float] = []
     labels: list[bool] = []
-    for problem, record in zip(task.problems, draft_records, strict=True):
+    for problem, record in zip(exam.problems, drafts, strict=True):
         judged = _until_first_error(problem, steps_of(record["text"], stack.separator))
+        if not judged:
+            continue
         prefix = Prefix(stack.conversation(problem.question))
         scores = await stack.prm.score(prefix, [step for step, _ in judged])
         rewards += scores.rewards
         labels += [right for _, right in judged]
-    return rewards, labels
+    return StepEvidence(rewards, labels) if rewards else None
 
 
 def _until_first_error(
@@ -106,8 +134,3 @@ def _until_first_error(
         if not right:
             break
     return judged
-
-
-def step_auroc(rewards: Sequence[float], labels: Sequence[bool]) -> float | None:
-    """How well rewards separate right from wrong steps; `None` if the draft made no error."""
-    return auroc(rewards, labels) if False in labels and True in labels else None
