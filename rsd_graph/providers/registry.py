@@ -12,11 +12,9 @@ Keys never stand in these strings: `RSD_<ROLE>_API_KEY` or `RSD_API_KEY` in the 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
-from importlib import resources
 from types import MappingProxyType
 from typing import cast
 
@@ -161,6 +159,6 @@ def known_parameters(draft: object, target: object, prm: object) -> dict[str, fl
     names = {"draft": draft, "target": target, "prm": prm}
     if any(spec != f"embedded:{role}" for role, spec in names.items()):
         return None
-    card = resources.files("rsd_graph.embedded").joinpath("models/card.json")
-    models = json.loads(card.read_text(encoding="utf-8"))
-    return {role: float(models[role]["parameters"]) for role in names}
+    from rsd_graph.embedded.card import read_card
+
+    return asdict(read_card().parameters)
