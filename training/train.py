@@ -17,16 +17,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.batches import Batch, Sampler, batches, solution_sampler
-from training.checks import (
+from training.model import LanguageModel, causal_mask
+from training.optim import build_optimizers, learning_rate_factor
+from training.recipes import RECIPES, Phase
+from training.rollouts import collect_rollouts
+from training.samplers import (
     check_sampler,
     dense_sampler,
     foreign_sampler,
     mixed_solution_sampler,
 )
-from training.model import LanguageModel, causal_mask
-from training.optim import build_optimizers, learning_rate_factor
-from training.recipes import RECIPES, Phase
-from training.rollouts import collect_rollouts
 
 LOG_EVERY = 100
 CHECKPOINTS = 10
