@@ -21,7 +21,7 @@ _COLOURS = {
     "lookahead auto": "#2fa36b",
     "lookahead 32": "#7a63c7",
     "target only": "#9aa0a6",
-    "target only, all GPUs": "#6b7280",
+    "target only, all GPUs": "#b07d4f",
 }
 
 
