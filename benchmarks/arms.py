@@ -174,20 +174,26 @@ def page(greedy: Findings, sampled: Findings, chosen: Chosen, evidence: StepEvid
     """The committed table."""
     said = ", ".join(f"{name} {value}" for name, value in environment().items())
     prm = evidence.as_json() if evidence else {}
+    auroc = f"{prm['step_auroc']:.4f}" if prm.get("step_auroc") else "undefined"
     return f"""# All arms on {len(greedy.records["draft only"])} held-out problems, shipped models
 
-Made by `python -m benchmarks.arms`: {said}, {os.cpu_count()} cores shared with other work: seconds
-only order the arms. Arms that sample (majority, best-of, process best-of, beam) draw at temperature
-0.7, top_p 0.8; everything else in the first table is greedy. FLOPs per question are 2N for each
-token: decode-only counts generated tokens, as the paper does; full counts every token a model read
-or wrote that its server had not cached. "vs target": the difference from the target alone on the
-same questions, in points, and McNemar's exact p. Intervals are Wilson's, 95 %. Models by the start
-of their SHA-256: {digests()}.
+Made by `python -m benchmarks.arms`: {said}, {os.cpu_count()} cores shared with other
+work: seconds only order the arms. Arms that sample (majority, best-of, process best-of, beam) draw
+at temperature 0.7, top_p 0.8; everything else in the first table is greedy. FLOPs per question are
+2N for each token: decode-only counts generated tokens, as the paper does; full counts every token a
+model read or wrote that its server had not cached. "vs target": the difference from the target
+alone on the same questions, in points, and McNemar's exact p. Intervals are Wilson's, 95 %. Models
+by the start of their SHA-256: {digests()}.
 
 {markdown_table(HEADERS, greedy.cells())}
 
-The PRM on the draft's own steps up to its first error: AUROC {prm.get("step_auroc")} over
-{prm.get("steps")} steps, {prm.get("wrong_steps")} of them wrong.
+The PRM on the draft's own steps up to its first error: AUROC {auroc} over {prm.get("steps")}
+steps, {prm.get("wrong_steps")} of them wrong. Every picture, and the transcripts of the main arms,
+are in [report.html](report.html), which works offline.
+
+![accuracy against cost](report/accuracy-against-cost.png)
+
+![delta](report/delta-sweep.png)
 
 ## Temperature 0.7
 

@@ -27,7 +27,7 @@ class _Group(NamedTuple):
 
 
 _ADAPTIVE = _Group("RSD, adaptive", _BROWN, "P", ("RSD adaptive",))
-_BOUND = _Group("upper bound", _VIOLET, "*", ("advantage oracle",))
+_BOUND = _Group("advantage oracle", _VIOLET, "*", ("advantage oracle",))
 _BINARY = _Group("RSD, binary step", _BLUE, "o", tuple(f"RSD {digit}" for digit in range(10)))
 _GROUPS = (
     _Group("one model alone", GREY, "s", ("draft only", "target only")),
@@ -97,10 +97,12 @@ def _cost_panel(axes: Any, points: Sequence[tuple[float, ArmSummary]]) -> None:
     axes.set_xscale("log")
     for x, summary in points:
         if summary.name in ("draft only", "target only", "RSD 0.7"):
+            below = summary.name == "draft only"
             axes.annotate(
                 summary.name,
                 (x, 100 * summary.accuracy.value),
-                xytext=(6, -12),
+                xytext=(6, -12) if below else (-7, 7),
+                ha="left" if below else "right",
                 textcoords="offset points",
                 fontsize=8,
             )
@@ -116,7 +118,9 @@ def sweep(sweep: Sequence[ArmSummary]) -> Any:
     where = [delta_of(summary) for summary in sweep]
     _band(axes, where, [s.accuracy for s in sweep], _BLUE, "accuracy")
     alone = [100 * summary.draft_alone for summary in sweep]
-    axes.plot(where, alone, color=_ORANGE, marker="^", label="questions solved by the draft alone")
+    axes.plot(
+        where, alone, color=_ORANGE, marker="^", label="questions answered by the draft alone"
+    )
     share = [100 * (1 - (summary.acceptance or 0.0)) for summary in sweep]
     axes.plot(where, share, color=GREY, marker="s", label="steps written by the target")
     axes.set_xlabel("delta")
@@ -181,7 +185,7 @@ def levels(findings: Findings, usual: ArmSummary) -> Any:
             _band(left, where, accuracies, main[summary.name], summary.name)
     where = [level.level for level in usual.levels]
     _band(right, where, [level.draft_alone for level in usual.levels], _BLUE, usual.name)
-    for axes, title in ((left, "accuracy %"), (right, "questions solved by the draft alone, %")):
+    for axes, title in ((left, "accuracy %"), (right, "answered by the draft alone, %")):
         axes.set_xticks(where)
         axes.set_xlabel("level of difficulty")
         axes.set_ylabel(title)

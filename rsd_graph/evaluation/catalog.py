@@ -9,7 +9,7 @@ best-of:16  best-of:16:last      the sampled draft the PRM likes best (by min, l
 or mean of its steps' rewards)
 process-best-of:8        at each step, the best of 8 sampled drafts
 beam:4x4                 4 beams, each continued by 4 sampled drafts
-oracle                   the better of both models' steps, by reward: an upper bound
+oracle                   the better of both models' steps, by reward: no router does better
 """
 
 from __future__ import annotations

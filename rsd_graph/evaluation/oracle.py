@@ -1,7 +1,8 @@
 """The advantage oracle: how good could any choice between the two models be with this PRM?
 
 Arbitrage (arXiv 2512.05033) asks the target only where its step would be better than the draft's.
-The oracle knows, because it lets both write: an upper bound for routers, not a method.
+The oracle knows, because it lets both write. It bounds what routers can gain in reward, so what it
+lacks in accuracy is the PRM's fault; it is no method.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from rsd_graph.evaluation.synthetic import StepEvidence
 
 _CAPTIONS = {
     "accuracy-against-cost": "Accuracy against cost in both accountings, 95 % intervals. Nothing "
-    "is both cheaper and better than the dotted line; the upper bound is not counted among what "
+    "is both cheaper and better than the dotted line; the oracle is not counted among what "
     "can be done.",
     "delta-sweep": "What delta buys: at 0 everything is the draft's, towards 1 the target's.",
     "rewards": "Rewards of the draft's own steps up to its first error.",
     "prm-calibration": "How far a reward can be read as the probability that the step is right.",
-    "levels": "By level of difficulty, with 95 % intervals: accuracy, and the questions the "
-    "draft solved alone.",
+    "levels": "By level of difficulty, with 95 % intervals: accuracy, and questions the draft "
+    "answered alone.",
 }
 _TITLES = {
     "accuracy-against-cost": "Accuracy against cost",
