@@ -7,11 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from rsd_graph import Endpoint
 from tests.bigram import CONTEXT, write_bigram_model
 
 Serve = Callable[[Path], Endpoint]
+
+
+@pytest.fixture(autouse=True)
+def _unconfigured_logging() -> Iterator[None]:
+    """`capture_logs` leaves structlog configured, and the next test would log to its screen."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
