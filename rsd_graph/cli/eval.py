@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import ENDPOINT_HELP
+from rsd_graph.cli.solve import ENDPOINT_HELP, parse_lookahead, stack_options
 
 if TYPE_CHECKING:
     from rsd_graph.evaluation.exam import Exam
@@ -67,13 +67,13 @@ def evaluate(
         "delta": delta,
         "temperature": temperature,
         "max_tokens": max_tokens,
-        "lookahead": int(lookahead) if lookahead and lookahead.isdecimal() else lookahead,
+        "lookahead": parse_lookahead(lookahead),
     }
     if paper and system is None:
         from rsd_graph.evaluation.published import BOXED_PROMPT
 
         system = BOXED_PROMPT
-    models = _models(config, stack, {k: v for k, v in given.items() if v is not None}, system)
+    models = _models(stack_options(config, stack, given), system)
     names = arms.split(",")
     run = {"dataset": dataset, "limit": limit, "seed": seed, "arms": names, "paper": paper}
     try:
@@ -88,13 +88,10 @@ def evaluate(
         _show(found)
 
 
-def _models(
-    config: str | None, stack: str | None, given: dict[str, Any], system: str | None
-) -> Models:
-    from rsd_graph.config import load_stack
+def _models(options: dict[str, Any], system: str | None) -> Models:
     from rsd_graph.evaluation.experiment import Models
 
-    return Models({**(load_stack(config, stack) if config else {}), **given}, system)
+    return Models(options, system)
 
 
 async def _run(

@@ -53,7 +53,7 @@ def solve(
         "seed": seed,
         "lookahead": parse_lookahead(lookahead),
     }
-    options = _options(config, stack, {k: v for k, v in given.items() if v is not None})
+    options = stack_options(config, stack, given)
     if as_json:
         found = asyncio.run(_answer(text, options, lambda step: None))
         print(json.dumps(found.as_json()))
@@ -70,13 +70,14 @@ def parse_lookahead(text: str | None) -> int | str | None:
     raise typer.BadParameter(f"{text!r} is neither auto nor a number.", param_hint="--lookahead")
 
 
-def _options(config: str | None, stack: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """What the stack says, and what the command line says instead."""
+def stack_options(config: str | None, stack: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """What the stack says, and what the command line says instead; `None` was not given."""
+    said = {name: value for name, value in given.items() if value is not None}
     if config is None:
-        return given
+        return said
     from rsd_graph.config import load_stack
 
-    return {**load_stack(config, stack), **given}
+    return {**load_stack(config, stack), **said}
 
 
 async def _answer(question: str, options: dict[str, Any], on_step: Any) -> Answer:

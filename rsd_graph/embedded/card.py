@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from importlib import resources
 from typing import Any
@@ -47,7 +48,8 @@ class Card(BaseModel):
         return PerRole(self.draft.parameters, self.target.parameters, self.prm.parameters)
 
 
+@functools.cache
 def read_card() -> Card:
-    """The card that was shipped with the models."""
+    """The card that was shipped with the models; read once, it cannot change."""
     file = resources.files("rsd_graph.embedded") / "models" / "card.json"
     return Card.model_validate(json.loads(file.read_text(encoding="utf-8")))

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from rsd_graph.errors import ContextOverflowError
+from rsd_graph.ledger import Usage, usage
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.completion import Completion, CompletionRequest, Token
 from rsd_graph.providers.endpoint import Endpoint
@@ -39,6 +40,16 @@ def reported_tokens(choice: Mapping[str, Any]) -> list[Token]:
         Token(text, logprob, {**(top or {}), text: logprob})
         for text, logprob, top in zip(texts, logprobs, tops, strict=True)
     ]
+
+
+def read_usage(reported: Mapping[str, Any]) -> Usage:
+    """OpenAI's usage object; a server that says nothing about its cache leaves it unknown."""
+    details = reported.get("prompt_tokens_details") or {}
+    return usage(
+        prompt_tokens=int(reported["prompt_tokens"]),
+        completion_tokens=int(reported.get("completion_tokens") or 0),
+        cached_tokens=details.get("cached_tokens"),
+    )
 
 
 async def within_context(

@@ -20,13 +20,12 @@ from langchain_core.runnables.config import set_config_context
 
 from rsd_graph.errors import EndpointTimeoutError, MalformedResponseError, ProviderError, RSDError
 from rsd_graph.ledger import Usage, usage
-from rsd_graph.providers._completions import named, openai_sampling
+from rsd_graph.providers._completions import named, openai_sampling, read_usage
 from rsd_graph.providers._http_errors import status_error
 from rsd_graph.providers.base import StepRequest
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Candidate, Ended, Message
 
 END = "<END>"

@@ -16,10 +16,9 @@ from uuid import uuid4
 from rsd_graph._logging import get_logger
 from rsd_graph.errors import ContextOverflowError
 from rsd_graph.ledger import Usage, usage
-from rsd_graph.providers._completions import named, openai_sampling
+from rsd_graph.providers._completions import named, openai_sampling, read_usage
 from rsd_graph.providers.base import Prefix, RewardModel, Sampling, Scores, StepRequest
 from rsd_graph.providers.client import Client
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Candidate, Ended, FunctionCall, Message, Step, ToolCall, action_text
 from rsd_graph.tools import Actions
 

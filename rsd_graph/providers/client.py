@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary, finalize, ref
@@ -14,7 +13,7 @@ import httpx2
 import openai
 
 from rsd_graph.errors import MalformedResponseError, RSDError
-from rsd_graph.providers._http_errors import mapped_errors, status_error
+from rsd_graph.providers._http_errors import mapped_errors
 from rsd_graph.providers._retry import with_retries
 from rsd_graph.providers.endpoint import Endpoint
 
@@ -102,37 +101,6 @@ class Client:
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise self.malformed(f"{type(error).__name__} {error}") from error
 
-    @asynccontextmanager
-    async def stream(self, path: str, body: dict[str, Any]) -> AsyncIterator[AsyncIterator[Any]]:
-        """POST *body* and yield the JSON events of the answer's stream; never retried.
-
-        Leaving the block closes the request.
-        """
-        pool = await self._pool()
-        async with pool.turn:
-            with mapped_errors(self.endpoint):
-                response = await _send(pool.sdk, "POST", self.endpoint.root + path, body, True)
-            try:
-                yield self._events(response)
-            finally:
-                await response.aclose()
-
-    async def _events(self, response: httpx2.Response) -> AsyncIterator[Any]:
-        """The data of server-sent events; comments and the final [DONE] are not data."""
-        with mapped_errors(self.endpoint):
-            async for line in response.aiter_lines():
-                if line.startswith("data:") and (data := line[5:].strip()) != "[DONE]":
-                    yield self._event(data)
-
-    def _event(self, data: str) -> Any:
-        """One event; a server that fails after its HTTP 200 says so in an event."""
-        with self.reading():
-            event = json.loads(data)
-        error = event.get("error") if isinstance(event, dict) else None
-        if error:
-            raise status_error(self.endpoint, _status_in(error), event, {})
-        return event
-
     async def _pool(self) -> _Pool:
         loop = asyncio.get_running_loop()
         pool = self._pools.get(loop)
@@ -171,12 +139,10 @@ async def _close(closing: AsyncGenerator[None, None]) -> None:
         await closing.aclose()
 
 
-async def _send(
-    sdk: openai.AsyncOpenAI, method: str, url: str, body: Any, stream: bool = False
-) -> httpx2.Response:
+async def _send(sdk: openai.AsyncOpenAI, method: str, url: str, body: Any) -> httpx2.Response:
     if method == "GET":
         return await sdk.get(url, cast_to=httpx2.Response)
-    return await sdk.post(url, cast_to=httpx2.Response, body=body, stream=stream)
+    return await sdk.post(url, cast_to=httpx2.Response, body=body)
 
 
 def _sdk(endpoint: Endpoint) -> openai.AsyncOpenAI:
@@ -194,10 +160,3 @@ def _sdk(endpoint: Endpoint) -> openai.AsyncOpenAI:
         timeout=httpx2.Timeout(endpoint.timeout, connect=endpoint.connect_timeout),
         http_client=openai.DefaultAioHttpClient(limits=limits, follow_redirects=False),
     )
-
-
-def _status_in(error: Any) -> int:
-    """The HTTP status inside an error event, whatever the server calls it."""
-    fields = error if isinstance(error, dict) else {}
-    code = fields.get("code") or fields.get("http_status_code")
-    return code if isinstance(code, int) and 400 <= code < 600 else 500

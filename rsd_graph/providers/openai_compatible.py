@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from rsd_graph.providers._completions import named, openai_sampling, reported_tokens
+from rsd_graph.providers._completions import named, openai_sampling, read_usage, reported_tokens
 from rsd_graph.providers._ends import Ends, ask_again, cannot_tell, checked
 from rsd_graph.providers._local_template import LocalTemplate
 from rsd_graph.providers.base import Sampling
@@ -14,7 +14,6 @@ from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.templates import ChatTemplate
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Ended, Message
 
 _EXTRA: Mapping[str, Any] = MappingProxyType(

@@ -10,13 +10,13 @@ from rsd_graph.errors import ServerError
 from rsd_graph.providers._completions import (
     named,
     openai_sampling,
+    read_usage,
     reported_tokens,
     within_context,
 )
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Ended, Message
 
 _REFUSAL = re.compile(

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from rsd_graph.errors import CapabilityError
-from rsd_graph.providers._completions import named
+from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers._local_template import LocalTemplate
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.templates import ChatTemplate
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Ended, Message
 
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rsd_graph.errors import CapabilityError, ModelNotFoundError, ServerError
-from rsd_graph.ledger import Usage, usage
-from rsd_graph.providers._completions import named, openai_sampling, reported_tokens
+from rsd_graph.ledger import Usage
+from rsd_graph.providers._completions import named, openai_sampling, read_usage, reported_tokens
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import (
     Completion,
@@ -171,16 +171,6 @@ def _body(request: CompletionRequest) -> dict[str, Any]:
     if request.logprobs is not None:
         body["logprobs"] = request.logprobs
     return body
-
-
-def read_usage(reported: Mapping[str, Any]) -> Usage:
-    """OpenAI's usage object; a server that says nothing about its cache leaves it unknown."""
-    details = reported.get("prompt_tokens_details") or {}
-    return usage(
-        prompt_tokens=int(reported["prompt_tokens"]),
-        completion_tokens=int(reported.get("completion_tokens") or 0),
-        cached_tokens=details.get("cached_tokens"),
-    )
 
 
 def _prompt_token(row: Mapping[str, Any]) -> Token:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -19,9 +18,7 @@ from rsd_graph import (
     EndpointTimeoutError,
     MalformedResponseError,
     ProviderError,
-    RateLimitError,
     RetryPolicy,
-    ServerError,
 )
 from rsd_graph.providers._http_errors import mapped_errors
 from rsd_graph.providers.client import Client
@@ -130,45 +127,6 @@ async def test_success_without_json_is_malformed(body: str, kind: str) -> None:
 
     assert f"{len(body)} bytes of {kind}" in str(caught.value)
     assert not body or body not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("event", "kind", "words"),
-    [
-        ({"error": {"message": "engine died", "code": 500}}, ServerError, "engine died"),
-        ({"error": {"message": "overloaded", "http_status_code": 429}}, RateLimitError, "overl"),
-        ({"error": "Input validation error", "error_type": "validation"}, ServerError, "Input"),
-    ],
-)
-async def test_an_error_event_inside_a_stream(
-    event: dict[str, Any], kind: type[Exception], words: str
-) -> None:
-    """A server that fails after its HTTP 200 says so in an event: the same typed errors."""
-    text = f"data: {json.dumps({'text': 'a'})}\n\ndata: {json.dumps(event)}\n\ndata: [DONE]\n\n"
-    async with FakeEndpoint() as server:
-        server.script("/stream", (200, text))
-        async with Client(server.endpoint).stream("/stream", {}) as events:
-            first = await anext(events)
-            with pytest.raises(ProviderError, match=words) as caught:
-                await anext(events)
-
-    assert first == {"text": "a"}
-    assert type(caught.value) is kind
-
-
-async def test_a_stream_yields_its_data_only() -> None:
-    """Comments, blank lines and the final [DONE] are not data; broken data is malformed."""
-    async with FakeEndpoint() as server:
-        server.script("/stream", (200, ': keep-alive\n\ndata: {"n": 1}\n\ndata: [DONE]\n\n'))
-        server.script("/stream", (200, 'data: {"n": \n\n'))
-        client = Client(server.endpoint)
-        async with client.stream("/stream", {}) as events:
-            seen = [item async for item in events]
-        async with client.stream("/stream", {}) as events:
-            with pytest.raises(MalformedResponseError):
-                await anext(events)
-
-    assert seen == [{"n": 1}]
 
 
 @asynccontextmanager

@@ -7,13 +7,12 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from rsd_graph.errors import CapabilityError, RewardError
 from rsd_graph.ledger import Usage, usage
-from rsd_graph.providers._completions import named
+from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.prm._each import score_each
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Candidate, Message
 
 Ask = Callable[[Client, Sequence[Message], str], Awaitable[tuple[list[float], Usage]]]

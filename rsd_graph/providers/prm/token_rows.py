@@ -11,13 +11,12 @@ from typing import Any
 
 from rsd_graph.errors import RewardError
 from rsd_graph.ledger import Usage
-from rsd_graph.providers._completions import named
+from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.prm._each import all_or_none
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.providers.vllm import read_usage
 from rsd_graph.state import Candidate
 
 _REMEMBERED_TEXTS = 4096
