@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import httpx2
-import openai
 
 from rsd_graph import errors
 from rsd_graph.providers.endpoint import Endpoint
@@ -38,7 +37,6 @@ _BY_STATUS: dict[int, tuple[type[errors.ProviderError], str]] = {
 }
 
 _FOREIGN = (
-    openai.OpenAIError,
     httpx2.HTTPError,
     httpx2.InvalidURL,
     httpx2.StreamError,
@@ -46,17 +44,15 @@ _FOREIGN = (
     ssl.SSLError,
     OSError,  # TimeoutError is one
 )
-"""Everything the SDK, its transport and the operating system raise about one exchange."""
+"""Everything the HTTP client, its transport and the system raise about one exchange."""
 
-_UNREADABLE = (openai.OpenAIError, aiohttp.ClientResponseError, httpx2.DecodingError)
-"""Somebody answered, but not in HTTP, in a broken encoding, or nothing the SDK understands."""
-
-_WRAPPERS = (openai.APIConnectionError, httpx2.TransportError)
+_UNREADABLE = (aiohttp.ClientResponseError, httpx2.DecodingError)
+"""Somebody answered, but not in HTTP, or in a broken encoding."""
 
 
 @contextmanager
 def mapped_errors(endpoint: Endpoint) -> Iterator[None]:
-    """Turn whatever the SDK and its transport raise into our tree, naming role and endpoint."""
+    """Turn whatever HTTP raises into our tree, naming role and endpoint."""
     try:
         yield
     except _FOREIGN as error:
@@ -66,13 +62,11 @@ def mapped_errors(endpoint: Endpoint) -> Iterator[None]:
 
 def _mapped(error: BaseException, endpoint: Endpoint) -> errors.ProviderError:
     """Our error for one of theirs."""
-    if isinstance(error, openai.APIStatusError):
-        return status_error(endpoint, error.status_code, _body_of(error), error.response.headers)
     root = _root(error)
-    if isinstance(root, TimeoutError | httpx2.TimeoutException | openai.APITimeoutError):
+    if isinstance(root, TimeoutError | httpx2.TimeoutException):
         return _timeout(root, endpoint)
     said = f"({type(root).__name__}: {_clip(_public(str(root), endpoint))})"
-    if isinstance(root, _UNREADABLE) and not isinstance(root, openai.APIConnectionError):
+    if isinstance(root, _UNREADABLE):
         return _error(
             errors.MalformedResponseError,
             endpoint,
@@ -90,8 +84,8 @@ def _mapped(error: BaseException, endpoint: Endpoint) -> errors.ProviderError:
 
 
 def _root(error: BaseException) -> BaseException:
-    """What started it: the transport reports a refused connection as a timeout, wrapped twice."""
-    while isinstance(error, _WRAPPERS) and error.__cause__ is not None:
+    """What started it: the transport reports a refused connection as a timeout, wrapped."""
+    while isinstance(error, httpx2.TransportError) and error.__cause__ is not None:
         error = error.__cause__
     return error
 
@@ -140,11 +134,6 @@ def server_message(body: Any) -> str:
             if body.get(key):
                 return server_message(body[key])
     return ""
-
-
-def _body_of(error: openai.APIStatusError) -> Any:
-    """The raw body: the SDK unwraps `error`, and drops what is not JSON."""
-    return error.body if error.body is not None else error.response.text
 
 
 def _type_of(body: Any) -> str:

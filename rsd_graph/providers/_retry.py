@@ -27,9 +27,28 @@ async def with_retries(
 ) -> T:
     """Await *exchange*, again if its error says `retryable`. Cancellation always passes through.
 
+    An exchange that works at once, as nearly all do, never pays for tenacity's bookkeeping.
+
     Raises:
         ProviderError: The last error, with a note of how often and how long it was tried.
     """
+    try:
+        return await exchange(*args, **kwargs)
+    except ProviderError as error:
+        if policy.attempts == 1 or not _is_worth_it(error, policy):
+            raise
+        failed = [error]
+
+    async def attempt() -> T:
+        """The try that failed, as tenacity's first; then new ones."""
+        if failed:
+            raise failed.pop()
+        return await exchange(*args, **kwargs)
+
+    return await _retried(policy, attempt)
+
+
+async def _retried(policy: RetryPolicy, attempt: Callable[[], Awaitable[T]]) -> T:
     backoff = wait_exponential_jitter(multiplier=policy.initial_wait, max=policy.max_wait)
     retrying = AsyncRetrying(
         stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.max_seconds),
@@ -39,7 +58,7 @@ async def with_retries(
         reraise=True,
     )
     try:
-        return await retrying(exchange, *args, **kwargs)
+        return await retrying(attempt)
     except ProviderError as error:
         attempts = retrying.statistics["attempt_number"]
         if attempts > 1:

@@ -16,7 +16,7 @@ class RetryPolicy:
 
     Attributes:
         attempts: Total tries; 1 means never again.
-        max_seconds: No new try is started after this many seconds.
+        max_seconds: No new try is started this many seconds after the first one failed.
         initial_wait: First wait in seconds; it doubles, with jitter, up to *max_wait*.
         max_wait: Longest wait in seconds; a longer `Retry-After` ends the retries.
     """

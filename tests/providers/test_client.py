@@ -181,7 +181,7 @@ async def test_a_dropped_client_closes_its_connections(
     """A client that nobody holds any more, even in a cycle of references, leaves nothing open."""
     client: Any = Client(llamacpp_server)
     await client.get("/health")
-    pool = weakref.ref(client._pools[asyncio.get_running_loop()].sdk)
+    pool = weakref.ref(client._pools[asyncio.get_running_loop()].http)
     client.itself = client
 
     del client
