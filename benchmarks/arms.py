@@ -35,6 +35,7 @@ SEARCH = (
     *("majority:4", "majority:16", "best-of:4", "best-of:4:last", "best-of:16"),
     *("process-best-of:4", "beam:2x4"),
 )
+RIVALS = ("gsi:4", "served:embedded:target?speculate=draft")
 STRENGTH = 0.5
 ALPHA = 10
 VERSUS = ["first", "second", "difference, points [95 %]", "only first right", "only second", "p"]
@@ -131,7 +132,7 @@ async def greedy_arms(bench: Bench) -> tuple[Findings, Chosen]:
     records = (await bench.run(*matched_arms(chosen))).records
     aware = next(records[name] for name in records if name.startswith(careful))
     chosen = choose(records[main], aware)
-    return await bench.run(f"rsd:{chosen.difficulty[1]}", *SEARCH, "oracle"), chosen
+    return await bench.run(f"rsd:{chosen.difficulty[1]}", *SEARCH, *RIVALS, "oracle"), chosen
 
 
 def pairs(findings: Findings, chosen: Chosen) -> list[tuple[str, str]]:
@@ -145,9 +146,9 @@ def pairs(findings: Findings, chosen: Chosen) -> list[tuple[str, str]]:
     return [
         *(
             (main, name)
-            for name in starting("draft only", "majority", "best-of", "process", "beam")
+            for name in starting("draft only", "majority", "best-of", "process", "beam", "GSI")
         ),
-        *((name, "target only") for name in starting("RSD 0.", "advantage")),
+        *((name, "target only") for name in starting("RSD 0.", "GSI", "served", "advantage")),
         *((main, name) for name in starting("random", "RSD logistic", "RSD adaptive, target")),
         (f"RSD {chosen.clipping[1]:g}", "RSD clipping()"),
         (f"RSD {chosen.sigmoidal[1]:g}", "RSD sigmoidal()"),
@@ -179,9 +180,12 @@ def page(greedy: Findings, sampled: Findings, chosen: Chosen, evidence: StepEvid
 
 Made by `python -m benchmarks.arms`: {said}, {os.cpu_count()} cores shared with other
 work: seconds only order the arms. Arms that sample (majority, best-of, process best-of, beam) draw
-at temperature 0.7, top_p 0.8; everything else in the first table is greedy. FLOPs per question are
-2N for each token: decode-only counts generated tokens, as the paper does; full counts every token a
-model read or wrote that its server had not cached. "vs target": the difference from the target
+at temperature 0.7, top_p 0.8, and GSI at top_p 1 as its authors do; everything else in the first
+table is greedy. FLOPs per question are 2N for each token: decode-only counts generated tokens, as
+the paper does; full counts every token a model read or wrote that its server had not cached. The
+served arm is the target with llama.cpp's speculative decoding: what the draft does inside that
+server is in its seconds, not in its FLOPs. GSI's seconds are those of one request for each token
+the target reads, the only way with llama.cpp. "vs target": the difference from the target
 alone on the same questions, in points, and McNemar's exact p. Intervals are Wilson's, 95 %. Models
 by the start of their SHA-256: {digests()}.
 

@@ -32,9 +32,13 @@ def calibrated_delta(path: str | Path, prm: object) -> float:
 
 
 def model_identity(spec: object) -> str:
-    """What names a model wherever it is served: its endpoint string without the address."""
+    """What names a model wherever it is served: its endpoint string without the address.
+
+    An object is named by its class and the model it asks for.
+    """
     if not isinstance(spec, str):
-        return type(spec).__name__
+        model = getattr(getattr(spec, "endpoint", None), "model", "")
+        return f"{type(spec).__name__}#{model}" if model else type(spec).__name__
     scheme, separator, _ = spec.partition("://")
     model = urlsplit(spec).fragment
     if not separator or not model:

@@ -11,6 +11,11 @@
     prm = "qwen-prm+vllm+http://gpu3:8000/v1#Qwen/…"
     delta = 0.7
 
+    [stacks.math.prices]                          # money per million tokens
+    draft = 0.1
+    target = { input = 0.5, cached = 0.05, output = 1.5 }
+    prm = 0.5
+
 Environment variables `RSD_DRAFT`, `RSD_TARGET`, `RSD_PRM` and `RSD_DELTA` replace what a stack
 says, so that one file serves laptop and cluster. Keys never stand in the file: an endpoint names
 the variable that holds its key (`api_key_env`), or `RSD_API_KEY` serves all.
@@ -27,6 +32,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from rsd_graph.errors import ConfigurationError, Role
+from rsd_graph.prices import Prices
 from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.providers.registry import reward_model, step_model
 
@@ -66,7 +72,10 @@ class StackConfig(BaseModel):
     seed: int | None = None
     step_separator: str | None = None
     lookahead: int | Literal["auto"] | None = None
+    max_waste: float | None = None
+    hedge: float | None = None
     on_prm_error: Literal["raise", "target"] | None = None
+    prices: Prices | None = None
 
 
 class Config(BaseModel):
@@ -107,7 +116,8 @@ def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
         ConfigurationError: See `load_config`, or there is no such stack or endpoint.
     """
     config = load_config(path)
-    settings = config.stacks[_stack_name(config, stack)].model_dump(exclude_none=True)
+    said = dict(config.stacks[_stack_name(config, stack)])
+    settings = {name: value for name, value in said.items() if value is not None}
     chosen = settings | _from_environment()
     models = {str(role): _model(role, chosen[role], config.endpoints) for role in _ROLES}
     return {**chosen, **models, **_parameters(config, chosen)}

@@ -1,4 +1,4 @@
-"""What an answer says about itself: LangChain's usage, and our trace, ledger and FLOPs."""
+"""What an answer says about itself: LangChain's usage, and our trace, ledger, FLOPs and money."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from langchain_core.outputs import ChatGenerationChunk
 
 from rsd_graph._messages import StopFilter
 from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, empty_ledger, flops
+from rsd_graph.prices import Prices, cost
 from rsd_graph.state import Step, ToolCall
 
 
@@ -55,11 +56,14 @@ class Answer:
                 for index, call in enumerate(calls):
                     yield _chunk("", tool_call_chunks=[_tool_call_chunk(call, index)])
 
-    def last_chunk(self, parameters: PerRole | None, model_name: str) -> ChatGenerationChunk:
+    def last_chunk(
+        self, parameters: PerRole | None, prices: Prices | None, model_name: str
+    ) -> ChatGenerationChunk:
         """What only the end can say: why it ended, the trace, and all totals.
 
         Args:
             parameters: Parameter counts, if known; without them `flops` is `None`.
+            prices: The price list, if there is one; without it `cost` is `None`.
             model_name: The target, by name.
         """
         rsd: dict[str, Any] = {
@@ -68,6 +72,7 @@ class Answer:
             "acceptance_rate": acceptance_rate(self._ledger),
             "finish_reason": self._finish_reason,
             "flops": flops(self._ledger, parameters) if parameters else None,
+            "cost": cost(self._ledger, prices) if prices else None,
         }
         metadata = {
             "model_name": model_name,

@@ -41,19 +41,25 @@ CHAIN: Mapping[str, Mapping[str, float]] = {
     "3+4=7": {"<+>": 0.6, "<->": 0.2, "la ": 0.2},
     "<+>": {"<eos>": 1.0},
     "<->": {"<eos>": 1.0},
+    "[cut]": {"Ã": 0.6, "la ": 0.4},
+    "Ã": {"©": 0.75, "+": 0.25},  # the two bytes of "é", as byte-level BPE writes them
+    "©": {"\n\n": 1.0},
+    "Ġ": {"8": 0.75, "3": 0.25},  # after a space: the grade of a judge
 }
 """Token -> the tokens that may follow, with their probabilities."""
 
 _CERTAIN = 30.0  # logit of probability 1; every other token of the vocabulary has logit 0
 
 
-def write_bigram_model(path: Path, *, bos: bool = False, template: str = TEMPLATE) -> Path:
+def write_bigram_model(
+    path: Path, *, bos: bool = False, template: str = TEMPLATE, context: int = CONTEXT
+) -> Path:
     """Write the model; with *bos*, its tokenizer puts `<bos>` before every text."""
     words = [word for word in CHAIN if len(word) > 1]
     vocabulary = [*_byte_tokens(), "zz", *words, *CONTROL]
     ids = {token: number for number, token in enumerate(vocabulary)}
     writer = gguf.GGUFWriter(path, "qwen2")
-    _add_shape(writer)
+    _add_shape(writer, context)
     _add_tokenizer(writer, vocabulary, len(words), ids, bos)
     writer.add_chat_template(template)
     for name, tensor in _tensors(ids).items():
@@ -65,9 +71,9 @@ def write_bigram_model(path: Path, *, bos: bool = False, template: str = TEMPLAT
     return path
 
 
-def _add_shape(writer: gguf.GGUFWriter) -> None:
+def _add_shape(writer: gguf.GGUFWriter, context: int) -> None:
     writer.add_file_type(gguf.LlamaFileType.ALL_F32)
-    writer.add_context_length(CONTEXT)
+    writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(1)
     writer.add_feed_forward_length(32)

@@ -10,7 +10,7 @@ from typing import Any
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.evaluation.boxed import last_boxed
 from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, flops
-from rsd_graph.providers.registry import known_parameters
+from rsd_graph.prices import Prices, cost
 from rsd_graph.run import settled_steps
 from rsd_graph.state import FinishReason, Step, answer_text, initial_state
 
@@ -25,6 +25,7 @@ class Answer:
         ledger: What they cost.
         finish_reason: Why it ended.
         parameters: Parameter counts of the models, if known.
+        prices: Money per million tokens, if known.
     """
 
     steps: list[Step]
@@ -32,11 +33,12 @@ class Answer:
     ledger: Ledger
     finish_reason: FinishReason | None
     parameters: PerRole | None
+    prices: Prices | None = None
 
     @property
     def final(self) -> str:
-        """What is in the last box, else the last step."""
-        return last_boxed(self.text) or self.text.rpartition("\n\n")[2].strip()
+        """See `final_answer`."""
+        return final_answer(self.text)
 
     def as_json(self) -> dict[str, Any]:
         """Everything, as plain data."""
@@ -48,22 +50,34 @@ class Answer:
             "acceptance_rate": acceptance_rate(self.ledger),
             "finish_reason": self.finish_reason,
             "flops": flops(self.ledger, self.parameters) if self.parameters else None,
+            "cost": cost(self.ledger, self.prices) if self.prices else None,
         }
 
 
-async def answer(llm: ChatRSD, question: str, on_step: Callable[[Step], None]) -> Answer:
+def final_answer(text: str) -> str:
+    """What is in the last box, else the last step."""
+    return last_boxed(text) or text.rpartition("\n\n")[2].strip()
+
+
+async def answer(
+    llm: ChatRSD,
+    question: str,
+    on_step: Callable[[Step], None],
+    *,
+    system: str | None = None,
+    seed: int | None = None,
+) -> Answer:
     """Solve *question*, calling *on_step* the moment each step is settled.
 
     Raises:
         RSDError: Whatever stopped it.
     """
     steps: list[Step] = []
-    state = initial_state(question, seed=llm.seed)
+    state = initial_state(question, system=system, seed=llm.seed if seed is None else seed)
     async with aclosing(settled_steps(llm.graph, state)) as laps:
         async for lap in laps:
             steps += lap.steps
             for step in lap.steps:
                 on_step(step)
-    known = known_parameters(llm.draft, llm.target, llm.prm)
     text = answer_text(steps, llm.step_separator)
-    return Answer(steps, text, lap.ledger, lap.finish_reason, PerRole(**known) if known else None)
+    return Answer(steps, text, lap.ledger, lap.finish_reason, llm.sizes, llm.prices)

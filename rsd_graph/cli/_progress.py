@@ -1,8 +1,9 @@
-"""How an evaluation shows that it is getting on: on stderr, so that stdout stays the result."""
+"""How long work shows that it is getting on: on stderr, so that stdout stays the result."""
 
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -11,25 +12,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class EvaluationProgress:
-    """One bar for each arm: answers, accuracy so far, and the time it will take.
+    """One bar for each arm: answers, accuracy or mean reward so far, and the time it will take.
 
     Nothing is shown where stderr is no terminal, or if *quiet*.
     """
 
     def __init__(self, arms: Sequence[str], questions: int, *, quiet: bool) -> None:
-        self._bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[accuracy]}"),
-            TimeRemainingColumn(),
-            console=Console(stderr=True),
-            disable=quiet or not sys.stderr.isatty(),
-        )
+        self._bars = _bars(quiet=quiet)
         self._tasks = {
-            arm: self._bars.add_task(arm, total=questions, accuracy="", start=False) for arm in arms
+            arm: self._bars.add_task(arm, total=questions, note="", start=False) for arm in arms
         }
-        self._right = dict.fromkeys(arms, 0)
+        self._total: dict[str, float] = dict.fromkeys(arms, 0)
         self._seen = dict.fromkeys(arms, 0)
 
     def __enter__(self) -> Self:
@@ -44,11 +37,48 @@ class EvaluationProgress:
         arm = record["arm"]
         if arm not in self._tasks:
             return
-        self._right[arm] += bool(record["correct"])
+        reward = record.get("reward")
+        self._total[arm] += bool(record["correct"]) if reward is None else reward
         self._seen[arm] += 1
+        mean = self._total[arm] / self._seen[arm]
         self._bars.start_task(self._tasks[arm])
         self._bars.update(
             self._tasks[arm],
             completed=self._seen[arm],
-            accuracy=f"{self._right[arm] / self._seen[arm]:.1%} right",
+            note=f"{mean:.1%} right" if reward is None else f"reward {mean:.2f}",
         )
+
+
+class BatchProgress:
+    """One bar: answers, how many of their steps the draft wrote, and the time it will take."""
+
+    def __init__(self, questions: int, *, quiet: bool) -> None:
+        self._bars = _bars(quiet=quiet)
+        self._task = self._bars.add_task("answers", total=questions, note="")
+        self._steps = Counter[str]()
+
+    def __enter__(self) -> Self:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def add(self, record: dict[str, Any]) -> None:
+        """Count one answer; a failed one adds no steps."""
+        self._steps.update(step["source"] for step in record["steps"])
+        share = self._steps["draft"] / max(1, self._steps.total())
+        note = f"{self._steps.total()} steps, {share:.0%} by the draft"
+        self._bars.update(self._task, advance=1, note=note)
+
+
+def _bars(*, quiet: bool) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        disable=quiet or not sys.stderr.isatty(),
+    )

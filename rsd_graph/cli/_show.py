@@ -11,6 +11,7 @@ from rich.text import Text
 
 if TYPE_CHECKING:
     from rsd_graph.ledger import Ledger, PerRole
+    from rsd_graph.prices import Prices
     from rsd_graph.state import Step
 
 _KEPT, _REJECTED, _REWRITTEN = "green", "red strike", "cyan"
@@ -48,15 +49,22 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
 
 
-def cost_line(steps: Sequence[Step], ledger: Ledger, parameters: PerRole | None) -> str:
+def cost_line(
+    steps: Sequence[Step],
+    ledger: Ledger,
+    parameters: PerRole | None,
+    prices: Prices | None = None,
+) -> str:
     """What an answer cost, on one line."""
     from rsd_graph.ledger import acceptance_rate, flops
+    from rsd_graph.prices import cost
 
     written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
     parts = [
         f"{len(steps)} steps, {acceptance_rate(ledger):.0%} of the drafts accepted",
         f"tokens written: {', '.join(written)}",
         *([amounts(flops(ledger, parameters))] if parameters else []),
+        *([f"{cost(ledger, prices):.3g} at your prices"] if prices else []),
         f"{sum(step['ms'] for step in steps):.0f} ms",
     ]
     return "; ".join(parts)

@@ -43,10 +43,11 @@ def _say_nothing(what: str) -> None:
 
 def _summary(results: dict[str, Any]) -> str:
     """The header and every claim, with what was measured."""
-    from rsd_graph.bench.claims import claims
+    from rsd_graph.bench.claims import claims, hedges
     from rsd_graph.bench.report import HEADER
 
     lines = [f"{'ok   ' if c.holds else 'SHORT'}  {c.what}: {c.measured}" for c in claims(results)]
+    lines += [f"hedge  {line}" for line in hedges(results)]
     for row in results["real"]:
         seconds = f"{row['mean']:.3f} s, {row['same_steps']:.0%} the same steps"
         lines.append(f"real   llama.cpp, {row['concurrency']} at once, {row['arm']}: {seconds}")

@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import ENDPOINT_HELP
+from rsd_graph.cli.solve import ENDPOINT_HELP, stack_options
 
 if TYPE_CHECKING:
-    from rsd_graph.evaluation.calibration import IsRight
+    from rsd_graph.evaluation.calibration import Plan
+    from rsd_graph.evaluation.experiment import Models
+    from rsd_graph.evaluation.objectives import Objective
+    from rsd_graph.evaluation.trials import IsRight
+
+_USUAL_SHARE = 0.1
 
 
 def calibrate(
@@ -22,22 +27,67 @@ def calibrate(
     out: Annotated[Path, typer.Option(help="The calibration file to write.")] = Path(
         "calibrated.json"
     ),
-    gamma: Annotated[float, typer.Option(help="At most this share of steps to the target.")] = 0.1,
-    confidence: Annotated[float, typer.Option(help="Of keeping that budget.")] = 0.95,
-    draft: Annotated[str, typer.Option(help=ENDPOINT_HELP)] = "embedded:draft",
-    prm: Annotated[str, typer.Option(help="The same, after the PRM's family.")] = "embedded:prm",
+    target_share: Annotated[
+        float | None,
+        typer.Option(
+            "--target-share",
+            "--gamma",
+            help="The objective: at most this share of steps to the target (the usual one, 0.1).",
+        ),
+    ] = None,
+    accuracy: Annotated[
+        float | None, typer.Option(help="The objective: the cheapest delta that reaches it.")
+    ] = None,
+    best_value: Annotated[
+        bool,
+        typer.Option(
+            "--best-value",
+            help="The objective: most right answers for the cost; of deltas that reach --accuracy, "
+            "if it is named.",
+        ),
+    ] = False,
+    confidence: Annotated[
+        float, typer.Option(help="Of keeping the budget, or reaching the accuracy.")
+    ] = 0.95,
+    draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
+    target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
+    prm: Annotated[str | None, typer.Option(help="The same, after the PRM's family.")] = None,
+    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
+    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
+    ask_target: Annotated[
+        bool, typer.Option("--ask-target", help="For costs and latency with --target-share, too.")
+    ] = False,
+    check: Annotated[
+        bool | None,
+        typer.Option(help="Run RSD on held-out prompts (usual where the target is asked)."),
+    ] = None,
     concurrency: Annotated[int, typer.Option(help="Prompts at a time.", min=1)] = 8,
     as_json: Annotated[bool, typer.Option("--json", help="Print the file's content.")] = False,
 ) -> None:
-    """Choose delta for a budget: draft and PRM run once on PROMPTS, the target not at all.
+    """Choose delta: draft and PRM run once on PROMPTS, every delta is answered from that.
+
+    By accuracy or value, which need golds, the target answers every prompt once, too.
 
     A line is a prompt, a JSON string (for prompts of several lines), or a JSON object with
     question and answer. If all have answers, accuracy and the PRM's reliability are told too.
     """
+    from rsd_graph.evaluation.calibration import Plan
+
     lines = sys.stdin.read() if prompts == "-" else _read(prompts)
     rows = [_row(line) for line in lines.splitlines() if line.strip()]
-    found = asyncio.run(_calibrate(rows, out, gamma, confidence, draft, prm, concurrency))
-    print(json.dumps(found)) if as_json else _show(found, out)
+    objective = _objective(target_share, accuracy, best_value, confidence)
+    is_asked = ask_target or objective.asks_target
+    is_checked = is_asked if check is None else check
+    given = {"draft": draft, "target": target, "prm": prm}
+    models = _models(stack_options(config, stack, given), needs_target=is_asked or is_checked)
+    plan = Plan(objective, _accounting(models), is_asked, concurrency)
+    found = asyncio.run(_calibrate(rows, models, plan, out, is_checked))
+    if as_json:
+        print(json.dumps(found))
+        return
+    from rsd_graph.cli._calibration import show
+
+    show(found, out)
 
 
 def _read(path: str) -> str:
@@ -58,26 +108,51 @@ def _row(line: str) -> str | dict[str, Any]:
     return row if isinstance(row, dict) else str(row)
 
 
-async def _calibrate(
-    rows: list[str | dict[str, Any]],
-    out: Path,
-    gamma: float,
-    confidence: float,
-    draft: str,
-    prm: str,
-    concurrency: int,
-) -> dict[str, Any]:
-    from rsd_graph.evaluation.arms import Stack
-    from rsd_graph.evaluation.calibration import choose, collect, write_calibration
-    from rsd_graph.providers.registry import reward_model, step_model
+def _objective(
+    target_share: float | None, accuracy: float | None, best_value: bool, confidence: float
+) -> Objective:
+    """The one objective that was named."""
+    from rsd_graph.evaluation.objectives import Objective
 
-    writer = step_model(draft, "draft")
-    stack = Stack(draft=writer, target=writer, prm=reward_model(prm))
+    if best_value or accuracy is not None:
+        if target_share is not None:
+            raise typer.BadParameter("a budget and an accuracy are two objectives; name one.")
+        return Objective("best value" if best_value else "accuracy", accuracy, confidence)
+    share = _USUAL_SHARE if target_share is None else target_share
+    return Objective("target share", share, confidence)
+
+
+def _models(options: dict[str, Any], *, needs_target: bool) -> Models:
+    """The three models; where no target is needed, the draft keeps its seat warm."""
+    from rsd_graph.evaluation.experiment import Models
+
+    if not needs_target and "draft" in options:
+        options.setdefault("target", options["draft"])
+    return Models(options)
+
+
+def _accounting(models: Models) -> Any:
+    from rsd_graph.evaluation.offline import Accounting
+
+    return Accounting(models.parameters, models.prices)
+
+
+async def _calibrate(
+    rows: list[str | dict[str, Any]], models: Models, plan: Plan, out: Path, is_checked: bool
+) -> dict[str, Any]:
+    from rsd_graph.evaluation.calibration import calibrate, write_calibration
+
     with ExitStack() as opened:
         prompts, is_right = _questions(rows, opened)
-        sample = await collect(stack, prompts, concurrency=concurrency, is_right=is_right)
-    choice, share = choose(sample, gamma, confidence)
-    return write_calibration(out, choice, share, sample, draft=draft, prm=prm)
+        found = await calibrate(
+            models.stack(0),
+            prompts,
+            plan,
+            is_right=is_right,
+            check_on=models.stack(1) if is_checked else None,
+        )
+    asked = models.seats if plan.ask_target or is_checked else {**models.seats, "target": None}
+    return write_calibration(out, found, {role: m for role, m in asked.items() if m is not None})
 
 
 def _questions(
@@ -101,36 +176,3 @@ def _questions(
         return (await grader.agrade(questions[prompt], answer)).correct
 
     return prompts, is_right
-
-
-def _show(found: dict[str, Any], out: Path) -> None:
-    from rsd_graph.cli._show import screen
-    from rsd_graph.evaluation.summary import text_table
-
-    console = screen()
-    headers = ["delta", "target share", "target tokens a question", "draft alone", "of those right"]
-    rows = [
-        [
-            f"{point['delta']:.3f}",
-            f"{point['target_share']:.1%}",
-            f"{point['target_tokens']:.1f}",
-            f"{point['draft_alone']:.1%}",
-            _percent(point["draft_alone_accuracy"]),
-        ]
-        for point in found["sweep"]
-    ]
-    console.print(text_table(headers, rows))
-    choice = found["choice"]
-    console.print(
-        f"delta {choice['delta']:.4f}: at most {choice['share_bound']:.1%} of the steps to the "
-        f"target with confidence {choice['confidence']:.0%}; "
-        f"{found['held_out_target_share']:.1%} on held-out prompts"
-    )
-    if curve := found["reliability"]:
-        gap = curve["expected_calibration_error"]
-        console.print(f"an answer's lowest reward is off its accuracy by {gap:.1%} on average")
-    console.print(f"written to {out}; use it with ChatRSD(delta={str(out)!r})")
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.1%}"

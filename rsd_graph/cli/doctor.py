@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import textwrap
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +15,15 @@ import typer
 from rsd_graph.cli.solve import ENDPOINT_HELP
 
 if TYPE_CHECKING:
-    from rsd_graph.doctor import Check
+    from rich.console import Console
 
-_COLOURS = {"pass": "green", "warn": "yellow", "fail": "red"}
+    from rsd_graph.doctor import Check, Example
+    from rsd_graph.limits import Limits
+    from rsd_graph.providers.base import RewardModel
+
+_COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
+_ROLE, _NAME, _VERDICT = 8, 30, 8
+"""Widths of the columns."""
 
 
 def doctor(
@@ -52,24 +61,62 @@ async def _examine(
         step_model(chosen["target"], "target"),
         reward_model(chosen["prm"]),
     )
-    console, checks = screen(), []
-    async for check in examine(*parts, _example(chosen["prm"])):
-        checks.append(check)
+    separator = chosen.get("step_separator", "\n\n")
+    console = screen()
+    checks: list[Check] = []
+    if not quiet:
+        _row(console, "seat", "check", "result", "seen", "bold")
+    findings = examine(*parts, _example(parts[2]), limits=_limits(chosen), separator=separator)
+    async for check in findings:
         if not quiet:
-            _show(console, check)
+            _show(console, check, checks[-1:])
+        checks.append(check)
+    if not quiet:
+        _sum_up(console, checks)
     return checks
 
 
-def _example(prm: Any) -> Any:
-    """A question this PRM can judge: the shipped one knows nothing but its own task."""
+def _limits(chosen: Mapping[str, Any]) -> Limits:
+    """Those of the stack."""
+    from rsd_graph.limits import Limits
+
+    names = ("max_tokens", "max_step_tokens", "max_steps")
+    return Limits(**{name: chosen[name] for name in names if name in chosen})
+
+
+def _example(prm: RewardModel) -> Example:
+    """A question this PRM can judge: the shipped one, wherever served, knows only its own task."""
     from rsd_graph.doctor import APPLES, SHIPPED
 
-    return SHIPPED if isinstance(prm, str) and prm.startswith("embedded:prm") else APPLES
+    return SHIPPED if getattr(prm, "family", None) == "recompute" else APPLES
 
 
-def _show(console: Any, check: Check) -> None:
-    mark = f"[{check.verdict}]"
-    console.print(mark, style=_COLOURS[check.verdict], end=" ")
-    console.print(f"{check.role:<7} {check.name}: {check.detail}")
+def _show(console: Console, check: Check, before: Sequence[Check]) -> None:
+    """One line; the seat is named where it changes, and what to do stands below."""
+    new = not before or before[0].role != check.role
+    role = check.role if new else ""
+    _row(console, role, check.name, check.verdict, check.detail, _COLOURS[check.verdict])
     if check.fix:
-        console.print(f"       {check.fix}", style="bold")
+        _row(console, "", "", "", f"fix: {check.fix}", "bold")
+
+
+def _row(console: Console, role: str, name: str, verdict: str, words: str, style: str) -> None:
+    """Columns for people; in a pipe, every finding stays on one line."""
+    from rich.text import Text
+
+    from rsd_graph.cli._show import printable
+
+    margin = _ROLE + _NAME + _VERDICT
+    lines = [printable(words)]
+    if console.is_terminal and console.width >= 2 * margin:
+        lines = textwrap.wrap(lines[0], console.width - margin) or [""]
+    plain = Text(f"{role:<{_ROLE}}{name:<{_NAME}}")
+    coloured = Text(f"{verdict:<{_VERDICT}}", style)
+    seen = Text(("\n" + " " * margin).join(lines), "bold" if style == "bold" else "")
+    console.print(plain + coloured + seen)
+
+
+def _sum_up(console: Console, checks: Sequence[Check]) -> None:
+    counts = Counter(check.verdict for check in checks)
+    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in ("pass", "warn", "fail"))
+    console.print(f"{len(checks)} checks: {told}")

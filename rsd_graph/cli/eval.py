@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import ENDPOINT_HELP, parse_lookahead, stack_options
+from rsd_graph.cli.solve import (
+    ENDPOINT_HELP,
+    HEDGE_HELP,
+    MAX_WASTE_HELP,
+    parse_lookahead,
+    stack_options,
+)
 
 if TYPE_CHECKING:
     from rsd_graph.evaluation.exam import Exam
@@ -19,7 +25,13 @@ if TYPE_CHECKING:
 
 _ARMS_HELP = (
     "Comma-separated: draft, target, rsd, rsd:0.8, constant:0.9, clipping, sigmoidal, "
-    "logistic:10:0.7, random:0.2, majority:16, best-of:16, process-best-of:8, beam:4x4, oracle."
+    "logistic:10:0.7, random:0.2, majority:16, best-of:16, process-best-of:8, beam:4x4, oracle, "
+    "gsi:4, specreason, served:ENDPOINT."
+)
+
+_JUDGE_HELP = (
+    "Reward model that judges answers to open-ended questions, such as orm+vllm+http://... : the "
+    "table has mean rewards and win rates instead of accuracies."
 )
 
 
@@ -35,6 +47,7 @@ def evaluate(
     draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
     target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
     prm: Annotated[str | None, typer.Option(help="The same, after the PRM's family.")] = None,
+    judge: Annotated[str | None, typer.Option(help=_JUDGE_HELP)] = None,
     config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
     stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
     delta: Annotated[
@@ -44,6 +57,8 @@ def evaluate(
     max_tokens: Annotated[int | None, typer.Option(help="Tokens of a whole answer.")] = None,
     system: Annotated[str | None, typer.Option(help="System prompt of every question.")] = None,
     lookahead: Annotated[str | None, typer.Option(help="Steps to draft ahead, or auto.")] = None,
+    max_waste: Annotated[float | None, typer.Option(help=MAX_WASTE_HELP, min=0, max=1)] = None,
+    hedge: Annotated[float | None, typer.Option(help=HEDGE_HELP, min=0, max=1)] = None,
     seed: Annotated[int, typer.Option(help="Seed of candies and of all sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 8,
     journal: Annotated[
@@ -68,6 +83,8 @@ def evaluate(
         "temperature": temperature,
         "max_tokens": max_tokens,
         "lookahead": parse_lookahead(lookahead),
+        "max_waste": max_waste,
+        "hedge": hedge,
     }
     if paper and system is None:
         from rsd_graph.evaluation.published import BOXED_PROMPT
@@ -76,6 +93,7 @@ def evaluate(
     models = _models(stack_options(config, stack, given), system)
     names = arms.split(",")
     run = {"dataset": dataset, "limit": limit, "seed": seed, "arms": names, "paper": paper}
+    run["judge"] = judge
     try:
         found = asyncio.run(_run(models, run, concurrency, journal, report, quiet=as_json))
     except KeyboardInterrupt:
@@ -114,7 +132,7 @@ async def _run(
         exam = _exam(run, opened)
         arms = models.arms(run["arms"], exam)
         folder = opened.enter_context(tempfile.TemporaryDirectory())
-        settings = decisive(models, run["dataset"], run["seed"])
+        settings = decisive(models, run["dataset"], run["seed"], run["judge"])
         book = opened.enter_context(Journal(journal or Path(folder) / "answers.jsonl", settings))
         progress = EvaluationProgress([a.name for a in arms], len(exam.questions), quiet=quiet)
         for record in book.records.values():
@@ -125,6 +143,7 @@ async def _run(
             exam,
             book,
             models.parameters,
+            prices=models.prices,
             concurrency=concurrency,
             seed=run["seed"],
             progress=progress.add,
@@ -136,6 +155,8 @@ def _exam(run: dict[str, Any], opened: ExitStack) -> Exam:
     """The questions and their judge; whatever it opens is closed with *opened*."""
     from rsd_graph.evaluation.synthetic import NAME, held_out
 
+    if run["judge"]:
+        return _open_exam(run)
     if run["dataset"] == NAME:
         return held_out(300 if run["limit"] is None else run["limit"], run["seed"])
     from rsd_graph.evaluation.datasets import load_dataset
@@ -146,6 +167,15 @@ def _exam(run: dict[str, Any], opened: ExitStack) -> Exam:
     return DatasetExam(questions, opened.enter_context(Grader()))
 
 
+def _open_exam(run: dict[str, Any]) -> Exam:
+    from rsd_graph.evaluation.datasets import load_dataset
+    from rsd_graph.evaluation.open_ended import OpenExam
+    from rsd_graph.providers.registry import reward_model
+
+    questions = load_dataset(run["dataset"], limit=run["limit"], open_ended=True)
+    return OpenExam(questions, reward_model(run["judge"]))
+
+
 async def _report(
     models: Models, run: dict[str, Any], exam: Exam, findings: Findings, report: Path | None
 ) -> dict[str, Any]:
@@ -153,11 +183,13 @@ async def _report(
     from rsd_graph.evaluation.experiment import decisive, environment
     from rsd_graph.evaluation.published import published
     from rsd_graph.evaluation.synthetic import step_evidence
+    from rsd_graph.prices import stated
 
     evidence = await step_evidence(models.stack(len(findings.arms)), exam, findings.records)
     conditions = {
-        **decisive(models, run["dataset"], run["seed"]),
+        **decisive(models, run["dataset"], run["seed"], run["judge"]),
         "questions": len(exam.questions),
+        **stated(models.prices),
         **environment(),
     }
     if report:
@@ -169,6 +201,7 @@ async def _report(
         "excluded": [item.id for item in getattr(exam.questions, "excluded", ())],
         "prm": evidence.as_json() if evidence else None,
         "arms": findings.as_json(),
+        "headers": findings.headers,
         "table": findings.cells(),
         "errors": findings.errors(),
         "published": published(exam.questions[0].source) if run["paper"] else [],
@@ -178,12 +211,12 @@ async def _report(
 def _show(found: dict[str, Any]) -> None:
     from rsd_graph.cli._show import screen
     from rsd_graph.evaluation.published import HEADERS as PUBLISHED_HEADERS
-    from rsd_graph.evaluation.summary import HEADERS, text_table
+    from rsd_graph.evaluation.summary import text_table
 
     console = screen()
     dataset, count = found["conditions"]["dataset"], found["conditions"]["questions"]
     console.print(f"{dataset}, {count} questions", style="bold")
-    console.print(text_table(HEADERS, found["table"]))
+    console.print(text_table(found["headers"], found["table"]))
     if found["published"]:
         console.print(text_table(PUBLISHED_HEADERS, found["published"]))
     if prm := found["prm"]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from rsd_graph.cli._answer import Answer
 
 ENDPOINT_HELP = "Endpoint string, such as vllm+http://host:8000/v1#model or embedded:/path.gguf."
+MAX_WASTE_HELP = "Share of draft tokens that --lookahead auto may write in vain (0.1)."
+HEDGE_HELP = "Start the target before the verdict if a rejection is this likely; 0: always."
 
 
 def solve(
@@ -34,6 +36,8 @@ def solve(
     lookahead: Annotated[
         str | None, typer.Option(help="Steps the draft may run ahead, or auto; 0: Algorithm 1.")
     ] = None,
+    max_waste: Annotated[float | None, typer.Option(help=MAX_WASTE_HELP, min=0, max=1)] = None,
+    hedge: Annotated[float | None, typer.Option(help=HEDGE_HELP, min=0, max=1)] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
     plain: Annotated[bool, typer.Option("--plain", help="No colour.")] = False,
 ) -> None:
@@ -52,6 +56,8 @@ def solve(
         "max_steps": max_steps,
         "seed": seed,
         "lookahead": parse_lookahead(lookahead),
+        "max_waste": max_waste,
+        "hedge": hedge,
     }
     options = stack_options(config, stack, given)
     if as_json:
@@ -96,4 +102,4 @@ def _solve_on_screen(question: str, options: dict[str, Any], plain: bool) -> Non
     console.print(f"answer  {printable(found.final)}", style="bold")
     if found.finish_reason != "stop":
         console.print(f"ended   by {found.finish_reason}, before the model finished")
-    console.print(f"cost    {cost_line(found.steps, found.ledger, found.parameters)}")
+    console.print(f"cost    {cost_line(found.steps, found.ledger, found.parameters, found.prices)}")

@@ -2,10 +2,12 @@
 
 Reading order: `questions` (what is asked), `datasets` and `rows` (where it comes from), `grading`
 with `multiple_choice` and `paper_grader` (what counts as right), `grader` (many at once), `exam`
-(both together); `arms`, `baselines`, `beam`, `oracle`, `adaptive` and `catalog` (who answers);
-`harness` and `journal` (many answers, none lost); `statistics`, `calibration_curve` and `summary`
-(what the numbers are worth); `experiment`, `plots` and `report` (all of it at once). Choosing delta
-is `calibration`. Grading and pictures need the extra `eval`.
+(both together), `open_ended` (without golds); `arms`, `baselines`, `beam`, `stepwise` with `oracle`
+and `gsi`, `specreason`, `adaptive` and `catalog` (who answers); `harness` and `journal` (many
+answers, none lost); `statistics`, `calibration_curve` and `summary` (what the numbers are worth);
+`experiment`, `plots` and `report` (all of it at once). Choosing delta is `calibration`, by way of
+`trials` (one pass), `offline` (every delta), `objectives` (which one) and `held_out` (was it true).
+Grading and pictures need the extra `eval`.
 """
 
 from rsd_graph.evaluation.datasets import load_dataset

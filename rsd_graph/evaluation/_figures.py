@@ -13,7 +13,7 @@ from rsd_graph.evaluation.synthetic import StepEvidence
 
 INK = "#010203"
 _BLUE, _ORANGE, _GREEN, _RED, GREY = "#3987c9", "#d9822b", "#3f9b5f", "#cc4f4f", "#8a8f98"
-_VIOLET, _BROWN = "#9467bd", "#a0704f"
+_VIOLET, _BROWN, _PINK = "#9467bd", "#a0704f", "#d671b0"
 _TICKS = (5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -30,8 +30,9 @@ _ADAPTIVE = _Group("RSD, adaptive", _BROWN, "P", ("RSD adaptive",))
 _BOUND = _Group("advantage oracle", _VIOLET, "*", ("advantage oracle",))
 _BINARY = _Group("RSD, binary step", _BLUE, "o", tuple(f"RSD {digit}" for digit in range(10)))
 _GROUPS = (
-    _Group("one model alone", GREY, "s", ("draft only", "target only")),
+    _Group("one model alone", GREY, "s", ("draft only", "target only", "served")),
     _Group("search with the draft", _ORANGE, "^", ("majority", "best-of", "process", "beam")),
+    _Group("other rivals", _PINK, "v", ("GSI", "SpecReason")),
     _Group("random mixing", _RED, "X", ("random", "RSD constant")),
     _BOUND,
     _ADAPTIVE,

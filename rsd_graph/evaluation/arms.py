@@ -58,7 +58,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The three models all arms share, and how they are asked."""
+    """The three models all arms share, and how they are asked; see `create_rsd_graph`."""
 
     draft: StepModel
     target: StepModel
@@ -67,6 +67,9 @@ class Stack:
     limits: Limits = field(default_factory=Limits)
     separator: str = "\n\n"
     system: str | None = None
+    lookahead: Lookahead = 0
+    max_waste: float = 0.1
+    hedge: float | None = None
 
     def conversation(self, question: str) -> list[Message]:
         """The question as it is asked."""
@@ -84,7 +87,7 @@ def alone(stack: Stack, role: Literal["draft", "target"]) -> Arm:
     return Arm(f"{role} only", solve)
 
 
-def rsd(stack: Stack, accept: Criterion, lookahead: Lookahead = 0) -> Arm:
+def rsd(stack: Stack, accept: Criterion) -> Arm:
     """RSD with one acceptance criterion."""
     graph = create_rsd_graph(
         draft=stack.draft,
@@ -94,7 +97,9 @@ def rsd(stack: Stack, accept: Criterion, lookahead: Lookahead = 0) -> Arm:
         sampling=stack.sampling,
         limits=stack.limits,
         step_separator=stack.separator,
-        lookahead=lookahead,
+        lookahead=stack.lookahead,
+        max_waste=stack.max_waste,
+        hedge=stack.hedge,
     ).compile(checkpointer=False, name="rsd")
 
     async def solve(question: str, seed: int) -> Outcome:
@@ -104,9 +109,10 @@ def rsd(stack: Stack, accept: Criterion, lookahead: Lookahead = 0) -> Arm:
         text = answer_text(steps, stack.separator)
         return Outcome(text, steps, laps[-1].ledger, laps[-1].finish_reason)
 
-    ahead = f", lookahead {lookahead}" if lookahead else ""
+    early = f", lookahead {stack.lookahead}" if stack.lookahead else ""
+    early += "" if stack.hedge is None else f", hedge {stack.hedge:g}"
     delta = accept.parameters["delta"] if _is_threshold(accept) else None
-    return Arm(f"RSD {accept}{ahead}" if delta is None else f"RSD {delta:g}{ahead}", solve, delta)
+    return Arm(f"RSD {accept}{early}" if delta is None else f"RSD {delta:g}{early}", solve, delta)
 
 
 def _is_threshold(accept: Criterion) -> TypeGuard[Weighting]:

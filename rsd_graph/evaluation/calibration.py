@@ -1,209 +1,182 @@
-"""Choosing delta from your own prompts: draft and PRM run once, every delta is answered offline.
+"""Choosing delta from your own prompts: one pass, every delta answered offline, a held-out check.
 
 Proposition 2.3 of the paper: under a budget that lets the target write a share gamma of the steps,
 the best delta is the gamma-quantile of the draft's rewards. Rewards are taken on the draft's own
 continuations, which is where RSD starts from; once the target has rewritten a step, the draft
 continues better text, so the share met in use is usually below the one promised here.
 
-With gold answers, the sweep also says how often the answers are right that the draft would give
-alone, and how far an answer's lowest reward can be read as the probability that it is right.
+With gold answers the target can be asked, too, and delta be chosen by accuracy or by value; see
+`objectives` for what is chosen and `offline` for what is assumed.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 from rsd_graph.calibrated import FORMAT, model_identity
-from rsd_graph.errors import InputError
-from rsd_graph.evaluation.arms import Stack, alone, steps_of
+from rsd_graph.evaluation.arms import Stack
 from rsd_graph.evaluation.calibration_curve import (
     calibration_bins,
     expected_calibration_error,
     fit_isotonic,
 )
-from rsd_graph.evaluation.statistics import DeltaChoice, choose_delta
-from rsd_graph.providers.base import Prefix, Scores, check_scores
-from rsd_graph.state import Candidate
-
-IsRight = Callable[[str, str], Awaitable[bool]]
-"""(prompt, answer) -> whether the answer is right."""
+from rsd_graph.evaluation.held_out import HeldOut, run_held_out
+from rsd_graph.evaluation.objectives import Choice, Objective, choose
+from rsd_graph.evaluation.offline import Accounting, accuracy, alone, sweep
+from rsd_graph.evaluation.trials import IsRight, Sample, collect
 
 
 @dataclass(frozen=True, slots=True)
-class SweepPoint:
-    """What one delta would do on the sample.
+class Plan:
+    """How to calibrate.
 
     Attributes:
-        delta: The threshold.
-        target_share: Share of draft steps below it: what the target would write.
-        target_tokens: Tokens per question in those steps, as the draft wrote them.
-        draft_alone: Share of questions without such a step.
-        draft_alone_accuracy: How many of those the draft answers rightly; `None` without golds.
+        objective: What delta is chosen for.
+        accounting: What costs are counted in.
+        ask_target: Let the target answer every prompt once; other objectives than the target's
+            share do so anyway.
+        concurrency: Prompts at a time.
     """
 
-    delta: float
-    target_share: float
-    target_tokens: float
-    draft_alone: float
-    draft_alone_accuracy: float | None
+    objective: Objective
+    accounting: Accounting
+    ask_target: bool = False
+    concurrency: int = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
-    """Rewards of the draft's steps, one list per prompt, and each step's share of the tokens.
+class Calibration:
+    """A chosen delta and everything it rests on.
 
-    `right` says of each prompt whether the draft's answer was right; it is empty without golds.
+    Attributes:
+        plan: How it was chosen.
+        choice: The delta, and what it does on the prompts it was chosen on.
+        held_out_target_share: Share of draft steps below it on the other prompts.
+        check: RSD at this delta on those, if it was run.
+        sample: All trials.
     """
 
-    rewards: Sequence[Sequence[float]]
-    tokens: Sequence[Sequence[float]]
-    right: Sequence[bool] = ()
-
-    @property
-    def flat(self) -> list[float]:
-        """All rewards."""
-        return [reward for rewards in self.rewards for reward in rewards]
-
-    def split(self, share: float = 0.7) -> tuple[Sample, Sample]:
-        """Prompts to choose on and prompts to check on; steps of one prompt stay together."""
-        cut = max(1, round(share * len(self.rewards)))
-        return (
-            Sample(self.rewards[:cut], self.tokens[:cut], self.right[:cut]),
-            Sample(self.rewards[cut:], self.tokens[cut:], self.right[cut:]),
-        )
-
-    def share_below(self, delta: float) -> float:
-        """Share of steps this delta would send to the target."""
-        flat = self.flat
-        return sum(reward < delta for reward in flat) / len(flat)
+    plan: Plan
+    choice: Choice
+    held_out_target_share: float
+    check: HeldOut | None
+    sample: Sample
 
 
-async def collect(
+async def calibrate(
     stack: Stack,
     prompts: Sequence[str],
+    plan: Plan,
     *,
-    concurrency: int = 8,
     is_right: IsRight | None = None,
-) -> Sample:
-    """Draft every prompt once and keep the reward of every step.
+    check_on: Stack | None = None,
+) -> Calibration:
+    """Choose delta on 70 % of the prompts, and see what it does on the rest.
 
     Args:
-        stack: Only its draft and its PRM are asked.
+        stack: The models for the pass.
         prompts: The questions.
-        concurrency: Prompts at a time.
+        plan: What delta is chosen for, and how.
         is_right: Judges (prompt, answer), where golds are known.
+        check_on: The models for running RSD on the other prompts; `None` leaves that out. Servers
+            of their own keep the pass out of their prefix caches.
 
     Raises:
-        InputError: No prompt, or no draft wrote a step that can be scored.
+        InputError: There is too little to choose from; the message says what it takes.
+        ConfigurationError: The objective needs costs that nobody stated.
+        ProviderError: An endpoint failed.
     """
-    turn = asyncio.Semaphore(concurrency)
-
-    async def one(prompt: str) -> tuple[Sequence[float], list[float], bool]:
-        async with turn:
-            answer, rewards, tokens = await _rewards(stack, prompt)
-            return rewards, tokens, await is_right(prompt, answer) if is_right else False
-
-    found = [item for item in await asyncio.gather(*map(one, prompts)) if item[0]]
-    if not found:
-        raise InputError("there is nothing to calibrate on.", expected="prompts the draft answers")
-    rewards, tokens, right = zip(*found, strict=True)
-    return Sample(rewards, tokens, right if is_right else ())
-
-
-async def _rewards(stack: Stack, prompt: str) -> tuple[str, Sequence[float], list[float]]:
-    outcome = await alone(stack, "draft").solve(prompt, 0)
-    steps = steps_of(outcome.text, stack.separator)
-    if not steps:
-        return outcome.text, [], []
-    scores: Scores = await stack.prm.score(Prefix(stack.conversation(prompt)), steps)
-    check_scores(scores, steps, stack.prm)
-    return outcome.text, scores.rewards, _shares(outcome.steps[0]["tokens"], steps)
-
-
-def _shares(tokens: int, steps: Sequence[Candidate]) -> list[float]:
-    """The answer's tokens over its steps, by their length in characters."""
-    characters = sum(len(step["text"]) for step in steps)
-    return [tokens * len(step["text"]) / characters for step in steps]
-
-
-def sweep(sample: Sample, points: int = 21) -> list[SweepPoint]:
-    """The whole range of deltas: at each of *points* quantiles of the sample."""
-    ordered = sorted(sample.flat)
-    picks = sorted({ordered[i * (len(ordered) - 1) // (points - 1)] for i in range(points)})
-    return [_point(sample, delta) for delta in picks]
-
-
-def _point(sample: Sample, delta: float) -> SweepPoint:
-    pairs = [
-        (reward, tokens)
-        for rewards, counts in zip(sample.rewards, sample.tokens, strict=True)
-        for reward, tokens in zip(rewards, counts, strict=True)
-    ]
-    below = [tokens for reward, tokens in pairs if reward < delta]
-    alone = [all(reward >= delta for reward in rewards) for rewards in sample.rewards]
-    right = [right for right, is_alone in zip(sample.right, alone, strict=False) if is_alone]
-    return SweepPoint(
-        delta,
-        len(below) / len(pairs),
-        sum(below) / len(sample.rewards),
-        fmean(alone),
-        fmean(right) if right else None,
+    objective, accounting = plan.objective, plan.accounting
+    objective.check(accounting, is_labelled=is_right is not None)
+    sample = await collect(
+        stack,
+        prompts,
+        concurrency=plan.concurrency,
+        is_right=is_right,
+        ask_target=plan.ask_target or objective.asks_target,
     )
+    chosen_on, other = sample.split()
+    choice = choose(chosen_on, objective, accounting)
+    check = None
+    if check_on:
+        check = await run_held_out(
+            check_on,
+            other,
+            choice.delta,
+            accounting,
+            concurrency=plan.concurrency,
+            is_right=is_right,
+        )
+    return Calibration(plan, choice, other.share_below(choice.delta), check, sample)
 
 
 def reliability(sample: Sample) -> dict[str, Any] | None:
     """How far an answer's lowest reward is the probability that it is right; `None` without golds.
 
     The bins of a reliability diagram, the expected calibration error, and the isotonic map from
-    lowest reward to probability. For PRMs with rewards in [0, 1].
+    lowest reward to probability. For PRMs with rewards in [0, 1]; answers with a step that could
+    not be scored are left out.
     """
-    lowest = [min(rewards) for rewards in sample.rewards]
-    if not sample.right or not all(0 <= reward <= 1 for reward in lowest):
+    pairs = [
+        (min(scored), bool(trial.right))
+        for trial in sample.trials
+        if (scored := [reward for reward in trial.rewards if reward is not None])
+        and len(scored) == len(trial.rewards)
+    ]
+    if not pairs or not sample.is_labelled or not all(0 <= lowest <= 1 for lowest, _ in pairs):
         return None
-    bins = calibration_bins(lowest, sample.right)
+    lowest, right = zip(*pairs, strict=True)
+    bins = calibration_bins(lowest, right)
     return {
         "bins": [asdict(entry) for entry in bins],
         "expected_calibration_error": expected_calibration_error(bins),
-        "isotonic": asdict(fit_isotonic(lowest, sample.right)),
+        "isotonic": asdict(fit_isotonic(lowest, right)),
     }
 
 
-def choose(sample: Sample, gamma: float, confidence: float = 0.95) -> tuple[DeltaChoice, float]:
-    """delta for a budget, chosen on most of the prompts, and the share it has on the rest.
-
-    Raises:
-        InputError: Too few steps to promise this budget at this confidence.
-    """
-    chosen_on, checked_on = sample.split()
-    choice = choose_delta(chosen_on.flat, gamma, confidence=confidence)
-    return choice, (checked_on if checked_on.rewards else chosen_on).share_below(choice.delta)
+def target_alone(sample: Sample, accounting: Accounting) -> dict[str, Any] | None:
+    """What the target's own answers are worth and cost, per question, if it was asked."""
+    answers = [answer for trial in sample.trials if (answer := alone(trial))]
+    if not answers:
+        return None
+    right = accuracy(answers)
+    return {
+        "accuracy": asdict(right) if right else None,
+        "cost": fmean(accounting.cost(answer.ledger) for answer in answers),
+        "seconds": fmean(answer.seconds for answer in answers),
+    }
 
 
 def write_calibration(
-    path: str | Path,
-    choice: DeltaChoice,
-    held_out_share: float,
-    sample: Sample,
-    *,
-    draft: str,
-    prm: str,
+    path: str | Path, found: Calibration, seats: Mapping[str, object]
 ) -> dict[str, Any]:
-    """Write the file that `ChatRSD(delta="….json")` reads, bound to this draft and PRM."""
-    content = {
+    """Write the file that `ChatRSD(delta="….json")` reads, bound to the PRM in *seats*.
+
+    Args:
+        path: The file.
+        found: What it says.
+        seats: Endpoint strings or objects of the three models.
+    """
+    accounting, sample, choice = found.plan.accounting, found.sample, found.choice
+    content: dict[str, Any] = {
         "format": FORMAT,
         "delta": choice.delta,
-        "draft": model_identity(draft),
-        "prm": model_identity(prm),
-        "choice": asdict(choice),
-        "held_out_target_share": held_out_share,
-        "prompts": len(sample.rewards),
-        "sweep": [asdict(point) for point in sweep(sample)],
+        **{role: model_identity(spec) for role, spec in seats.items()},
+        "objective": asdict(found.plan.objective),
+        "estimate": asdict(choice.estimate),
+        "accuracy_bound": choice.accuracy_bound,
+        "choice": asdict(choice.bound) if choice.bound else None,
+        "held_out_target_share": found.held_out_target_share,
+        "check": asdict(found.check) if found.check else None,
+        "prompts": len(sample.trials),
+        "cost_unit": accounting.unit,
+        "target_alone": target_alone(sample, accounting),
+        "sweep": [asdict(point) for point in sweep(sample, accounting)],
         "reliability": reliability(sample),
     }
     Path(path).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")

@@ -10,6 +10,9 @@ or mean of its steps' rewards)
 process-best-of:8        at each step, the best of 8 sampled drafts
 beam:4x4                 4 beams, each continued by 4 sampled drafts
 oracle                   the better of both models' steps, by reward: no router does better
+gsi:4  gsi:4:20:0.5      GSI: soft best-of-4 of steps with the tilted reward (n, beta, u)
+specreason  specreason:7         RSD with the target as its own judge, by digits
+served:vllm+http://...   one more endpoint alone, such as the target with speculative decoding
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import get_args
 
+from rsd_graph._naming import public
 from rsd_graph.acceptance import clipping, constant, logistic, reward_threshold, sigmoidal
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.evaluation.adaptive import DifficultyAware, RewardRank
@@ -35,9 +39,11 @@ from rsd_graph.evaluation.arms import (
     rsd,
 )
 from rsd_graph.evaluation.beam import beam_search
+from rsd_graph.evaluation.gsi import Guidance, guided
 from rsd_graph.evaluation.oracle import advantage_oracle
-from rsd_graph.lookahead import Lookahead
+from rsd_graph.evaluation.specreason import specreason
 from rsd_graph.providers.base import Sampling
+from rsd_graph.providers.registry import step_model
 
 USUAL = ("draft", "target", "rsd")
 """What is compared unless the user says otherwise."""
@@ -54,14 +60,12 @@ class Kit:
         stack: The three models.
         extract: What an answer boils down to, for votes.
         delta: The run's own.
-        lookahead: For arms of RSD.
         sampling: For arms that sample.
     """
 
     stack: Stack
     extract: Extract
     delta: float = 0.7
-    lookahead: Lookahead = 0
     sampling: Sampling = PAPER_SAMPLING
 
 
@@ -71,7 +75,7 @@ def named_arm(name: str, kit: Kit) -> Arm:
     Raises:
         ConfigurationError: No such arm, or its numbers are not what it needs.
     """
-    kind, *numbers = re.split(r":|(?<=\d)x(?=\d)", name)
+    kind, *numbers = _split(name)
     if kind not in _ARMS:
         raise ConfigurationError(
             f"there is no arm {name!r}.", expected=f"one of {', '.join(_ARMS)}, as in rsd:0.8"
@@ -86,24 +90,30 @@ def named_arm(name: str, kit: Kit) -> Arm:
         ) from error
 
 
+def _split(name: str) -> list[str]:
+    """The kind of arm, and what follows it; an endpoint stays whole."""
+    kind, _, endpoint = name.partition(":")
+    return [kind, endpoint] if kind == "served" else re.split(r":|(?<=\d)x(?=\d)", name)
+
+
 def _rsd(kit: Kit, delta: str | None = None) -> Arm:
     chosen = kit.delta if delta is None else float(delta)
-    return rsd(kit.stack, reward_threshold(chosen), kit.lookahead)
+    return rsd(kit.stack, reward_threshold(chosen))
 
 
 def _logistic(kit: Kit, alpha: str, delta: str) -> Arm:
-    return rsd(kit.stack, logistic(float(alpha), float(delta)), kit.lookahead)
+    return rsd(kit.stack, logistic(float(alpha), float(delta)))
 
 
 def _share(kit: Kit, gamma: str) -> Arm:
     ranked = replace(kit.stack, prm=RewardRank(kit.stack.prm, kit.delta))
-    arm = rsd(ranked, reward_threshold(float(gamma)), kit.lookahead)
+    arm = rsd(ranked, reward_threshold(float(gamma)))
     return replace(arm, name=f"RSD adaptive, target share {float(gamma):.1%}", delta=None)
 
 
 def _difficulty(kit: Kit, usual: str, strength: str) -> Arm:
     aware = DifficultyAware(kit.stack.prm, float(usual), float(strength))
-    arm = rsd(replace(kit.stack, prm=aware), reward_threshold(kit.delta), kit.lookahead)
+    arm = rsd(replace(kit.stack, prm=aware), reward_threshold(kit.delta))
     return replace(arm, name=f"RSD adaptive, difficulty {usual}/{strength}", delta=None)
 
 
@@ -127,6 +137,19 @@ def _beam(kit: Kit, width: str, branching: str) -> Arm:
     return beam_search(kit.stack, _positive(width), _positive(branching), kit.sampling)
 
 
+def _gsi(kit: Kit, count: str, beta: str = "20", threshold: str = "0.5") -> Arm:
+    # the authors sample at top_p 1: the tilt compares the models' whole distributions
+    untruncated = replace(kit.sampling, top_p=1.0)
+    guidance = Guidance(_positive(count), float(beta), float(threshold))
+    return guided(replace(kit.stack, sampling=untruncated), guidance)
+
+
+def _served(kit: Kit, endpoint: str) -> Arm:
+    """Any endpoint in the target's seat, alone."""
+    arm = alone(replace(kit.stack, target=step_model(endpoint, "target")), "target")
+    return replace(arm, name=f"served {public(endpoint)}")
+
+
 def _positive(number: str) -> int:
     count = int(number)
     if count < 1:
@@ -139,9 +162,9 @@ _ARMS: Mapping[str, Callable[..., Arm]] = MappingProxyType(
         "draft": lambda kit: alone(kit.stack, "draft"),
         "target": lambda kit: alone(kit.stack, "target"),
         "rsd": _rsd,
-        "constant": lambda kit, p: rsd(kit.stack, constant(float(p)), kit.lookahead),
-        "clipping": lambda kit: rsd(kit.stack, clipping(), kit.lookahead),
-        "sigmoidal": lambda kit: rsd(kit.stack, sigmoidal(), kit.lookahead),
+        "constant": lambda kit, p: rsd(kit.stack, constant(float(p))),
+        "clipping": lambda kit: rsd(kit.stack, clipping()),
+        "sigmoidal": lambda kit: rsd(kit.stack, sigmoidal()),
         "logistic": _logistic,
         "random": lambda kit, share: random_mixing(kit.stack, float(share)),
         "share": _share,
@@ -151,5 +174,8 @@ _ARMS: Mapping[str, Callable[..., Arm]] = MappingProxyType(
         "process-best-of": _process_best_of,
         "beam": _beam,
         "oracle": lambda kit: advantage_oracle(kit.stack),
+        "gsi": _gsi,
+        "specreason": lambda kit, threshold="7": specreason(kit.stack, float(threshold)),
+        "served": _served,
     }
 )

@@ -13,7 +13,7 @@ from typing import Any
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import CapabilityError, InputError
 from rsd_graph.evaluation.questions import Exclusion, Question, QuestionList
-from rsd_graph.evaluation.rows import Row, read_row
+from rsd_graph.evaluation.rows import Row, read_prompt, read_row
 
 SYNTHETIC = "candies"
 SYNTHETIC_COUNT = 300
@@ -48,7 +48,11 @@ HUB = {
 
 
 def load_dataset(
-    name_or_path: str | Path, *, split: str = "test", limit: int | None = None
+    name_or_path: str | Path,
+    *,
+    split: str = "test",
+    limit: int | None = None,
+    open_ended: bool = False,
 ) -> QuestionList:
     """Load questions, in the order of their source.
 
@@ -58,6 +62,7 @@ def load_dataset(
             hub repository as `"owner/name"` or `"owner/name:config"`.
         split: Which part of it.
         limit: Keep the first so many gradable questions (candies: draw so many, default 300).
+        open_ended: Take every row as a question without a gold, for an outcome reward model.
 
     Returns:
         The questions; `.excluded` lists rows without a usable gold and why they were left out.
@@ -70,8 +75,9 @@ def load_dataset(
         return _synthetic(SYNTHETIC_COUNT if limit is None else limit)
     path = Path(name_or_path)
     if path.exists():
-        return _collect(_local_rows(path, split), _source_name(path, split), limit)
-    return _collect(_hub_rows(str(name_or_path), split), _hub_name(str(name_or_path)), limit)
+        return _collect(_local_rows(path, split), _source_name(path, split), limit, open_ended)
+    name = str(name_or_path)
+    return _collect(_hub_rows(name, split), _hub_name(name), limit, open_ended)
 
 
 def _synthetic(count: int) -> QuestionList:
@@ -89,8 +95,9 @@ def _synthetic(count: int) -> QuestionList:
     )
 
 
-def _collect(rows: Iterable[Row], source: str, limit: int | None) -> QuestionList:
-    items = [read_row(row, source=source, index=index) for index, row in enumerate(rows)]
+def _collect(rows: Iterable[Row], source: str, limit: int | None, open_ended: bool) -> QuestionList:
+    read = read_prompt if open_ended else read_row
+    items = [read(row, source=source, index=index) for index, row in enumerate(rows)]
     identity, times = Counter(item.id for item in items).most_common(1)[0] if items else ("", 0)
     if times > 1:
         raise InputError(

@@ -21,7 +21,10 @@ class Exam(Protocol):
         ...
 
     async def grade(self, question: Question, text: str) -> dict[str, Any]:
-        """Judge one answer: `correct`, `extracted`, and whatever else is worth keeping."""
+        """Judge one answer: `correct`, `extracted`, and whatever else is worth keeping.
+
+        Where nothing is right or wrong, `correct` is `None` and `reward` is a number.
+        """
         ...
 
     def extract(self, question: str, text: str) -> object:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rsd_graph import __version__
 from rsd_graph._naming import model_name
+from rsd_graph._options import WAITING
 from rsd_graph.evaluation.arms import Arm, Stack
 from rsd_graph.evaluation.catalog import Kit, named_arm
 from rsd_graph.evaluation.exam import Exam
 from rsd_graph.evaluation.harness import Progress, evaluate
 from rsd_graph.evaluation.journal import Journal, Record
 from rsd_graph.evaluation.statistics import PairedDifference
-from rsd_graph.evaluation.summary import ArmSummary, compare, row, summarise
+from rsd_graph.evaluation.summary import ArmSummary, compare, headers, row, summarise
 from rsd_graph.evaluation.synthetic import embedded_stack
 from rsd_graph.ledger import PerRole
 from rsd_graph.limits import Limits
+from rsd_graph.prices import Prices
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.registry import known_parameters, reward_model, step_model
 
@@ -48,6 +50,11 @@ class Models:
         return PerRole(**counts) if counts else None
 
     @property
+    def prices(self) -> Prices | None:
+        """Money per million tokens, if known."""
+        return self.settings.get("prices")
+
+    @property
     def are_shipped(self) -> bool:
         """Whether these are the three models that come with the package."""
         return self.seats == SHIPPED
@@ -58,9 +65,11 @@ class Models:
         On a shared server an arm would find another's work in the prefix cache. Endpoints you
         serve are shared by all arms: to compare full costs there, run one arm at a time.
         """
+        early = {name: self.settings[name] for name in WAITING if name in self.settings}
         if self.are_shipped:
             temperature = float(self.settings.get("temperature", 0.0))
-            return embedded_stack(temperature, _CONTEXT - number, self.system)
+            shipped = embedded_stack(temperature, _CONTEXT - number, self.system)
+            return replace(shipped, **early)
         return Stack(
             draft=step_model(self.seats["draft"], "draft"),
             target=step_model(self.seats["target"], "target"),
@@ -69,13 +78,14 @@ class Models:
             limits=_taken(Limits, self.settings),
             separator=self.settings.get("step_separator", "\n\n"),
             system=self.system,
+            **early,
         )
 
     def arms(self, names: Sequence[str], exam: Exam) -> list[Arm]:
         """Arms by name (see `catalog`)."""
-        delta, lookahead = self.settings.get("delta", 0.7), self.settings.get("lookahead", 0)
+        delta = self.settings.get("delta", 0.7)
         return [
-            named_arm(name.strip(), Kit(self.stack(number), exam.extract, delta, lookahead))
+            named_arm(name.strip(), Kit(self.stack(number), exam.extract, delta))
             for number, name in enumerate(names)
         ]
 
@@ -110,9 +120,24 @@ class Findings:
             return None
         return compare(self.records[name], self.records[self.baseline.name])
 
+    @property
+    def headers(self) -> tuple[str, ...]:
+        """Headers of the table."""
+        priced = any(summary.money is not None for summary in self.summaries)
+        return headers(priced=priced, open_ended=self.is_open_ended)
+
+    @property
+    def is_open_ended(self) -> bool:
+        """Whether answers have rewards instead of being right or wrong."""
+        return any(summary.reward for summary in self.summaries)
+
     def cells(self) -> list[tuple[str, ...]]:
         """The table."""
-        return [row(s, self.baseline, self.versus_target(s.name)) for s in self.summaries]
+        open_ended = self.is_open_ended
+        return [
+            row(s, self.baseline, self.versus_target(s.name), open_ended=open_ended)
+            for s in self.summaries
+        ]
 
     def errors(self) -> dict[str, str]:
         """The first error of each arm that had one."""
@@ -134,6 +159,7 @@ async def measure(
     journal: Journal,
     parameters: PerRole | None,
     *,
+    prices: Prices | None = None,
     concurrency: int = 8,
     seed: int = 0,
     progress: Progress = lambda record: None,
@@ -152,15 +178,17 @@ async def measure(
         )
         for arm in arms
     }
-    return Findings(arms, records, [summarise(a, records[a.name], parameters) for a in arms])
+    rows = [summarise(arm, records[arm.name], parameters, prices) for arm in arms]
+    return Findings(arms, records, rows)
 
 
-def decisive(models: Models, dataset: str, seed: int) -> dict[str, Any]:
-    """Everything that decides an answer, beside the question and the arm: a journal's identity.
+def decisive(models: Models, dataset: str, seed: int, judge: str | None = None) -> dict[str, Any]:
+    """Everything that decides a record, beside the question and the arm: a journal's identity.
 
     Keys in endpoint strings are left out.
     """
-    said = {name: value for name, value in models.settings.items() if name not in ("parameters",)}
+    accounting = ("parameters", "prices")
+    said = {name: value for name, value in models.settings.items() if name not in accounting}
     seats = {role: model_name(spec) for role, spec in models.seats.items()}
     return {
         "dataset": dataset,
@@ -171,6 +199,7 @@ def decisive(models: Models, dataset: str, seed: int) -> dict[str, Any]:
         "system": models.system,
         "seed": seed,
         "version": __version__,
+        **({"judge": model_name(judge)} if judge else {}),
     }
 
 

@@ -84,7 +84,7 @@ def check_gradable(question: Question) -> None:
         raise InputError(
             f"Question {question.id} has no gold answer to grade against.",
             expected="a question of kind math or choice",
-            hint="Judge open-ended answers with an outcome reward model.",
+            hint="Judge open-ended answers with an outcome reward model: --judge.",
         )
 
 

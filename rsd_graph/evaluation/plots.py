@@ -40,6 +40,8 @@ _STYLE: Any = {
 def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Any]:
     """Every picture these findings can fill, as matplotlib figures by name.
 
+    There is none of open-ended questions.
+
     Raises:
         CapabilityError: matplotlib is not installed.
     """
@@ -49,6 +51,8 @@ def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Any]:
         raise CapabilityError(
             "Pictures need matplotlib.", hint="Install it with: pip install 'rsd-graph[eval]'"
         ) from error
+    if findings.is_open_ended:
+        return {}  # every picture is about accuracy
     sweep = sorted((s for s in findings.summaries if s.delta is not None), key=_figures.delta_of)
     figures: dict[str, Any] = {}
     with matplotlib.rc_context(_STYLE):

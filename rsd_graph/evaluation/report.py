@@ -13,7 +13,6 @@ from markupsafe import Markup
 from rsd_graph.evaluation.exam import Exam
 from rsd_graph.evaluation.experiment import Findings
 from rsd_graph.evaluation.plots import as_svg, draw, save
-from rsd_graph.evaluation.summary import HEADERS
 from rsd_graph.evaluation.synthetic import StepEvidence
 
 _CAPTIONS = {
@@ -51,9 +50,10 @@ def write_report(
     figures = draw(findings, evidence)
     shown = _shown(findings)
     page = _template().render(
+        open_ended=findings.is_open_ended,
         title=f"RSD on {conditions['dataset']}: {conditions['questions']} questions",
         conditions=[f"{name} {value}" for name, value in conditions.items() if value is not None],
-        headers=HEADERS,
+        headers=findings.headers,
         rows=findings.cells(),
         pictures=[
             (_TITLES[name], _CAPTIONS[name], Markup(as_svg(figure)))
@@ -102,6 +102,7 @@ def _answer(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "arm": record["arm"],
         "correct": record["correct"],
+        "reward": record.get("reward"),
         "reason": record["error"] or record["finish_reason"],
         "steps": record["steps"],
     }

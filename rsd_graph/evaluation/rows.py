@@ -9,6 +9,8 @@ The shape decides, not the name of the dataset, so a user's own file works like 
     answer, or a boxed answer in solution    everything else with a gold
     instruction or prompt, no gold           open-ended: AlpacaEval
 
+`read_prompt` takes any of them as open-ended instead.
+
 Golds are cleaned of "$" and leftovers of their source, never changed in meaning.
 """
 
@@ -58,6 +60,23 @@ def read_row(row: Row, *, source: str, index: int) -> Question | Exclusion:
             hint="Rename the fields, or use instruction for open-ended questions without a gold.",
         )
     return _graded(row, identity, source, str(text).strip(), gold)
+
+
+def read_prompt(row: Row, *, source: str, index: int) -> Question:
+    """Convert *row* to an open-ended question, whatever gold or reference answer it may have.
+
+    Raises:
+        InputError: The row has no question.
+    """
+    text = _first(row, (*_OPEN_FIELDS, *_QUESTION_FIELDS))
+    if text is None:
+        raise InputError(
+            f"Row {index} of {source} has the fields {sorted(row)}.",
+            expected="instruction, prompt, question or problem",
+        )
+    subject = _first(row, ("dataset", *_SUBJECT_FIELDS))  # AlpacaEval says where each comes from
+    identity = f"{source}/{_first(row, _ID_FIELDS, index)}"
+    return Question(identity, str(text).strip(), None, "open", subject=subject, source=source)
 
 
 def clean_gold(gold: str) -> str:

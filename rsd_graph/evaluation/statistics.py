@@ -74,14 +74,29 @@ def wilson_interval(successes: int, count: int, confidence: float = 0.95) -> Est
     Raises:
         InputError: There are no questions, or more successes than questions.
     """
+    _require(0 < confidence < 1, f"a confidence of {confidence}")
+    return Estimate(*_wilson(successes, count, (1 + confidence) / 2), confidence)
+
+
+def lower_bound(successes: int, count: int, confidence: float = 0.95) -> float:
+    """Return what a proportion reaches at least, with probability *confidence* (Wilson, one-sided).
+
+    Raises:
+        InputError: There are no questions, or more successes than questions.
+    """
+    _require(0 < confidence < 1, f"a confidence of {confidence}")
+    return _wilson(successes, count, confidence)[1]
+
+
+def _wilson(successes: int, count: int, q: float) -> tuple[float, float, float]:
+    """The proportion, and the interval up to the *q*-quantile on either side."""
     _require(0 <= successes <= count and count > 0, f"{successes} successes of {count} questions")
-    z = _quantile_of_normal(confidence)
+    z = NormalDist().inv_cdf(q)
     p = successes / count
     centre = (p + z * z / (2 * count)) / (1 + z * z / count)
     half = z / (1 + z * z / count) * math.sqrt(p * (1 - p) / count + (z / (2 * count)) ** 2)
     # At the ends the interval is exact; rounding must not move it past the value itself.
-    low, high = max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
-    return Estimate(p, low, high, confidence)
+    return p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
 
 def bootstrap_interval(
@@ -97,6 +112,25 @@ def bootstrap_interval(
     means = sorted(fmean(rng.choices(values, k=len(values))) for _ in range(resamples))
     tail = (1 - confidence) / 2
     return Estimate(fmean(values), quantile(means, tail), quantile(means, 1 - tail), confidence)
+
+
+def bootstrap_ratio(
+    parts: Sequence[float], wholes: Sequence[float], *, confidence: float = 0.95, seed: int = 0
+) -> Estimate:
+    """Return the sum of *parts* over that of *wholes*, with an interval over the pairs.
+
+    For shares of steps, where steps of one question go together. The interval is that of the
+    linearised ratio.
+
+    Raises:
+        InputError: The lengths differ, or there is no whole.
+    """
+    whole = sum(wholes)
+    _require(len(parts) == len(wholes) and whole > 0, f"{len(parts)} parts of {whole}")
+    ratio, mean = sum(parts) / whole, whole / len(wholes)
+    linear = [ratio + (part - ratio * of) / mean for part, of in zip(parts, wholes, strict=True)]
+    found = bootstrap_interval(linear, confidence=confidence, seed=seed)
+    return Estimate(ratio, max(0.0, found.low), min(1.0, found.high), confidence)
 
 
 def compare_paired(
@@ -160,7 +194,8 @@ def choose_delta(
     a sample may miss the budget, so the sample is asked for `gamma - dkw_margin` instead.
 
     Args:
-        rewards: Of draft steps, a sample of what will be met later.
+        rewards: Of draft steps, a sample of what will be met later; minus infinity for a step that
+            goes to the target at every delta.
         gamma: The budget, in (0, 1).
         confidence: Of keeping the budget; `None` takes the sample for the truth.
 
@@ -168,7 +203,8 @@ def choose_delta(
         InputError: The sample is too small to promise *gamma*, or gamma is out of range.
     """
     _require(0 < gamma < 1, f"a budget gamma of {gamma}")
-    _require(len(rewards) > 0 and all(map(math.isfinite, rewards)), "missing or infinite rewards")
+    _require(len(rewards) > 0, "no rewards")
+    _require(all(reward < math.inf for reward in rewards), "rewards that are no numbers")
     margin = 0.0 if confidence is None else dkw_margin(len(rewards), confidence)
     if margin >= gamma:
         needed = math.floor(-math.log(1 - (confidence or 0.0)) / (2 * gamma**2)) + 1
@@ -180,14 +216,15 @@ def choose_delta(
     # Everything below the k-th smallest is rejected: at most k rewards, ties stay accepted.
     ordered = sorted(rewards)
     delta = ordered[math.floor((gamma - margin) * len(ordered) + 1e-9)]
+    if math.isinf(delta):
+        raise InputError(
+            f"{ordered.count(delta)} of {len(ordered)} steps go to the target at every delta.",
+            expected=f"at most a share of {gamma - margin:.3f}, to keep a budget of {gamma}",
+            hint="They are blank or cut off: allow longer steps (max_step_tokens).",
+        )
     share = sum(reward < delta for reward in ordered) / len(ordered)
     bound = min(1.0, share + margin)
     return DeltaChoice(delta, gamma, share, bound, confidence or 0.0, len(ordered))
-
-
-def _quantile_of_normal(confidence: float) -> float:
-    _require(0 < confidence < 1, f"a confidence of {confidence}")
-    return NormalDist().inv_cdf((1 + confidence) / 2)
 
 
 def _require(condition: bool, found: str) -> None:

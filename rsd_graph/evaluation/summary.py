@@ -11,14 +11,18 @@ from typing import Any
 from rsd_graph.errors import Role
 from rsd_graph.evaluation.arms import Arm
 from rsd_graph.evaluation.journal import Record
+from rsd_graph.evaluation.open_ended import HEADERS as OPEN_ENDED
+from rsd_graph.evaluation.open_ended import compare_rewards, win_rate
 from rsd_graph.evaluation.statistics import (
     Estimate,
     PairedDifference,
+    bootstrap_interval,
     compare_paired,
     quantile,
     wilson_interval,
 )
 from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, add, empty_ledger, flops
+from rsd_graph.prices import Prices, cost
 
 _ROLES: tuple[Role, ...] = ("draft", "target", "prm")
 
@@ -44,9 +48,12 @@ class ArmSummary:
         failures: Answers that ended in an error; they count as wrong.
         accuracy: Share answered right, with its 95 % Wilson interval.
         paper_accuracy: The same as the paper's evaluation would grade, where it was asked.
+        reward: Open-ended questions instead: the mean reward of the answers there are, with its
+            95 % bootstrap interval.
         decode_only: FLOPs per question in the paper's accounting; `None` if the sizes of the
             models are unknown.
         full: FLOPs per question with everything each model read and wrote; likewise.
+        money: What a question costs by the price list; `None` without one.
         acceptance: Share of decided drafts that were accepted, if the arm decides any.
         draft_alone: Share of questions the target wrote no step of.
         tokens: Tokens generated per question, by role.
@@ -61,8 +68,10 @@ class ArmSummary:
     failures: int
     accuracy: Estimate
     paper_accuracy: float | None
+    reward: Estimate | None
     decode_only: float | None
     full: float | None
+    money: float | None
     acceptance: float | None
     draft_alone: float
     tokens: dict[str, float]
@@ -71,17 +80,23 @@ class ArmSummary:
     levels: Sequence[LevelSummary]
 
     def as_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
+        """As plain data; where answers have rewards, none is right or wrong."""
+        return asdict(self) | ({"accuracy": None} if self.reward else {})
 
 
-def summarise(arm: Arm, records: Sequence[Record], parameters: PerRole | None) -> ArmSummary:
+def summarise(
+    arm: Arm,
+    records: Sequence[Record],
+    parameters: PerRole | None,
+    prices: Prices | None = None,
+) -> ArmSummary:
     """One arm's row."""
     ledgers = [record["ledger"] for record in records if record["ledger"]]
     total: Ledger = reduce(add, ledgers, empty_ledger())
     count = len(records)
     spent = flops(total, parameters) if parameters else None
     seconds = [record["seconds"] for record in records]
+    rewards = [record["reward"] for record in records if "reward" in record]
     like_paper = [record["paper_correct"] for record in records if "paper_correct" in record]
     return ArmSummary(
         name=arm.name,
@@ -90,8 +105,10 @@ def summarise(arm: Arm, records: Sequence[Record], parameters: PerRole | None) -
         failures=sum(record["error"] is not None for record in records),
         accuracy=_accuracy(records),
         paper_accuracy=sum(like_paper) / count if like_paper else None,
+        reward=bootstrap_interval(rewards) if rewards else None,
         decode_only=spent["decode_only"] / count if spent else None,
         full=spent["full"] / count if spent else None,
+        money=cost(total, prices) / count if prices else None,
         acceptance=acceptance_rate(total),
         draft_alone=fmean(map(_is_draft_alone, records)),
         tokens={role: total[role]["completion_tokens"] / count for role in _ROLES},
@@ -100,12 +117,15 @@ def summarise(arm: Arm, records: Sequence[Record], parameters: PerRole | None) -
         levels=[
             _level(level, [record for record in records if record["level"] == level])
             for level in sorted({r["level"] for r in records if r["level"] is not None})
+            if not rewards
         ],
     )
 
 
 def compare(first: Sequence[Record], second: Sequence[Record]) -> PairedDifference:
-    """Two arms on the same questions: the difference in accuracy and McNemar's test of it."""
+    """Two arms on the same questions: the difference in accuracy, or wins, and McNemar's test."""
+    if any("reward" in record for record in (*first, *second)):
+        return compare_rewards(first, second)
     return compare_paired(
         [bool(record["correct"]) for record in first],
         [bool(record["correct"]) for record in second],
@@ -123,7 +143,7 @@ def _accuracy(records: Sequence[Record]) -> Estimate:
 
 def _is_draft_alone(record: Record) -> bool:
     """An answer that failed was written by nobody."""
-    return record["ledger"] is not None and record["ledger"]["target"]["calls"] == 0
+    return record["ledger"] is not None and record["ledger"]["target_steps"] == 0
 
 
 HEADERS = (
@@ -140,20 +160,39 @@ HEADERS = (
 )
 
 
+MONEY = "cost per 1,000 questions"
+"""Header of the column that only a price list fills."""
+
+
+def headers(*, priced: bool, open_ended: bool = False) -> tuple[str, ...]:
+    """The headers of `row`, with the column for money if there is a price list."""
+    if open_ended:
+        arm, _, _, *costs = headers(priced=priced)
+        return (arm, *OPEN_ENDED, *costs)
+    place = HEADERS.index("FLOPs full") + 1
+    return (*HEADERS[:place], MONEY, *HEADERS[place:]) if priced else HEADERS
+
+
 def row(
-    summary: ArmSummary, baseline: ArmSummary | None = None, versus: PairedDifference | None = None
+    summary: ArmSummary,
+    baseline: ArmSummary | None = None,
+    versus: PairedDifference | None = None,
+    *,
+    open_ended: bool = False,
 ) -> tuple[str, ...]:
     """The cells of one row; costs in percent of the *baseline* arm's, usually the target alone.
 
-    *versus* is the paired difference from the same arm, shown in points with McNemar's p.
+    *versus* is the paired difference from the same arm, shown in points with McNemar's p; for
+    *open_ended* questions as the share of wins, ties counted half, with the sign test's p.
     """
+    quality = _open_ended if open_ended else _graded
     tokens = "/".join(f"{summary.tokens[role]:.0f}" for role in _ROLES)
     return (
         summary.name + (f" ({summary.failures} failed)" if summary.failures else ""),
-        _percent(summary.accuracy),
-        f"{100 * versus.difference.value:+.1f} ({versus.p_value:.2g})" if versus else "",
+        *quality(summary, versus),
         _share(summary.decode_only, baseline.decode_only if baseline else None),
         _share(summary.full, baseline.full if baseline else None),
+        *([] if summary.money is None else [_money(summary.money, baseline)]),
         "" if summary.acceptance is None else f"{summary.acceptance:.1%}",
         f"{summary.draft_alone:.0%}",
         tokens,
@@ -176,9 +215,29 @@ def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(cells).rstrip() for cells in padded)
 
 
+def _graded(summary: ArmSummary, versus: PairedDifference | None) -> tuple[str, str]:
+    points = f"{100 * versus.difference.value:+.1f} ({versus.p_value:.2g})" if versus else ""
+    return _percent(summary.accuracy), points
+
+
+def _open_ended(summary: ArmSummary, versus: PairedDifference | None) -> tuple[str, str]:
+    mean = summary.reward
+    reward = f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]" if mean else ""
+    if versus is None:
+        return reward, ""
+    return reward, f"{_percent(win_rate(versus))} ({versus.p_value:.2g})"
+
+
 def _percent(estimate: Estimate) -> str:
     value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
     return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+
+
+def _money(spent: float, baseline: ArmSummary | None) -> str:
+    """For a thousand questions: one costs too little to be read."""
+    of, amount = baseline.money if baseline else None, 1000 * spent
+    shown = f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
+    return shown + (f" ({spent / of:.0%})" if of else "")
 
 
 _UNITS = (("T", 1e12), ("G", 1e9), ("M", 1e6))

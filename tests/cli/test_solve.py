@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -89,7 +90,36 @@ def test_json_is_one_object(terminal: CliRunner, stack: list[str]) -> None:
     assert found["ledger"]["discarded_draft_tokens"] == 4
     assert found["acceptance_rate"] == 0.0
     assert found["finish_reason"] == "stop"
-    assert found["flops"] is None
+    assert (found["flops"], found["cost"]) == (None, None)
+
+
+def test_a_stack_says_what_its_models_cost(
+    terminal: CliRunner, bigram: str, tmp_path: Path
+) -> None:
+    """Parameters give FLOPs and prices give money, on the cost line and in the object."""
+    file = tmp_path / "rsd.toml"
+    file.write_text(
+        f"""
+        [endpoints.bigram]
+        url = "{bigram}"
+        parameters = 1000
+
+        [stacks.only]
+        draft = "bigram"
+        target = "bigram"
+        prm = "bigram"
+        prices = {{ draft = {{ input = 0, output = 1000 }}, target = 0, prm = 0 }}
+        """
+    )
+
+    shown = terminal.invoke(app, ["solve", QUESTION, "--config", str(file)])
+    found = json.loads(
+        terminal.invoke(app, ["solve", QUESTION, "--config", str(file), "--json"]).stdout
+    )
+
+    assert "0.004 at your prices" in shown.stdout.splitlines()[-1]
+    assert found["cost"] == pytest.approx(0.004)  # 4 draft tokens at 1000 per million
+    assert found["flops"]["decode_only"] == 2 * 1000 * (4 + 6)
 
 
 def test_the_question_can_be_piped_in(terminal: CliRunner, stack: list[str]) -> None:

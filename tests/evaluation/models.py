@@ -13,6 +13,8 @@ from rsd_graph.state import Candidate
 
 STEPS = 3
 
+Write = Callable[[StepRequest], Candidate]
+
 
 def draft_writes(request: StepRequest) -> Candidate:
     """Greedy: right but for the second step. Sampled: wrong there unless its seed is even."""
@@ -57,11 +59,11 @@ class WordPRM:
         return Scores(rewards, usage(prompt_tokens=20))
 
 
-def stack() -> Stack:
+def stack(draft: Write = draft_writes, target: Write = target_writes) -> Stack:
     """The three of them."""
     return Stack(
-        draft=FunctionStepModel(draft_writes),
-        target=FunctionStepModel(target_writes),
+        draft=FunctionStepModel(draft),
+        target=FunctionStepModel(target),
         prm=WordPRM(),
         sampling=Sampling(),
         limits=Limits(max_steps=10),

@@ -126,6 +126,37 @@ def test_what_a_model_writes_cannot_break_the_report(tmp_path: Path) -> None:
     assert "<script>alert(1)" not in text
 
 
+def test_prices_add_a_column(tmp_path: Path) -> None:
+    """Money per 1,000 questions in percent of the target's, in the table, as data, on the page."""
+    pytest.importorskip("matplotlib")
+    stack, page = tmp_path / "rsd.toml", tmp_path / "report.html"
+    stack.write_text(
+        """
+        [stacks.shipped]
+        draft = "embedded:draft"
+        target = "embedded:target"
+        prm = "embedded:prm"
+
+        [stacks.shipped.prices]
+        draft = { input = 0, output = 1 }
+        target = { input = 0, output = 1e6 }
+        prm = 0
+        """
+    )
+    options = ["--limit", "2", "--arms", "draft,target", "--config", stack]
+
+    found = json.loads(run(*options, "--json", "--report", page).stdout)
+
+    draft, target = found["arms"]
+    column = found["headers"].index("cost per 1,000 questions")
+    assert draft["money"] == pytest.approx(draft["tokens"]["draft"] / 1e6)
+    assert target["money"] == pytest.approx(target["tokens"]["target"])
+    assert found["table"][1][column] == f"{1000 * target['money']:,.2f} (100%)"
+    assert found["table"][0][column] == f"{1000 * draft['money']:.3g} (0%)"
+    assert found["conditions"]["prices"].startswith("draft 0 in 1 out, target 0 in 1e+06 out")
+    assert "<th>cost per 1,000 questions</th>" in page.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

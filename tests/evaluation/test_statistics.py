@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from rsd_graph.errors import InputError
 from rsd_graph.evaluation.statistics import (
     bootstrap_interval,
+    bootstrap_ratio,
     choose_delta,
     compare_paired,
     dkw_margin,
+    lower_bound,
     mcnemar_p_value,
     quantile,
     wilson_interval,
@@ -42,6 +44,40 @@ def test_impossible_counts_are_refused(successes: int, count: int) -> None:
     """No interval can be had from no questions."""
     with pytest.raises(InputError, match="Statistics cannot be computed"):
         wilson_interval(successes, count)
+
+
+def test_a_lower_bound_is_one_sided() -> None:
+    """8 of 10 reach 0.541 with confidence 95 %: the low end of the two-sided interval at 90 %."""
+    assert round(lower_bound(8, 10), 4) == 0.5408
+    assert lower_bound(8, 10) == pytest.approx(wilson_interval(8, 10, 0.9).low)
+    assert lower_bound(8, 10, 0.5) == 0.8
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 2])
+def test_no_bound_is_certain(confidence: float) -> None:
+    """A confidence of 1 would need infinitely many questions."""
+    with pytest.raises(InputError, match=f"a confidence of {confidence}"):
+        lower_bound(8, 10, confidence)
+    with pytest.raises(InputError, match=f"a confidence of {confidence}"):
+        wilson_interval(8, 10, confidence)
+
+
+def test_a_share_of_steps_is_as_sure_as_its_questions() -> None:
+    """Twenty questions that go to the target wholly or not at all are twenty facts, not 200."""
+    parts = [10.0, 0.0] * 10
+
+    found = bootstrap_ratio(parts, [10] * 20)
+
+    assert found.value == 0.5
+    assert (found.low, found.high) == (pytest.approx(0.28, abs=0.04), pytest.approx(0.72, abs=0.04))
+    assert bootstrap_ratio([1, 2], [2, 4]).low == bootstrap_ratio([1, 2], [2, 4]).high == 0.5
+
+
+@pytest.mark.parametrize(("parts", "wholes"), [([], []), ([1.0], [1, 2]), ([0.0], [0])])
+def test_a_share_of_nothing_is_refused(parts: list[float], wholes: list[float]) -> None:
+    """No steps, no share."""
+    with pytest.raises(InputError, match="Statistics cannot be computed"):
+        bootstrap_ratio(parts, wholes)
 
 
 def test_bootstrap_repeats_and_covers() -> None:

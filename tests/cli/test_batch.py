@@ -1,0 +1,91 @@
+"""`rsd-graph batch`: many questions, every answer kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from rsd_graph.cli import app
+from rsd_graph.embedded.task import held_out_problems
+
+pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
+
+PROBLEMS = held_out_problems(6)
+
+
+@pytest.fixture
+def questions(tmp_path: Path) -> Path:
+    path = tmp_path / "questions.jsonl"
+    rows = [{"id": n, "question": problem.question} for n, problem in enumerate(PROBLEMS)]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    return path
+
+
+def run(*arguments: str | Path) -> Any:
+    return CliRunner().invoke(app, ["batch", *map(str, arguments)])
+
+
+def kept(path: Path) -> dict[str, Any]:
+    """The file's records by question, without its first line, which holds the settings."""
+    lines = path.read_text(encoding="utf-8").splitlines()[1:]
+    return {record["prompt"]: record for record in map(json.loads, lines) if "prompt" in record}
+
+
+def test_every_question_gets_its_own_answer(questions: Path, tmp_path: Path) -> None:
+    """Each record holds question, answer, steps and ledger; nearly all toy answers are right."""
+    result = run(questions, tmp_path / "out.jsonl")
+
+    records = kept(tmp_path / "out.jsonl")
+    right = [records[p.question]["answer"] == str(p.answer) for p in PROBLEMS]
+    assert result.exit_code == 0
+    assert result.stdout.startswith("6 answers in ")
+    assert sum(right) >= 5
+    assert all(r["steps"] and r["ledger"]["draft"]["calls"] for r in records.values())
+
+
+def test_a_second_run_asks_only_what_is_missing(questions: Path, tmp_path: Path) -> None:
+    """What an interrupted run left stands; the totals are those of one run over everything."""
+    out, whole = tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    run(questions, out, "--limit", "4")
+    first = out.read_text(encoding="utf-8")
+
+    resumed = json.loads(run(questions, out, "--json").stdout)
+    uninterrupted = json.loads(run(questions, whole, "--json").stdout)
+
+    assert out.read_text(encoding="utf-8").startswith(first)
+    assert (resumed["already_answered"], resumed["answers"]) == (4, 6)
+    assert resumed["steps"] == uninterrupted["steps"]
+    assert resumed["ledger"]["accepted_steps"] == uninterrupted["ledger"]["accepted_steps"]
+    assert {q: r["text"] for q, r in kept(out).items()} == {
+        q: r["text"] for q, r in kept(whole).items()
+    }
+
+
+def test_a_question_that_cannot_be_answered_is_told_and_asked_again(tmp_path: Path) -> None:
+    """One too long for the model ends with exit code 1 and its error; the others are answered."""
+    path, out = tmp_path / "questions.jsonl", tmp_path / "out.jsonl"
+    rows = [{"question": PROBLEMS[0].question}, {"question": "How many candies? " * 20_000}]
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+
+    result = run(path, out)
+    again = json.loads(run(path, out, "--json").stdout)
+
+    assert result.exit_code == 1
+    assert "1 failed, and will be asked again" in result.stdout
+    assert "ContextOverflowError" in result.stdout
+    assert (again["already_answered"], again["answers"], again["failed"]) == (1, 1, 1)
+
+
+def test_answers_of_other_settings_are_not_mixed_in(questions: Path, tmp_path: Path) -> None:
+    """Another delta is another run: the file is refused, and says why."""
+    out = tmp_path / "out.jsonl"
+    run(questions, out, "--limit", "1")
+
+    result = run(questions, out, "--delta", "0.9")
+
+    assert result.exit_code == 1
+    assert "answers of another configuration" in result.stderr
