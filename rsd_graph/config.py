@@ -27,7 +27,7 @@ import os
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -63,7 +63,8 @@ class StackConfig(BaseModel):
     draft: str
     target: str
     prm: str
-    delta: float | None = None
+    delta: float | Annotated[str, Field(pattern=r"\.json$")] | None = None
+    """A number, or a calibration file, found from the folder of this one."""
     temperature: float | None = None
     top_p: float | None = None
     max_tokens: int | None = None
@@ -119,6 +120,8 @@ def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
     said = dict(config.stacks[_stack_name(config, stack)])
     settings = {name: value for name, value in said.items() if value is not None}
     chosen = settings | _from_environment()
+    if isinstance(calibration := chosen.get("delta"), str):
+        chosen["delta"] = str(Path(path).parent / calibration)
     models = {str(role): _model(role, chosen[role], config.endpoints) for role in _ROLES}
     return {**chosen, **models, **_parameters(config, chosen)}
 

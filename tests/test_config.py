@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from rsd_graph import ChatRSD, ConfigurationError
+from rsd_graph import ChatRSD, ConfigurationError, Price, reward_threshold
+from rsd_graph.calibrated import FORMAT
 from rsd_graph.config import load_config, load_stack
+from rsd_graph.evaluation.experiment import Models
 from rsd_graph.providers.completion import HostedModel
 
 STACK = """
@@ -23,6 +26,13 @@ target = "vllm+http://gpu2:8000/v1#big"
 prm = "qwen-prm+vllm+http://gpu3:8000/v1#prm"
 delta = 0.8
 lookahead = "auto"
+max_waste = 0.2
+hedge = 0.5
+
+[stacks.math.prices]
+draft = 0.1
+target = { input = 0.5, cached = 0.05, output = 1.5 }
+prm = { input = 0.2, output = 0 }
 """
 
 
@@ -46,6 +56,9 @@ def test_a_stack_gives_the_arguments_of_the_chat_model(stack: Path) -> None:
         "prm": "qwen-prm+vllm+http://gpu3:8000/v1#prm",
         "delta": 0.8,
         "lookahead": "auto",
+        "max_waste": 0.2,
+        "hedge": 0.5,
+        "prices": {"draft": Price(0.1, 0.1), "target": Price(0.5, 1.5, 0.05), "prm": Price(0.2, 0)},
     }
     assert isinstance(draft, HostedModel)
     assert draft.endpoint.timeout == 30
@@ -75,10 +88,14 @@ def test_the_environment_replaces_what_the_file_says(
     ("old", "new", "message"),
     [
         ("delta = 0.8", "dleta = 0.8", "stacks.math.dleta: extra inputs are not permitted"),
-        ("delta = 0.8", 'delta = "high"', "stacks.math.delta: input should be a valid number"),
+        ("delta = 0.8", 'delta = "high"', "stacks.math.delta.float: input should be a valid number"),
         ("timeout = 30", "timeout = -1", "endpoints.small.timeout: input should be greater than 0"),
         ('draft = "small"', 'draft = "tiny"', "draft names the endpoint 'tiny', which is not in"),
         ("[stacks.math]", "[stacks.math", "is not TOML"),
+        ("draft = 0.1", 'draft = "cheap"', "math.prices.draft: a price is a number, or a table"),
+        ("output = 1.5", "outptu = 1.5", "math.prices.target.output: field required"),
+        ("output = 1.5", "output = -1", "prices.target.output: input should be greater than or"),
+        ("draft = 0.1\n", "", "stacks.math.prices.draft: field required"),
     ],
 )
 def test_mistakes_are_named(stack: Path, old: str, new: str, message: str) -> None:
@@ -119,6 +136,8 @@ def test_the_chat_model_is_made_from_a_stack(stack: Path) -> None:
 
     assert (llm.delta, llm.lookahead, llm.max_tokens) == (0.8, "auto", 99)
     assert llm.target == "vllm+http://gpu2:8000/v1#big"
+    assert llm.prices is not None
+    assert llm.prices["target"].cached == 0.05
 
 
 def test_a_calibrated_delta_is_read_for_its_own_prm_only(tmp_path: Path) -> None:
@@ -129,3 +148,16 @@ def test_a_calibrated_delta_is_read_for_its_own_prm_only(tmp_path: Path) -> None
     assert str(ChatRSD(delta=str(file)).criterion) == "reward_threshold(delta=0.61)"
     with pytest.raises(ConfigurationError, match="calibrated for another PRM"):
         ChatRSD(delta=str(file), prm="qwen-prm+vllm+http://h:1/v1#other").criterion  # noqa: B018
+
+
+def test_a_stack_may_name_its_calibration(stack: Path) -> None:
+    """The file is found from the stack's folder, and read by chat model and evaluation alike."""
+    content = {"format": FORMAT, "delta": 0.83, "prm": "qwen-prm+vllm#prm"}
+    (stack.parent / "calibrated.json").write_text(json.dumps(content), encoding="utf-8")
+    text = stack.read_text(encoding="utf-8").replace("delta = 0.8", 'delta = "calibrated.json"')
+    stack.write_text(text, encoding="utf-8")
+
+    settings = load_stack(stack)
+
+    assert str(ChatRSD(**settings).criterion) == str(reward_threshold(0.83))
+    assert Models(settings).delta == 0.83

@@ -11,6 +11,7 @@ from typing import Any
 from rsd_graph import __version__
 from rsd_graph._naming import model_name
 from rsd_graph._options import WAITING
+from rsd_graph.calibrated import calibrated_delta
 from rsd_graph.evaluation.arms import Arm, Stack
 from rsd_graph.evaluation.catalog import Kit, named_arm
 from rsd_graph.evaluation.exam import Exam
@@ -55,6 +56,16 @@ class Models:
         return self.settings.get("prices")
 
     @property
+    def delta(self) -> float:
+        """The threshold, read from its calibration file if it stands in one.
+
+        Raises:
+            ConfigurationError: It is no calibration file, or another PRM's.
+        """
+        delta = self.settings.get("delta", 0.7)
+        return calibrated_delta(delta, self.seats["prm"]) if isinstance(delta, str) else delta
+
+    @property
     def are_shipped(self) -> bool:
         """Whether these are the three models that come with the package."""
         return self.seats == SHIPPED
@@ -83,9 +94,8 @@ class Models:
 
     def arms(self, names: Sequence[str], exam: Exam) -> list[Arm]:
         """Arms by name (see `catalog`)."""
-        delta = self.settings.get("delta", 0.7)
         return [
-            named_arm(name.strip(), Kit(self.stack(number), exam.extract, delta))
+            named_arm(name.strip(), Kit(self.stack(number), exam.extract, self.delta))
             for number, name in enumerate(names)
         ]
 
@@ -192,9 +202,9 @@ def decisive(models: Models, dataset: str, seed: int, judge: str | None = None) 
     seats = {role: model_name(spec) for role, spec in models.seats.items()}
     return {
         "dataset": dataset,
-        "delta": 0.7,
         "temperature": 0.0,
         **said,
+        "delta": models.delta,
         **seats,
         "system": models.system,
         "seed": seed,
