@@ -16,6 +16,7 @@ PAGES = Path(__file__).parents[2] / "docs" / "how-to"
         "chat-model.md",
         "compose-and-serve.md",
         "inside-chains-and-graphs.md",
+        "many-answers.md",
         "resume-and-rewind.md",
         "stream-from-the-graph.md",
         "tools-and-structured-output.md",
