@@ -27,14 +27,24 @@ from rsd_graph.embedded.task import (
     reword,
 )
 from training.batches import Example, training_problem
-from training.chat import BAD, GOOD, TURN_END, render_check
-from training.corruptions import FAR, Event, Situation, corrupt, write_answer, write_step
+from training.chat import BAD, CHECK, GOOD, SEPARATOR, TURN_END, render_check
+from training.corruptions import (
+    FAR,
+    Event,
+    Situation,
+    corrupt,
+    slip,
+    write_answer,
+    write_step,
+)
 
 REWORDED_CANDIDATES = 0.4
 NOISY_CANDIDATES = 0.15
 REWORDED_SETTLED = 0.1
 DRIFTED = 0.1
 RIGHT = 0.35
+NEAR_CARRY = range(8, 12)  # sums of units digits
+NEAR_BORROW = range(-3, 2)  # differences of units digits
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -147,6 +157,46 @@ def synthetic_check(problem: Problem, index: int, rng: random.Random) -> Check:
     if rng.random() < REWORDED_SETTLED:
         settled = [reword(step, rng) for step in settled]
     return Check(problem.question, tuple(settled), vary(candidate, rng), right)
+
+
+def carry_check(problem: Problem, index: int, rng: random.Random) -> Check:
+    """Check a step whose only mistake, if any, is its tens digit."""
+    right = problem.steps[index]
+    candidate = right if rng.random() < 0.5 else miss_carry(right, rng)
+    return Check(problem.question, problem.steps[:index], vary(candidate, rng), right)
+
+
+def miss_carry(step: str, rng: random.Random) -> str:
+    """Write the result of a canonical step ten too low or too high."""
+    operands, number = step.rstrip(".").split("=")
+    return f"{operands}={abs(int(number) + rng.choice((-10, 10)))}."
+
+
+def bare_check(due: str, rng: random.Random) -> Example:
+    """Check step *due* or a miscalculation of it, without a story, the operands given.
+
+    Nothing is left to learn but arithmetic that resists the candidate's result.
+    """
+    operands, number = terse(due).split("=")
+    wrong = rng.choice((abs(int(number) - 10), int(number) + 10, slip(int(number), rng)))
+    claimed = int(number) if rng.random() < 0.5 else wrong
+    candidate = vary(due.replace(f"={number}", f"={claimed}"), rng)
+    verdict = GOOD if claimed == int(number) else BAD
+    context = f"{candidate}{SEPARATOR}{CHECK}{operands}"
+    return Example(context, f"={number}={claimed}{verdict}{TURN_END}")
+
+
+def is_near_carry(step: str) -> bool:
+    """Tell whether the units of a sum or difference only just carry, or only just do not.
+
+    All 103 wrong draft steps that the reward model let pass after its fifth stage, of 1,431 on
+    1,000 held-out problems, were such steps with the result ten off.
+    """
+    equation = find_equation(step)
+    if equation is None or equation.op in "*/":
+        return False
+    left, right = equation.left % 10, equation.right % 10
+    return left + right in NEAR_CARRY if equation.op == "+" else left - right in NEAR_BORROW
 
 
 def foreign_check(problem: Problem, index: int, rng: random.Random) -> Check:

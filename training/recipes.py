@@ -9,6 +9,8 @@ from training.model import Shape
 
 VOCABULARY = 471
 
+Data = Literal["solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"]
+
 
 @dataclass(frozen=True)
 class Phase:
@@ -25,7 +27,7 @@ class Phase:
     adam_lr: float
     decay_start: float = 0.5
     stop: float = 1.0
-    data: Literal["solutions", "mixed", "foreign", "checks", "dense checks"] = "solutions"
+    data: Data = "solutions"
     restart: int = 0
 
     @property
@@ -74,6 +76,15 @@ RECIPES = {
                 decay_start=0.3,
                 data="dense checks",
                 restart=78,
+            ),
+            Phase(
+                steps=9000,
+                batch=16,
+                muon_lr=0.01,
+                adam_lr=3e-3,
+                decay_start=0.2,
+                data="carry checks",
+                restart=79,
             ),
         ),
     ),

@@ -5,16 +5,27 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 
-from rsd_graph.embedded.task import MAX_EVENTS, MIN_EVENTS
+from rsd_graph.embedded.task import MAX_EVENTS, MIN_EVENTS, Problem
 from training.batches import Example, Sampler, solution_sampler, training_problem
 from training.chat import BAD, CHECK, GOOD, SEPARATOR
-from training.checks import Check, echo, foreign_check, synthetic_check, terse
+from training.checks import (
+    Check,
+    bare_check,
+    carry_check,
+    echo,
+    foreign_check,
+    is_near_carry,
+    synthetic_check,
+    terse,
+)
 from training.corruptions import slip
 
 ROLLOUTS = 0.3
 OTHER_BATCHES = 0.35
 TERSE = 0.5
 COMPARISONS = 6  # for every solution in a batch; they are that much shorter
+BARE = 4  # bare checks for every check in a batch; they are that much shorter
+EASY = 0.15  # share of the steps far from a carry that is kept among the bare checks
 
 Pool = Mapping[tuple[int, int], Sequence[Check]]
 
@@ -94,6 +105,37 @@ def check_sampler(size: int, pool: Pool, solutions: Sampler) -> Sampler:
         return [check.example for check in real + made]
 
     return sample
+
+
+def carry_sampler(size: int, checks: Sampler) -> Sampler:
+    """Sample *checks*, and checks that turn on a carry, with a story and without one."""
+    kinds: tuple[Sampler, ...] = (
+        checks,
+        lambda rng: carry_checks(size, rng),
+        lambda rng: bare_checks(size * BARE, rng),
+    )
+    return lambda rng: rng.choice(kinds)(rng)
+
+
+def carry_checks(size: int, rng: random.Random) -> list[Example]:
+    """Draw checks that are due near a carry, all equally long."""
+    events = rng.randint(MIN_EVENTS, MAX_EVENTS)
+    index = rng.randrange(events)
+    problems: list[Problem] = []
+    while len(problems) < size:
+        problem = training_problem(rng, events)
+        if is_near_carry(problem.steps[index]):
+            problems.append(problem)
+    return [carry_check(problem, index, rng).example for problem in problems]
+
+
+def bare_checks(size: int, rng: random.Random) -> list[Example]:
+    """Draw checks without stories, most of them near a carry."""
+    steps: list[str] = []
+    while len(steps) < size:
+        *worked, _ = training_problem(rng).steps
+        steps += [step for step in worked if is_near_carry(step) or rng.random() < EASY]
+    return [bare_check(step, rng) for step in steps[:size]]
 
 
 def draw_length(rng: random.Random) -> tuple[int, int]:

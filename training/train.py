@@ -22,6 +22,7 @@ from training.optim import build_optimizers, learning_rate_factor
 from training.recipes import RECIPES, Phase
 from training.rollouts import collect_rollouts
 from training.samplers import (
+    carry_sampler,
     check_sampler,
     dense_sampler,
     foreign_sampler,
@@ -53,8 +54,9 @@ def choose_sampler(phase: Phase, out: Path, tokenizer: Tokenizer, rng: random.Ra
         return foreign_sampler(phase.batch)
     weights = [checkpoint_path(out / "draft", number) for number in ROLLOUT_CHECKPOINTS]
     pool = collect_rollouts([*weights, out / "draft" / "final.pt"], ROLLOUTS_EACH, tokenizer, rng)
-    solutions = dense_sampler if phase.data == "dense checks" else mixed_solution_sampler
-    return check_sampler(phase.batch, pool, solutions(phase.batch))
+    solutions = mixed_solution_sampler if phase.data == "checks" else dense_sampler
+    checks = check_sampler(phase.batch, pool, solutions(phase.batch))
+    return carry_sampler(phase.batch, checks) if phase.data == "carry checks" else checks
 
 
 def checkpoint_path(folder: Path, number: int) -> Path:
