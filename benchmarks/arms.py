@@ -25,8 +25,9 @@ from rsd_graph.evaluation.experiment import Findings, Models, environment, measu
 from rsd_graph.evaluation.journal import Journal, Record
 from rsd_graph.evaluation.report import write_report
 from rsd_graph.evaluation.statistics import PairedDifference, quantile
-from rsd_graph.evaluation.summary import HEADERS, compare, markdown_table
+from rsd_graph.evaluation.summary import compare
 from rsd_graph.evaluation.synthetic import StepEvidence, Task, held_out, step_evidence
+from rsd_graph.evaluation.tables import HEADERS, markdown_table
 
 RESULTS = Path(__file__).parent / "results"
 DELTA = 0.7

@@ -29,6 +29,11 @@ _ARMS_HELP = (
     "gsi:4, specreason, served:ENDPOINT."
 )
 
+_DATASET_HELP = (
+    "candies (the shipped models' own task, and the usual one), gsm8k, math500, ..., or a file; "
+    "several with commas. With --paper: the paper's six."
+)
+
 _JUDGE_HELP = (
     "Reward model that judges answers to open-ended questions, such as orm+vllm+http://... : the "
     "table has mean rewards and win rates instead of accuracies."
@@ -36,13 +41,10 @@ _JUDGE_HELP = (
 
 
 def evaluate(
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="candies (the shipped models' own task), gsm8k, math500, ..., or a file."
-        ),
-    ] = "candies",
-    limit: Annotated[int | None, typer.Option(help="How many questions; candies: 300.")] = None,
+    dataset: Annotated[str | None, typer.Option(help=_DATASET_HELP)] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="How many questions of each dataset; candies: 300.")
+    ] = None,
     arms: Annotated[str, typer.Option(help=_ARMS_HELP)] = "draft,target,rsd",
     draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
     target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
@@ -66,7 +68,8 @@ def evaluate(
     ] = None,
     report: Annotated[Path | None, typer.Option(help="Write an HTML report here.")] = None,
     paper: Annotated[
-        bool, typer.Option("--paper", help="The paper's prompt, and its numbers beside ours.")
+        bool,
+        typer.Option("--paper", help="The paper's prompt and sets, and its numbers beside ours."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -86,14 +89,20 @@ def evaluate(
         "max_waste": max_waste,
         "hedge": hedge,
     }
-    if paper and system is None:
-        from rsd_graph.evaluation.published import BOXED_PROMPT
+    if paper:
+        from rsd_graph.evaluation.published import BOXED_PROMPT, DATASETS
 
-        system = BOXED_PROMPT
+        system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
     models = _models(stack_options(config, stack, given), system)
     names = arms.split(",")
-    run = {"dataset": dataset, "limit": limit, "seed": seed, "arms": names, "paper": paper}
-    run["judge"] = judge
+    run = {
+        "dataset": dataset or "candies",
+        "limit": limit,
+        "seed": seed,
+        "arms": names,
+        "paper": paper,
+        "judge": judge,
+    }
     try:
         found = asyncio.run(_run(models, run, concurrency, journal, report, quiet=as_json))
     except KeyboardInterrupt:
@@ -102,8 +111,10 @@ def evaluate(
         raise
     if as_json:
         print(json.dumps(found))
-    else:
-        _show(found)
+        return
+    from rsd_graph.cli._evaluation import show
+
+    show(found)
 
 
 def _models(options: dict[str, Any], system: str | None) -> Models:
@@ -159,20 +170,20 @@ def _exam(run: dict[str, Any], opened: ExitStack) -> Exam:
         return _open_exam(run)
     if run["dataset"] == NAME:
         return held_out(300 if run["limit"] is None else run["limit"], run["seed"])
-    from rsd_graph.evaluation.datasets import load_dataset
+    from rsd_graph.evaluation.datasets import load_datasets
     from rsd_graph.evaluation.exam import DatasetExam
     from rsd_graph.evaluation.grader import Grader
 
-    questions = load_dataset(run["dataset"], limit=run["limit"])
+    questions = load_datasets(run["dataset"].split(","), limit=run["limit"])
     return DatasetExam(questions, opened.enter_context(Grader()))
 
 
 def _open_exam(run: dict[str, Any]) -> Exam:
-    from rsd_graph.evaluation.datasets import load_dataset
+    from rsd_graph.evaluation.datasets import load_datasets
     from rsd_graph.evaluation.open_ended import OpenExam
     from rsd_graph.providers.registry import reward_model
 
-    questions = load_dataset(run["dataset"], limit=run["limit"], open_ended=True)
+    questions = load_datasets(run["dataset"].split(","), limit=run["limit"], open_ended=True)
     return OpenExam(questions, reward_model(run["judge"]))
 
 
@@ -181,8 +192,8 @@ async def _report(
 ) -> dict[str, Any]:
     """The numbers as plain data, and the HTML page if one is wanted."""
     from rsd_graph.evaluation.experiment import decisive, environment
-    from rsd_graph.evaluation.published import published
     from rsd_graph.evaluation.synthetic import step_evidence
+    from rsd_graph.evaluation.tables import by_dataset
     from rsd_graph.prices import stated
 
     evidence = await step_evidence(models.stack(len(findings.arms)), exam, findings.records)
@@ -204,43 +215,19 @@ async def _report(
         "headers": findings.headers,
         "table": findings.cells(),
         "errors": findings.errors(),
-        "published": published(exam.questions[0].source) if run["paper"] else [],
+        "by_dataset": by_dataset(findings.summaries),
+        "published": _published(models, findings) if run["paper"] else [],
     }
 
 
-def _show(found: dict[str, Any]) -> None:
-    from rsd_graph.cli._show import screen
-    from rsd_graph.evaluation.published import HEADERS as PUBLISHED_HEADERS
-    from rsd_graph.evaluation.summary import text_table
+def _published(models: Models, findings: Findings) -> list[tuple[str, ...]]:
+    """Our accuracies by dataset, and the paper's below them."""
+    from rsd_graph._naming import model_name
+    from rsd_graph.evaluation.published import beside_published
 
-    console = screen()
-    dataset, count = found["conditions"]["dataset"], found["conditions"]["questions"]
-    console.print(f"{dataset}, {count} questions", style="bold")
-    console.print(text_table(found["headers"], found["table"]))
-    if found["published"]:
-        console.print(text_table(PUBLISHED_HEADERS, found["published"]))
-    if prm := found["prm"]:
-        area = "undefined" if prm["step_auroc"] is None else f"{prm['step_auroc']:.4f}"
-        console.print(
-            f"PRM step-AUROC {area} over {prm['steps']} draft steps up to the first error, "
-            f"{prm['wrong_steps']} of them wrong"
-        )
-    for line in _remarks(found):
-        console.print(line)
-    console.print(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
-
-
-def _remarks(found: dict[str, Any]) -> list[str]:
-    """What a reader of the table must know to read it right."""
-    remarks = []
-    if found["excluded"]:
-        remarks.append(
-            f"left out, because they have no usable gold: {', '.join(found['excluded'])}"
-        )
-    graded = [arm for arm in found["arms"] if arm["paper_accuracy"] is not None]
-    if graded:
-        shares = ", ".join(f"{arm['name']} {arm['paper_accuracy']:.1%}" for arm in graded)
-        remarks.append(f"as the paper's evaluation grades: {shares}")
-    for arm, error in found["errors"].items():
-        remarks.append(f"{arm} failed, first by {error}")
-    return remarks
+    seats = [model_name(models.seats[role]) for role in ("target", "draft", "prm")]
+    ours = {
+        summary.name: {part.name: part.paper_accuracy for part in summary.datasets}
+        for summary in findings.summaries
+    }
+    return beside_published(ours, seats)

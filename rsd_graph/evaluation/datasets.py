@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,14 @@ def load_dataset(
         return _collect(_local_rows(path, split), _source_name(path, split), limit, open_ended)
     name = str(name_or_path)
     return _collect(_hub_rows(name, split), _hub_name(name), limit, open_ended)
+
+
+def load_datasets(
+    names: Sequence[str], *, limit: int | None = None, open_ended: bool = False
+) -> QuestionList:
+    """Several datasets as one list of questions; see `load_dataset`. *limit* is for each."""
+    loaded = [load_dataset(name, limit=limit, open_ended=open_ended) for name in names]
+    return QuestionList(chain(*loaded), chain(*(part.excluded for part in loaded)))
 
 
 def _synthetic(count: int) -> QuestionList:

@@ -18,8 +18,9 @@ from rsd_graph.evaluation.exam import Exam
 from rsd_graph.evaluation.harness import Progress, evaluate
 from rsd_graph.evaluation.journal import Journal, Record
 from rsd_graph.evaluation.statistics import PairedDifference
-from rsd_graph.evaluation.summary import ArmSummary, compare, headers, row, summarise
+from rsd_graph.evaluation.summary import ArmSummary, compare, summarise
 from rsd_graph.evaluation.synthetic import embedded_stack
+from rsd_graph.evaluation.tables import headers, row
 from rsd_graph.ledger import PerRole
 from rsd_graph.limits import Limits
 from rsd_graph.prices import Prices

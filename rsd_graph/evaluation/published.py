@@ -7,7 +7,7 @@ intervals span some 13 points.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 BOXED_PROMPT = r"Please reason step by step, and put your final answer within \boxed{}."
@@ -41,12 +41,35 @@ ROWS = (
 )
 
 
-def published(dataset: str) -> list[tuple[str, ...]]:
-    """The paper's rows for one dataset, as cells; none if it is not among its six."""
-    if dataset not in DATASETS:
+def beside_published(
+    ours: Mapping[str, Mapping[str, float | None]], models: Sequence[str]
+) -> list[tuple[str, ...]]:
+    """Our accuracies above the paper's, a column for each of its datasets that we asked.
+
+    Args:
+        ours: Of each arm, the accuracy on each dataset as the paper's evaluation grades.
+        models: Names of our target, draft and PRM.
+
+    Returns:
+        Headers and rows; nothing if none of the datasets is among the paper's six.
+    """
+    asked = [name for name in DATASETS if any(name in accuracies for accuracies in ours.values())]
+    if not asked:
         return []
-    column = DATASETS.index(dataset)
-    return [(r.method, r.target, r.draft, r.prm, f"{r.accuracies[column]:.1f}") for r in ROWS]
+    rows = [
+        (f"here: {arm}", *models, *(_percent(accuracies.get(name)) for name in asked))
+        for arm, accuracies in ours.items()
+    ]
+    columns = [DATASETS.index(name) for name in asked]
+    return [
+        ("graded as in the paper", "target", "draft", "prm", *asked),
+        *rows,
+        *(
+            (r.method, r.target, r.draft, r.prm, *(f"{r.accuracies[c]:.1f}" for c in columns))
+            for r in ROWS
+        ),
+    ]
 
 
-HEADERS = ("published", "target", "draft", "prm", "accuracy %")
+def _percent(accuracy: float | None) -> str:
+    return "" if accuracy is None else f"{100 * accuracy:.1f}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from statistics import fmean
@@ -11,8 +11,7 @@ from typing import Any
 from rsd_graph.errors import Role
 from rsd_graph.evaluation.arms import Arm
 from rsd_graph.evaluation.journal import Record
-from rsd_graph.evaluation.open_ended import HEADERS as OPEN_ENDED
-from rsd_graph.evaluation.open_ended import compare_rewards, win_rate
+from rsd_graph.evaluation.open_ended import compare_rewards
 from rsd_graph.evaluation.statistics import (
     Estimate,
     PairedDifference,
@@ -24,7 +23,7 @@ from rsd_graph.evaluation.statistics import (
 from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, add, empty_ledger, flops
 from rsd_graph.prices import Prices, cost
 
-_ROLES: tuple[Role, ...] = ("draft", "target", "prm")
+ROLES: tuple[Role, ...] = ("draft", "target", "prm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,17 @@ class LevelSummary:
     level: int
     questions: int
     accuracy: Estimate
+    draft_alone: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSummary:
+    """One dataset of several: the same, and the accuracy by the paper's grading if it was asked."""
+
+    name: str
+    questions: int
+    accuracy: Estimate
+    paper_accuracy: float | None
     draft_alone: Estimate
 
 
@@ -60,6 +70,7 @@ class ArmSummary:
         p50: Median seconds per answer, under the concurrency of the run.
         p95: 95th percentile of the same.
         levels: The same by level of difficulty, where questions have one.
+        datasets: The same by dataset.
     """
 
     name: str
@@ -78,6 +89,7 @@ class ArmSummary:
     p50: float
     p95: float
     levels: Sequence[LevelSummary]
+    datasets: Sequence[DatasetSummary]
 
     def as_json(self) -> dict[str, Any]:
         """As plain data; where answers have rewards, none is right or wrong."""
@@ -97,21 +109,20 @@ def summarise(
     spent = flops(total, parameters) if parameters else None
     seconds = [record["seconds"] for record in records]
     rewards = [record["reward"] for record in records if "reward" in record]
-    like_paper = [record["paper_correct"] for record in records if "paper_correct" in record]
     return ArmSummary(
         name=arm.name,
         delta=arm.delta,
         questions=count,
         failures=sum(record["error"] is not None for record in records),
         accuracy=_accuracy(records),
-        paper_accuracy=sum(like_paper) / count if like_paper else None,
+        paper_accuracy=_like_paper(records),
         reward=bootstrap_interval(rewards) if rewards else None,
         decode_only=spent["decode_only"] / count if spent else None,
         full=spent["full"] / count if spent else None,
         money=cost(total, prices) / count if prices else None,
         acceptance=acceptance_rate(total),
         draft_alone=fmean(map(_is_draft_alone, records)),
-        tokens={role: total[role]["completion_tokens"] / count for role in _ROLES},
+        tokens={role: total[role]["completion_tokens"] / count for role in ROLES},
         p50=quantile(seconds, 0.5),
         p95=quantile(seconds, 0.95),
         levels=[
@@ -119,6 +130,7 @@ def summarise(
             for level in sorted({r["level"] for r in records if r["level"] is not None})
             if not rewards
         ],
+        datasets=[_dataset(name, part) for name, part in _by_dataset(records)],
     )
 
 
@@ -137,6 +149,26 @@ def _level(level: int, records: Sequence[Record]) -> LevelSummary:
     return LevelSummary(level, len(records), _accuracy(records), alone)
 
 
+def _dataset(name: str, records: Sequence[Record]) -> DatasetSummary:
+    alone = wilson_interval(sum(map(_is_draft_alone, records)), len(records))
+    like_paper = _like_paper(records)
+    return DatasetSummary(name, len(records), _accuracy(records), like_paper, alone)
+
+
+def _by_dataset(records: Sequence[Record]) -> Iterable[tuple[str, list[Record]]]:
+    """Records by where their questions come from, which their ids begin with."""
+    parts: dict[str, list[Record]] = {}
+    for record in records:
+        parts.setdefault(record["question"].rpartition("/")[0], []).append(record)
+    return parts.items()
+
+
+def _like_paper(records: Sequence[Record]) -> float | None:
+    """Share of right answers as the paper's evaluation grades; `None` where it was not asked."""
+    verdicts = [record["paper_correct"] for record in records if "paper_correct" in record]
+    return sum(verdicts) / len(records) if verdicts else None
+
+
 def _accuracy(records: Sequence[Record]) -> Estimate:
     return wilson_interval(sum(bool(record["correct"]) for record in records), len(records))
 
@@ -144,107 +176,3 @@ def _accuracy(records: Sequence[Record]) -> Estimate:
 def _is_draft_alone(record: Record) -> bool:
     """An answer that failed was written by nobody."""
     return record["ledger"] is not None and record["ledger"]["target_steps"] == 0
-
-
-HEADERS = (
-    "arm",
-    "accuracy % [95 %]",
-    "vs target (p)",
-    "FLOPs decode-only",
-    "FLOPs full",
-    "accepted",
-    "draft alone",
-    "tokens d/t/p",
-    "p50 s",
-    "p95 s",
-)
-
-
-MONEY = "cost per 1,000 questions"
-"""Header of the column that only a price list fills."""
-
-
-def headers(*, priced: bool, open_ended: bool = False) -> tuple[str, ...]:
-    """The headers of `row`, with the column for money if there is a price list."""
-    if open_ended:
-        arm, _, _, *costs = headers(priced=priced)
-        return (arm, *OPEN_ENDED, *costs)
-    place = HEADERS.index("FLOPs full") + 1
-    return (*HEADERS[:place], MONEY, *HEADERS[place:]) if priced else HEADERS
-
-
-def row(
-    summary: ArmSummary,
-    baseline: ArmSummary | None = None,
-    versus: PairedDifference | None = None,
-    *,
-    open_ended: bool = False,
-) -> tuple[str, ...]:
-    """The cells of one row; costs in percent of the *baseline* arm's, usually the target alone.
-
-    *versus* is the paired difference from the same arm, shown in points with McNemar's p; for
-    *open_ended* questions as the share of wins, ties counted half, with the sign test's p.
-    """
-    quality = _open_ended if open_ended else _graded
-    tokens = "/".join(f"{summary.tokens[role]:.0f}" for role in _ROLES)
-    return (
-        summary.name + (f" ({summary.failures} failed)" if summary.failures else ""),
-        *quality(summary, versus),
-        _share(summary.decode_only, baseline.decode_only if baseline else None),
-        _share(summary.full, baseline.full if baseline else None),
-        *([] if summary.money is None else [_money(summary.money, baseline)]),
-        "" if summary.acceptance is None else f"{summary.acceptance:.1%}",
-        f"{summary.draft_alone:.0%}",
-        tokens,
-        f"{summary.p50:.2f}",
-        f"{summary.p95:.2f}",
-    )
-
-
-def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for people who read Markdown."""
-    lines = [headers, ["---"] * len(headers), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same table for terminals: columns of one width, two spaces apart."""
-    lines = [headers, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = (map(str.ljust, cells, widths) for cells in lines)
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
-
-
-def _graded(summary: ArmSummary, versus: PairedDifference | None) -> tuple[str, str]:
-    points = f"{100 * versus.difference.value:+.1f} ({versus.p_value:.2g})" if versus else ""
-    return _percent(summary.accuracy), points
-
-
-def _open_ended(summary: ArmSummary, versus: PairedDifference | None) -> tuple[str, str]:
-    mean = summary.reward
-    reward = f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]" if mean else ""
-    if versus is None:
-        return reward, ""
-    return reward, f"{_percent(win_rate(versus))} ({versus.p_value:.2g})"
-
-
-def _percent(estimate: Estimate) -> str:
-    value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
-
-
-def _money(spent: float, baseline: ArmSummary | None) -> str:
-    """For a thousand questions: one costs too little to be read."""
-    of, amount = baseline.money if baseline else None, 1000 * spent
-    shown = f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
-    return shown + (f" ({spent / of:.0%})" if of else "")
-
-
-_UNITS = (("T", 1e12), ("G", 1e9), ("M", 1e6))
-
-
-def _share(spent: float | None, of: float | None) -> str:
-    if spent is None:
-        return ""
-    unit, size = next((row for row in _UNITS if spent >= row[1]), _UNITS[-1])
-    return f"{spent / size:.1f}{unit}" + (f" ({spent / of:.0%})" if of else "")

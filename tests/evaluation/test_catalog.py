@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from rsd_graph import ConfigurationError
@@ -43,6 +45,16 @@ async def test_every_arm_has_a_name_and_answers(name: str, arm: str) -> None:
     assert made.name == arm
     assert outcome.text.endswith("the answer")
     assert outcome.finish_reason == "stop"
+
+
+async def test_what_is_started_early_is_part_of_the_stack() -> None:
+    """Look-ahead and hedge of a run hold for its RSD arms, and stand in their names."""
+    early = replace(stack(), lookahead=2, hedge=0)
+
+    arm = named_arm("rsd", Kit(early, KIT.extract))
+
+    assert arm.name == "RSD 0.7, lookahead 2, hedge 0"
+    assert (await arm.solve("q", 0)).text == (await named_arm("rsd", KIT).solve("q", 0)).text
 
 
 @pytest.mark.parametrize(

@@ -79,6 +79,26 @@ def test_the_paper_preset_asks_as_the_paper_does_and_shows_its_numbers(tmp_path:
     assert "Qwen2.5-Math-72B" in shown
 
 
+def test_several_datasets_are_one_run_with_a_column_each(tmp_path: Path) -> None:
+    """Accuracy by dataset, the paper's numbers below ours where it has them, limits for each."""
+    pytest.importorskip("math_verify")
+    files = [dataset(tmp_path / name, 4) for name in ("gsm8k.jsonl", "mine.jsonl", "math500.jsonl")]
+    names = ",".join(map(str, files))
+
+    found = json.loads(
+        run("--dataset", names, "--limit", "2", "--arms", "target", "--paper", "--json").stdout
+    )
+
+    headers, ours = found["by_dataset"]
+    assert headers == ["accuracy % [95 %]", "gsm8k (2)", "mine (2)", "math500 (2)"]
+    assert ours[0] == "target only"
+    assert [d["questions"] for d in found["arms"][0]["datasets"]] == [2, 2, 2]
+    headers, ours, first, *_ = found["published"]
+    assert headers[-2:] == ["math500", "gsm8k"]
+    assert ours[:4] == ["here: target only", "embedded:target", "embedded:draft", "embedded:prm"]
+    assert first == ["target only", "Qwen2.5-Math-7B", "-", "-", "83.2", "95.7"]
+
+
 def test_a_journal_is_resumed_and_grows_by_arms(tmp_path: Path) -> None:
     """Adding an arm or questions asks only what is new; another temperature is refused."""
     journal = tmp_path / "answers.jsonl"

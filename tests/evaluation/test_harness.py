@@ -17,7 +17,8 @@ from rsd_graph.evaluation.arms import Arm, Outcome, alone, rsd
 from rsd_graph.evaluation.harness import evaluate
 from rsd_graph.evaluation.journal import Journal
 from rsd_graph.evaluation.questions import Question
-from rsd_graph.evaluation.summary import markdown_table, summarise
+from rsd_graph.evaluation.summary import summarise
+from rsd_graph.evaluation.tables import markdown_table
 from tests.evaluation.models import stack
 
 QUESTIONS = [Question(f"q/{n}", f"question {n}", "right", "math") for n in range(6)]

@@ -21,7 +21,8 @@ from rsd_graph.evaluation.experiment import measure
 from rsd_graph.evaluation.journal import Journal
 from rsd_graph.evaluation.open_ended import OpenExam
 from rsd_graph.evaluation.questions import Question
-from rsd_graph.evaluation.summary import compare, text_table
+from rsd_graph.evaluation.summary import compare
+from rsd_graph.evaluation.tables import text_table
 from rsd_graph.ledger import usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.state import Candidate
