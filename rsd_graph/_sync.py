@@ -15,23 +15,45 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+class _LoopThread(threading.Thread):
+    """A daemon thread that runs an event loop.
+
+    A sync call made *on* a background loop (a reward function that asks another chat model, say)
+    blocks it, so what it waits for runs on a further one: *depth* counts them.
+    """
+
+    def __init__(self, depth: int) -> None:
+        super().__init__(name="rsd-graph", daemon=True)
+        self.depth = depth
+        self.loop = asyncio.new_event_loop()
+
+    def run(self) -> None:
+        self.loop.run_forever()
+
+
 @functools.cache
-def _background_loop() -> asyncio.AbstractEventLoop:
-    """A daemon thread's event loop, started at the first sync call of the process."""
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="rsd-graph", daemon=True)
+def _background(depth: int) -> _LoopThread:
+    """Started at the first sync call of the process that needs it."""
+    thread = _LoopThread(depth)
     thread.start()
-    atexit.register(_end, loop, thread)
-    return loop
+    atexit.register(_end, thread)
+    return thread
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows
-    # Threads do not survive a fork: a worker process gets a background loop of its own.
-    os.register_at_fork(after_in_child=_background_loop.cache_clear)
+    # Threads do not survive a fork: a worker process gets background loops of its own.
+    os.register_at_fork(after_in_child=_background.cache_clear)
 
 
-def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+def _free_loop() -> asyncio.AbstractEventLoop:
+    """A background loop other than the one that waits for this call, if one does."""
+    caller = threading.current_thread()
+    return _background(caller.depth + 1 if isinstance(caller, _LoopThread) else 0).loop
+
+
+def _end(thread: _LoopThread) -> None:
     """As the process ends: cancel what still runs and close what is open, as `asyncio.run` does."""
+    loop = thread.loop
     loop.call_soon_threadsafe(loop.stop)
     thread.join(timeout=1)
     if not loop.is_running():
@@ -53,8 +75,7 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
     """
     result: Future[T] = Future()
     context = contextvars.copy_context()
-    loop = _background_loop()
-    loop.call_soon_threadsafe(_start, coroutine, result, context)
+    _free_loop().call_soon_threadsafe(_start, coroutine, result, context)
     try:
         return result.result()
     except BaseException:

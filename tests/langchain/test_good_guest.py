@@ -28,8 +28,10 @@ from langgraph.graph import END as HOST_END
 from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from rsd_graph import ChatRSD, Endpoint
+from rsd_graph import ChatRSD, Endpoint, StepRequest, candidate
 from rsd_graph.providers.chat import ChatStepModel
+from rsd_graph.providers.scripted import FunctionStepModel
+from rsd_graph.state import Candidate
 from tests.chat_support import END, RewardByText, functional, scripted
 
 ANSWER = "first\n\nsecond\n\nso: q"
@@ -314,6 +316,24 @@ async def test_a_web_handler_may_mix_sync_and_async(llamacpp_server: Endpoint) -
     assert [answer.content for answer in answers] == [SERVED] * 3
     assert "".join([text async for text in stream()]) == SERVED
     assert model.invoke("q").content == SERVED
+
+
+def test_a_part_of_a_sync_run_may_ask_another_model_synchronously() -> None:
+    """A draft that calls `invoke` and `stream` of a chat model, and that one again: no deadlock."""
+
+    def asking(model: ChatRSD) -> FunctionStepModel:
+        def write(request: StepRequest) -> Candidate:
+            question = request.prefix.conversation[-1]["content"]
+            streamed = "".join(str(chunk.content) for chunk in model.stream(question))
+            assert streamed == model.invoke(question).content
+            return candidate(f"<{streamed}>", "eos")
+
+        return FunctionStepModel(write)
+
+    middle = functional(draft=asking(functional()))
+    outer = functional(draft=asking(middle))
+
+    assert outer.invoke("q").content == f"<<{ANSWER}>>"
 
 
 async def test_two_answers_at_once_do_not_mix() -> None:
