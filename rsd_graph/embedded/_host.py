@@ -51,12 +51,25 @@ def _serve(options: dict[str, Any]) -> Any:
     params.n_ctx = options["slots"] * options["context"]  # llama.cpp divides it among the slots
     params.n_gpu_layers = options["gpu_layers"]
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = options["threads"]
+    if options["speculate"]:
+        _speculate(params.speculative, options)
     params.n_threads_http = _HTTP_THREADS
     params.cache_ram_mib = _PROMPT_CACHE_MIB
     params.verbosity = _ERRORS_ONLY
     params.offline, params.ui, params.endpoint_slots = True, False, False
     params.cors_origins = "http://localhost"  # no web page may talk to it
     return xllamacpp.Server(params)
+
+
+def _speculate(speculative: Any, options: dict[str, Any]) -> None:
+    """Let a second model draft tokens, for the first to check."""
+    from xllamacpp import common_speculative_type
+
+    speculative.types = [common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE]
+    draft = speculative.draft
+    draft.mparams.path = options["speculate"]
+    draft.n_gpu_layers = options["gpu_layers"]
+    draft.cpuparams.n_threads = draft.cpuparams_batch.n_threads = options["threads"]
 
 
 def _reason(log: IO[bytes]) -> str:

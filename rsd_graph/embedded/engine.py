@@ -3,6 +3,7 @@
     embedded:draft                                        a model that comes with the package
     embedded:/models/qwen2.5-1.5b-q4_k_m.gguf             your own
     embedded:/models/qwen2.5-7b-q4_k_m.gguf?gpu_layers=99&context=8192&slots=4&threads=6
+    embedded:target?speculate=draft                       with speculative decoding of tokens
 
 A file is served once for each set of options, however often it is named, and until the interpreter
 exits.
@@ -20,6 +21,7 @@ import sys
 import threading
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl
 
 from rsd_graph.errors import ConfigurationError
@@ -50,6 +52,8 @@ class EngineOptions:
         gpu_layers: Layers kept on the GPU; -1 leaves it to llama.cpp. The wheel on the package
             index is for CPUs; builds for CUDA, ROCm and Vulkan are published beside it.
         port: 0 takes any free one.
+        speculate: A second GGUF file that drafts tokens for the first to check (token-level
+            speculative decoding, llama.cpp's own); a shipped name or a path. None by default.
     """
 
     context: int = 4096
@@ -57,6 +61,7 @@ class EngineOptions:
     threads: int = 1
     gpu_layers: int = -1
     port: int = 0
+    speculate: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served."""
@@ -157,7 +162,7 @@ def parse_name(name: str) -> tuple[Path, EngineOptions]:
     """
     model, _, query = name.partition("?")
     path = _file(model)
-    return path, replace(_usual_options(path), **_numbers(query))
+    return path, replace(_usual_options(path), **_given(query))
 
 
 def _file(model: str) -> Path:
@@ -177,16 +182,19 @@ def _usual_options(path: Path) -> EngineOptions:
     return EngineOptions(slots=2, threads=min(max(1, cores), _MAX_THREADS))
 
 
-def _numbers(query: str) -> dict[str, int]:
+def _given(query: str) -> dict[str, Any]:
     known = [field.name for field in fields(EngineOptions)]
-    given = dict(parse_qsl(query, keep_blank_values=True))
-    for name, value in given.items():
-        if name not in known or not re.fullmatch(r"-?\d+", value):
+    given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
+    if "speculate" in given:
+        given["speculate"] = str(_file(given["speculate"]))
+    for name in given.keys() - {"speculate"}:
+        if name not in known or not re.fullmatch(r"-?\d+", given[name]):
             raise ConfigurationError(
-                f"the embedded engine cannot use {name}={value}.",
-                expected=f"whole numbers for {', '.join(known)}",
+                f"the embedded engine cannot use {name}={given[name]}.",
+                expected=f"whole numbers for {', '.join(known[:-1])}; a model for {known[-1]}",
             )
-    return {name: int(value) for name, value in given.items()}
+        given[name] = int(given[name])
+    return given
 
 
 def _require_llama_cpp() -> None:

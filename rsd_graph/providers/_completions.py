@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -50,6 +50,12 @@ def read_usage(reported: Mapping[str, Any]) -> Usage:
         completion_tokens=int(reported.get("completion_tokens") or 0),
         cached_tokens=details.get("cached_tokens"),
     )
+
+
+def common_prefix(before: Sequence[object], whole: Sequence[object]) -> int:
+    """How many leading tokens both have."""
+    pairs = zip(before, whole, strict=False)
+    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(before), len(whole)))
 
 
 async def within_context(

@@ -32,6 +32,11 @@ class LocalTemplate:
         self._complete = complete
         self._server_adds_bos: bool | None = None
 
+    @property
+    def bos(self) -> str | None:
+        """The template's BOS token; empty if it names none, `None` without a template."""
+        return self._template.special_tokens.get("bos_token", "") if self._template else None
+
     async def render(self, conversation: Sequence[Message]) -> str:
         """The prompt of *conversation*, ready for the answer and for this server.
 

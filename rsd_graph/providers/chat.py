@@ -26,6 +26,7 @@ from rsd_graph.providers.base import StepRequest
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.state import Candidate, Ended, Message
 
 END = "<END>"
@@ -71,6 +72,15 @@ class ChatStepModel:
         """What it talks to, never the key."""
         return f"{type(self).__name__}({self._route})"
 
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Where the model is served; `None` for a LangChain model, which knows that itself."""
+        return self._route.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`."""
+        return await self._route.describe()
+
     async def write_step(self, request: StepRequest) -> Candidate:
         """Ask for the next step. The tokens of quoted steps are prompt tokens, billed each time."""
         started = time.perf_counter()
@@ -87,6 +97,11 @@ class _Reply(NamedTuple):
 
 
 class _Route(Protocol):
+    @property
+    def endpoint(self) -> Endpoint | None: ...
+
+    async def describe(self) -> ServerFacts: ...
+
     async def ask(
         self, messages: Sequence[Message], request: StepRequest, options: Mapping[str, Any]
     ) -> _Reply: ...
@@ -98,6 +113,13 @@ class _EndpointRoute:
 
     def __str__(self) -> str:
         return str(self._client.endpoint)
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        return await listed_models(self._client)
 
     async def ask(
         self, messages: Sequence[Message], request: StepRequest, options: Mapping[str, Any]
@@ -122,6 +144,11 @@ class _LangChainRoute:
 
     def __str__(self) -> str:
         return type(self._model).__name__
+
+    endpoint = None
+
+    async def describe(self) -> ServerFacts:
+        return ServerFacts()
 
     async def ask(
         self, messages: Sequence[Message], request: StepRequest, options: Mapping[str, Any]

@@ -198,7 +198,7 @@ class HostedModel:
                 "this server cannot report the probability of given text.",
                 role=self.endpoint.role,
                 endpoint=str(self.endpoint),
-                expected="a server with prompt log-probabilities, such as vLLM",
+                expected="a server that can, such as vLLM or llama.cpp",
                 hint="Use a reward-based acceptance criterion with this server.",
             )
         result: tuple[float, Usage] = await score(await self.prompt(prefix), text, followed_by)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from rsd_graph.providers._local_template import LocalTemplate
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, own_sampling
 from rsd_graph.providers.templates import ChatTemplate
 from rsd_graph.state import Ended, Message
 
@@ -46,6 +48,20 @@ class OllamaWire:
     def endpoint(self) -> Endpoint:
         """Where it talks to."""
         return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`: what `/api/show` tells of the model and its Modelfile.
+
+        The context is what we ask for, at most what the model was trained for.
+        """
+        shown = await self._client.post("/api/show", {"model": self.endpoint.model})
+        with self._client.reading():
+            told = shown.get("model_info", {}).items()
+            trained = [int(value) for name, value in told if name.endswith(".context_length")]
+            defaults = _parameters(shown.get("parameters", ""))
+        context = min([self._num_ctx, *trained])
+        bos = self._template.bos if self._template else None
+        return ServerFacts((self.endpoint.model,), context, defaults, bos)
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The conversation by the caller's template, or by Ollama's debug route.
@@ -163,3 +179,9 @@ class OllamaWire:
             # llama.cpp's seeds have 32 bits, and the largest means "at random".
             "seed": request.seed % 2**31,
         }
+
+
+def _parameters(modelfile: str) -> dict[str, float]:
+    """The sampling among the Modelfile's parameters, which `/api/show` gives as lines of text."""
+    found = re.findall(r"^(\w+)\s+(-?[\d.]+)$", modelfile, re.MULTILINE)
+    return own_sampling({name: float(value) for name, value in found})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +14,7 @@ from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.templates import ChatTemplate
 from rsd_graph.state import Ended, Message
 
@@ -54,6 +56,10 @@ class OpenAICompatibleWire:
     def endpoint(self) -> Endpoint:
         """Where it talks to."""
         return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`."""
+        return replace(await listed_models(self._client), bos=self._template.bos)
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The conversation by the caller's template.

@@ -17,6 +17,7 @@ from rsd_graph.providers._completions import (
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.state import Ended, Message
 
 _REFUSAL = re.compile(
@@ -35,6 +36,14 @@ class SGLangWire:
     def endpoint(self) -> Endpoint:
         """Where it talks to."""
         return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`."""
+        return await listed_models(self._client)
+
+    async def prompt_ids(self, prompt: str) -> Sequence[int]:
+        """See `Tokenizing.prompt_ids`; completions are encoded with special tokens."""
+        return await self._tokenize({"prompt": prompt, "add_special_tokens": True})
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The templated conversation, as the server tokenizes it for a chat.

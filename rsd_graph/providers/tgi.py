@@ -18,6 +18,7 @@ from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, Token, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.state import Ended, Message
 
 _MOST_NEW_TOKENS = 1024
@@ -45,6 +46,18 @@ class TGIWire:
     def endpoint(self) -> Endpoint:
         """Where it talks to."""
         return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`; `/info` asks for no key. There are no sampling defaults."""
+        answer = await self._client.get("/info")
+        with self._client.reading():
+            return ServerFacts((str(answer["model_id"]),), int(answer["max_total_tokens"]))
+
+    async def prompt_ids(self, prompt: str) -> Sequence[int]:
+        """See `Tokenizing.prompt_ids`."""
+        answer = await self._client.post("/tokenize", {"inputs": prompt})
+        with self._client.reading():
+            return [int(token["id"]) for token in answer]
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The templated conversation, less a BOS that `/generate` would add once more.

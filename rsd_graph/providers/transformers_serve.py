@@ -13,6 +13,7 @@ from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import Completion, CompletionRequest, cut_at_stop
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.providers.templates import ChatTemplate
 from rsd_graph.state import Ended, Message
 
@@ -38,6 +39,11 @@ class TransformersServeWire:
     def endpoint(self) -> Endpoint:
         """Where it talks to."""
         return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`; it tells nothing, and does not list the model it serves."""
+        await self._client.get("/health")
+        return ServerFacts(bos=self._template.bos)
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The conversation by the caller's template.

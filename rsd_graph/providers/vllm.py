@@ -7,7 +7,13 @@ from typing import Any
 
 from rsd_graph.errors import CapabilityError, ModelNotFoundError, ServerError
 from rsd_graph.ledger import Usage
-from rsd_graph.providers._completions import named, openai_sampling, read_usage, reported_tokens
+from rsd_graph.providers._completions import (
+    common_prefix,
+    named,
+    openai_sampling,
+    read_usage,
+    reported_tokens,
+)
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.completion import (
     Completion,
@@ -16,6 +22,7 @@ from rsd_graph.providers.completion import (
     log_probability_within,
 )
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.templates import ChatTemplate
 from rsd_graph.state import Ended, Message
 
@@ -38,6 +45,14 @@ class VLLMWire:
     def endpoint(self) -> Endpoint:
         """Where it talks to."""
         return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`. vLLM tells nobody what its generation_config.json says."""
+        return await listed_models(self._client)
+
+    async def prompt_ids(self, prompt: str) -> Sequence[int]:
+        """See `Tokenizing.prompt_ids`."""
+        return await self._ids(prompt)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """See `CompletionWire.complete`."""
@@ -128,7 +143,7 @@ class VLLMWire:
         """
         before = await self._ids(prompt)
         whole = await self._ids(prompt + text + followed_by)
-        start = max(1, _common_prefix(before, whole))
+        start = max(1, common_prefix(before, whole))
         body = _body(CompletionRequest("", max_tokens=1))
         body |= {"prompt": whole, "prompt_logprobs": 0}
         answer = await self._client.post("/v1/completions", self._named(body))
@@ -175,9 +190,3 @@ def _body(request: CompletionRequest) -> dict[str, Any]:
 
 def _prompt_token(row: Mapping[str, Any]) -> Token:
     return Token(str(row["decoded_token"]), float(row["logprob"]))
-
-
-def _common_prefix(before: Sequence[int], whole: Sequence[int]) -> int:
-    """How many leading token ids both have."""
-    pairs = zip(before, whole, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(before), len(whole)))

@@ -176,3 +176,5 @@ def test_wrong_usage(terminal: CliRunner) -> None:
     assert terminal.invoke(app, ["solve", "q", "--delta", "high"]).exit_code == 2
     assert terminal.invoke(app, ["solve", "q", "--lookahead", "far"]).exit_code == 2
     assert terminal.invoke(app, ["eval", "--lookahead", "far"]).exit_code == 2
+    assert terminal.invoke(app, ["solve", "q", "--hedge", "2"]).exit_code == 2
+    assert terminal.invoke(app, ["eval", "--max-waste", "-1"]).exit_code == 2

@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -43,9 +43,15 @@ class ServerDiedError(Exception):
 
 @contextmanager
 def vllm(
-    venv: Path, model: Path, logs: Path, *, name: str, pooler: Mapping[str, object] | None = None
+    venv: Path,
+    model: Path,
+    logs: Path,
+    *,
+    name: str,
+    pooler: Mapping[str, object] | None = None,
+    more: Sequence[str] = (),
 ) -> Iterator[Endpoint]:
-    """vLLM with *model*; with *pooler*, as a reward model."""
+    """vLLM with *model* and whatever *more* it is told; with *pooler*, as a reward model."""
     options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
     options += ["--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
     options += ["--kv-cache-memory-bytes", "64M", "--enable-prompt-tokens-details"]
@@ -53,7 +59,7 @@ def vllm(
         options += ["--runner", "pooling"]
         options += ["--pooler-config", json.dumps(pooler)] if pooler else []
     command = [str(venv / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
-    command += ["--model", str(model), *options]
+    command += ["--model", str(model), *options, *more]
     environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(venv / "cache")}
     with _running(command, environment, venv, logs / f"vllm-{name}.log") as url:
         yield Endpoint(f"{url}/v1", name)

@@ -123,6 +123,83 @@ async def test_a_texts_log_probability_leaves_out_what_ended_it(wire: LlamaCppWi
     assert completion.logprob == pytest.approx(math.log(0.6), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("prompt", "text", "probability"),
+    [
+        ("[coin]", "+", 0.5),
+        ("[coin]", "-", 0.25),
+        ("[coin]", "la la ", 0.25),
+        ("[cut]", "é", 0.6 * 0.75),
+        ("[cut]la ", "", 1.0),
+        ("<check>", "3+4=7<->", 0.2),
+    ],
+)
+async def test_the_probability_of_given_text(
+    wire: LlamaCppWire, prompt: str, text: str, probability: float
+) -> None:
+    """Likely or not, of one token, of several, or of a character in pieces: the model's own."""
+    logprob, spent = await wire.log_probability(prompt, text)
+
+    assert math.exp(logprob) == pytest.approx(probability, abs=1e-3)
+    assert spent["completion_tokens"] == 0
+
+
+async def test_a_text_the_model_would_never_write_has_a_probability_too(
+    wire: LlamaCppWire,
+) -> None:
+    """However far below the likeliest tokens one is, it is not dropped: logits 30 against 0."""
+    logprob, _ = await wire.log_probability("[turn]", "zz")
+
+    assert logprob == pytest.approx(-30.0, abs=1e-2)
+
+
+async def test_given_text_is_scored_as_the_server_reports_it_when_it_writes_it(
+    wire: LlamaCppWire,
+) -> None:
+    """Greedy steps and their reported log-probabilities, read back; the separator is no part."""
+    model = HostedModel(wire, logprobs=True)
+    step = await model.write_step(StepRequest(Prefix(QUESTION), 8))
+
+    logprob, _ = await model.log_probability(Prefix(QUESTION), step["text"], "\n\n")
+
+    assert step["logprob"] is not None
+    assert logprob == pytest.approx(step["logprob"], abs=1e-3)
+
+
+async def test_reading_a_text_costs_its_tokens(serve_gguf: Serve, tmp_path: Path) -> None:
+    """One request for each token; what the prefix cache holds is counted as such."""
+    wire = LlamaCppWire(serve_gguf(write_bigram_model(tmp_path / "cost.gguf")))
+
+    _, spent = await wire.log_probability("b" * 20, "la la la ", "\n\n")
+
+    assert spent["calls"] == 3
+    assert spent["prompt_tokens"] == 20 + 21 + 22
+    assert spent["prompt_tokens"] - spent["cached_tokens"] == 22
+
+
+@pytest.mark.parametrize("prompt", ["[merged]", "[cut]"])
+async def test_part_of_a_texts_probability_is_not_reported_as_the_whole(
+    wire: LlamaCppWire, prompt: str
+) -> None:
+    """llama.cpp leaves out a token that holds the separator too, and parts of a character."""
+    completion = await wire.complete(ask(prompt, logprobs=0))
+
+    assert completion.text in ("half.", "é")
+    assert completion.logprob is None
+
+
+async def test_a_server_that_does_not_report_the_forced_token_is_an_error() -> None:
+    """No probability is ever made up."""
+    row = {"id": 7, "token": "x", "bytes": [120], "logprob": -1.0, "top_logprobs": []}
+    answer = _stopped("limit") | {"completion_probabilities": [row]}
+    tokens = {"tokens": [{"id": 1, "piece": "p"}, {"id": 2, "piece": "t"}]}
+    async with FakeEndpoint({"/completion": answer, "/tokenize": tokens}) as server:
+        opening = {"tokens": []}
+        server.script("/tokenize", (200, opening), (200, {"tokens": tokens["tokens"][:1]}))
+        with pytest.raises(MalformedResponseError, match="KeyError 2"):
+            await LlamaCppWire(server.endpoint).log_probability("p", "t")
+
+
 async def test_the_server_renders_its_own_template(wire: LlamaCppWire) -> None:
     """B26: the prompt is what this model's own template makes of the conversation."""
     assert await wire.render(QUESTION) == "<|user|>What is 3+4?<eos><|assistant|>"

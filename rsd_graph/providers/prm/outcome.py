@@ -11,12 +11,15 @@ from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.prm._each import score_each
 from rsd_graph.providers.prm.format import question_of
 from rsd_graph.state import Candidate, Message
 
 Ask = Callable[[Client, Sequence[Message], str], Awaitable[tuple[list[float], Usage]]]
 """(client, conversation, answer so far) -> what the classifier says, one number per class."""
+
+Describe = Callable[[Client], Awaitable[ServerFacts]]
 
 
 async def vllm_classify(
@@ -45,6 +48,13 @@ async def tei_predict(
         return numbers, usage(prompt_tokens=int(headers["x-compute-tokens"]), cached_tokens=0)
 
 
+async def tei_info(client: Client) -> ServerFacts:
+    """Text Embeddings Inference's `/info`; its context holds the question and the answer."""
+    info = await client.get("/info")
+    with client.reading():
+        return ServerFacts((str(info["model_id"]),), int(info["max_input_length"]))
+
+
 class OutcomeRM:
     """Rewards the answer so far, step by step: Skywork-Reward and other one-label classifiers.
 
@@ -54,13 +64,17 @@ class OutcomeRM:
     Args:
         endpoint: Where the classifier is served.
         ask: The server's route.
+        describe: How the server tells about itself.
     """
 
     reward_range = (-math.inf, math.inf)
 
-    def __init__(self, endpoint: Endpoint, ask: Ask = vllm_classify) -> None:
+    def __init__(
+        self, endpoint: Endpoint, ask: Ask = vllm_classify, describe: Describe = listed_models
+    ) -> None:
         self._client = Client(endpoint)
         self._ask = ask
+        self._describe = describe
 
     @property
     def endpoint(self) -> Endpoint:
@@ -70,6 +84,10 @@ class OutcomeRM:
     def __repr__(self) -> str:
         """Address, never the key."""
         return f"{type(self).__name__}({self.endpoint})"
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`."""
+        return await self._describe(self._client)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         """See `RewardModel.score`: one request per candidate, all at once.
@@ -111,4 +129,4 @@ def tei(endpoint: Endpoint) -> OutcomeRM:
             endpoint=str(endpoint),
             expected="prm='orm+tei+http://...'",
         )
-    return OutcomeRM(endpoint, tei_predict)
+    return OutcomeRM(endpoint, tei_predict, tei_info)

@@ -12,6 +12,7 @@ from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.client import Client
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.prm.format import qwen_prm_prompt, refuse_reserved
 from rsd_graph.state import Candidate
 
@@ -39,6 +40,10 @@ class PoolingPRM:
     def __repr__(self) -> str:
         """Address, never the key."""
         return f"{type(self).__name__}({self.endpoint})"
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`."""
+        return await listed_models(self._client)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         """See `RewardModel.score`; `step_rewards` holds the settled steps' rewards too.

@@ -10,6 +10,7 @@ from rsd_graph.ledger import Usage, add_usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.completion import CompletionRequest, CompletionWire, HostedModel, Token
 from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.facts import ServerFacts, describe
 from rsd_graph.providers.prm._each import score_each
 from rsd_graph.providers.prm.format import PRMFormat, refuse_reserved
 from rsd_graph.state import Candidate, Message
@@ -39,6 +40,11 @@ class TokenProbabilityPRM:
         return self._model.endpoint
 
     @property
+    def family(self) -> str:
+        """The name of its format."""
+        return self._format.name
+
+    @property
     def reward_range(self) -> tuple[float, float]:
         """The worst and the best verdict; [0, 1] unless the format has grades."""
         worth = self._format.worth.values()
@@ -47,6 +53,10 @@ class TokenProbabilityPRM:
     def __repr__(self) -> str:
         """Family and address, never the key."""
         return f"{type(self).__name__}({self._format.name}, {self.endpoint})"
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`."""
+        return await describe(self._model.wire)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         """See `RewardModel.score`.

@@ -18,8 +18,8 @@ from rsd_graph import (
 )
 from rsd_graph.ledger import Usage, usage
 from rsd_graph.providers.completion import HostedModel
-from rsd_graph.providers.llamacpp import LlamaCppWire
 from rsd_graph.providers.prm import HybridRatio, LikelihoodRatio
+from rsd_graph.providers.tgi import TGIWire
 from rsd_graph.state import Message
 
 PREFIX = Prefix([Message(role="user", content="Q")], [candidate("a")])
@@ -92,11 +92,9 @@ def test_a_target_that_cannot_score_text_is_refused() -> None:
         LikelihoodRatio(ScriptedStepModel([]))
 
 
-async def test_a_server_without_prompt_log_probabilities_says_so(
-    llamacpp_server: Endpoint,
-) -> None:
-    """llama.cpp cannot report the probability of given text."""
-    target: Any = HostedModel(LlamaCppWire(llamacpp_server.in_role("target")))
+async def test_a_server_without_prompt_log_probabilities_says_so() -> None:
+    """TGI's completions route cannot report the probability of given text."""
+    target: Any = HostedModel(TGIWire(Endpoint("http://127.0.0.1:9", role="target")))
 
-    with pytest.raises(CapabilityError, match="such as vLLM"):
+    with pytest.raises(CapabilityError, match="such as vLLM or llama"):
         await LikelihoodRatio(target).score(PREFIX, [candidate("b", logprob=-1.0)])
