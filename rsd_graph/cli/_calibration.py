@@ -39,7 +39,7 @@ def _sweep_table(found: Mapping[str, Any]) -> str:
     """One row for each delta; columns that nothing is known for are left out."""
     alone = found["target_alone"]["cost"] if found["target_alone"] else 0
     columns: dict[str, tuple[str, _Cell]] = {
-        "delta": ("delta", lambda value: f"{value:.4f}"),
+        "delta": ("delta", lambda value: f"{value:.4g}"),
         "target_share": ("target share", _share),
         "target_tokens": ("target tokens a question", lambda value: f"{value:.1f}"),
         "draft_alone": ("draft alone", _share),
@@ -70,7 +70,7 @@ def _alone(alone: Mapping[str, Any], unit: str) -> list[str]:
 def _choice(found: Mapping[str, Any]) -> str:
     """The delta, and what speaks for it."""
     kind, estimate = found["objective"]["kind"], found["estimate"]
-    said = f"delta {found['delta']:.4f}"
+    said = f"delta {found['delta']:.4g}"
     confidence = f"with confidence {found['objective']['confidence']:.0%}"
     if kind == "target share":
         bound = found["choice"]["share_bound"]
