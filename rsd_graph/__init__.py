@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from rsd_graph.graph import create_rsd_graph
     from rsd_graph.ledger import Ledger, PerRole, Usage, acceptance_rate, flops
     from rsd_graph.limits import Limits
+    from rsd_graph.prices import Price, Prices, cost
     from rsd_graph.providers.base import (
         Prefix,
         RewardModel,
@@ -74,6 +75,8 @@ __all__ = [
     "ModelNotFoundError",
     "PerRole",
     "Prefix",
+    "Price",
+    "Prices",
     "ProviderError",
     "RSDError",
     "RSDState",
@@ -99,6 +102,7 @@ __all__ = [
     "candidate",
     "clipping",
     "constant",
+    "cost",
     "create_rsd_graph",
     "flops",
     "hybrid",
@@ -145,6 +149,7 @@ _HOMES = {
     "graph": ("create_rsd_graph",),
     "ledger": ("Ledger", "PerRole", "Usage", "acceptance_rate", "flops"),
     "limits": ("Limits",),
+    "prices": ("Price", "Prices", "cost"),
     "providers.base": ("Prefix", "RewardModel", "Sampling", "Scores", "StepModel", "StepRequest"),
     "providers.endpoint": ("Endpoint", "RetryPolicy"),
     "providers.registry": ("reward_model", "step_model"),

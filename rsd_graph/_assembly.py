@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from rsd_graph._options import CONNECTION, ChatOptions
+from rsd_graph._options import CONNECTION, WAITING, ChatOptions
 from rsd_graph._runnable import CompiledRSDGraph
 from rsd_graph.errors import CapabilityError, Role
 from rsd_graph.graph import create_rsd_graph
@@ -26,7 +26,7 @@ SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
 
 _GRAPH = (
     *("draft", "target", "prm", "delta", "accept", "max_tokens", "max_step_tokens", "max_steps"),
-    *("step_separator", "lookahead", "on_prm_error", *SAMPLING, *CONNECTION),
+    *("step_separator", "on_prm_error", *WAITING, *SAMPLING, *CONNECTION),
 )
 """Fields that are built into the graph; the others apply to one call."""
 
@@ -48,6 +48,7 @@ def _compile(model: ChatOptions, actions: Actions | None) -> CompiledRSDGraph:
         accept=model.criterion,
         sampling=Sampling(**{name: getattr(model, name) for name in SAMPLING}),
         step_separator=model.step_separator,
+        hedge=model.hedge,
         on_prm_error=model.on_prm_error,
     )
     return graph.compile(checkpointer=False, name="rsd")
@@ -61,6 +62,7 @@ def _writing_parts(model: ChatOptions) -> dict[str, Any]:
         "prm": _provider(model, "prm", reward_model),
         "limits": Limits(model.max_tokens, model.max_step_tokens, model.max_steps),
         "lookahead": model.lookahead,
+        "max_waste": model.max_waste,
     }
 
 

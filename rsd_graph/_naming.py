@@ -8,7 +8,7 @@ from typing import Any
 from langchain_core.language_models import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 
-from rsd_graph._options import CONNECTION, ChatOptions
+from rsd_graph._options import CONNECTION, WAITING, ChatOptions
 
 
 def public(value: object) -> str:
@@ -23,7 +23,7 @@ def model_name(target: object) -> str:
 
 def identifying_params(model: ChatOptions) -> dict[str, Any]:
     """Every field that changes the answer: the key of LangChain's caches."""
-    hidden = {*CONNECTION, "streaming", "parameters", "lookahead", "shared"}
+    hidden = {*CONNECTION, *WAITING, "streaming", "parameters", "prices", "shared"}
     own = {*type(model).model_fields} - {*BaseChatModel.model_fields} - hidden
     return {name: public(getattr(model, name)) for name in sorted(own)}
 

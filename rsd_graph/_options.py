@@ -14,10 +14,14 @@ from rsd_graph.calibrated import calibrated_delta
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lookahead import Lookahead
 from rsd_graph.nodes.score import OnPRMError
+from rsd_graph.prices import Prices
 from rsd_graph.providers.base import RewardModel, StepModel
 
 CONNECTION = ("timeout", "max_retries", "api_key")
 """Fields that say how to reach endpoints given as strings; they do not change the answer."""
+
+WAITING = ("lookahead", "max_waste", "hedge")
+"""Fields that say what is started before it is known to be needed; nor do they."""
 
 _LANGCHAINS_OWN = {"stream", "ls_structured_output_format"}
 """Call options LangChain reads itself and hands on all the same."""
@@ -53,10 +57,17 @@ class ChatOptions(BaseChatModel):
     step_separator: str = "\n\n"
     lookahead: Lookahead = 0
     """Steps drafted beyond the one under decision, or `"auto"`; never changes the answer."""
+    max_waste: float = 0.1
+    """For `lookahead="auto"`: the share of draft tokens that may be written in vain."""
+    hedge: float | None = None
+    """Start the target while the PRM still scores, where the estimated probability of a rejection
+    is at least this (0: always); never changes the answer."""
     on_prm_error: OnPRMError = "raise"
     """`"target"` lets the target write a step whose scoring failed; counted in the ledger."""
     parameters: Mapping[str, float] | None = None
     """Parameter counts `{"draft": N, "target": N, "prm": N}` for the FLOPs in the metadata."""
+    prices: Prices | None = None
+    """Money per million tokens by role, for the cost in the metadata; see `rsd_graph.prices`."""
     stop: list[str] | None = Field(default=None, alias="stop_sequences")
     """Strings that end the answer, applied to its joined text; not step separators."""
     timeout: float | None = None

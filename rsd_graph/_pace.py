@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from rsd_graph.ledger import Usage
 from rsd_graph.state import Candidate
 
 
@@ -29,6 +30,25 @@ _PATIENCE = 50.0
 
 
 @dataclass(slots=True)
+class Speed:
+    """The best speed a model has shown: what a cancelled request can have written at most."""
+
+    fastest_token_ms: float = math.inf
+
+    def learn(self, spent: Usage) -> None:
+        """Learn from a finished request."""
+        tokens, elapsed = spent["completion_tokens"], spent["ms"]
+        if tokens and elapsed:
+            self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
+
+    def tokens_within(self, elapsed_ms: float, most: int) -> int:
+        """At most this many tokens can have been written in that time, at the best speed seen."""
+        if math.isinf(self.fastest_token_ms):
+            return most
+        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+
+
+@dataclass(slots=True)
 class Pace:
     """Running averages over all answers of one drafter, in milliseconds and tokens.
 
@@ -38,14 +58,15 @@ class Pace:
         step_ms: Time of one drafted step.
         verdict_ms: Time from handing a run out to its verdict, waiting for the PRM included.
         saved_steps: Drafted steps that might have been wasted and, by the plans, were not.
+        speed: The draft's.
     """
 
     max_waste: float
     acceptance: float = 0.8
     step_ms: float = 0.0
-    fastest_token_ms: float = math.inf
     verdict_ms: float = 0.0
     saved_steps: float = 0.0
+    speed: Speed = field(default_factory=Speed)
 
     def plan(self) -> Plan:
         """The fastest plan that is expected to keep the waste within what is allowed.
@@ -83,23 +104,16 @@ class Pace:
 
     def drafted(self, candidate: Candidate) -> None:
         """Learn from a finished draft."""
-        tokens, elapsed = candidate["usage"]["completion_tokens"], candidate["usage"]["ms"]
-        self.step_ms = _average(self.step_ms, elapsed)
-        if tokens and elapsed:
-            self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
+        self.step_ms = average(self.step_ms, candidate["usage"]["ms"])
+        self.speed.learn(candidate["usage"])
 
     def decided(self, elapsed_ms: float, accepted: int, *, rejected: bool) -> None:
         """Learn from a verdict: how long it took, and what it was."""
-        self.verdict_ms = _average(self.verdict_ms, elapsed_ms)
+        self.verdict_ms = average(self.verdict_ms, elapsed_ms)
         for verdict in [1.0] * accepted + [0.0] * rejected:
-            self.acceptance = _average(self.acceptance, verdict, weight=0.02)
-
-    def tokens_within(self, elapsed_ms: float, most: int) -> int:
-        """At most this many tokens can have been written in that time, at the best pace seen."""
-        if math.isinf(self.fastest_token_ms):
-            return most
-        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+            self.acceptance = average(self.acceptance, verdict, weight=0.02)
 
 
-def _average(old: float, new: float, weight: float = 0.1) -> float:
+def average(old: float, new: float, weight: float = 0.1) -> float:
+    """The running average *old* with *new* in it; the first value counts in full."""
     return new if old == 0 else (1 - weight) * old + weight * new

@@ -15,6 +15,7 @@ from langgraph.graph.state import CompiledStateGraph
 from rsd_graph._sync import run_sync
 from rsd_graph.errors import RSDError
 from rsd_graph.events import Event
+from rsd_graph.hedge import Hedge
 from rsd_graph.lookahead import Drafter
 from rsd_graph.state import RSDInput, RSDOutput, RSDState
 
@@ -26,14 +27,14 @@ class Node(Runnable[RSDState, dict[str, Any]]):
     """An async node that sync graphs can run too.
 
     What it did is told to whoever streams custom events. An error leaves it with the settled steps
-    on it, and whatever ends the run early, cancellation included, is told to *on_abort*.
+    on it, and *on_abort* hears the seed of a run that ends early, cancellation included.
     """
 
     def __init__(
         self,
         name: str,
         function: NodeFunction,
-        on_abort: Callable[[RSDState], object],
+        on_abort: Callable[[int | None], object],
         events: Callable[[RSDState, dict[str, Any]], Iterable[Event]],
     ) -> None:
         self.name = name
@@ -58,7 +59,7 @@ class Node(Runnable[RSDState, dict[str, Any]]):
                 tell(event)
             return update
         except BaseException as error:
-            self._on_abort(input)
+            self._on_abort(input.get("seed"))
             if isinstance(error, RSDError):
                 error.steps, error.ledger = list(input.get("steps", [])), input.get("ledger")
             raise
@@ -90,10 +91,9 @@ class CompiledRSDGraph(CompiledStateGraph[RSDState, None, RSDInput, RSDOutput]):
     ends an RSD run, so the limit is lifted, wherever the graph is embedded.
     """
 
-    @property
-    def drafter(self) -> Drafter:
-        """What drafts in this graph; see `RSDGraph.drafter`."""
-        return cast("RSDGraph", self.builder).drafter
+    def abandon(self, seed: int | None) -> None:
+        """See `RSDGraph.abandon`."""
+        cast("RSDGraph", self.builder).abandon(seed)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """See LangGraph's `stream`."""
@@ -109,16 +109,21 @@ def _unlimited(config: RunnableConfig | None) -> RunnableConfig:
 
 
 class RSDGraph(StateGraph[RSDState, None, RSDInput, RSDOutput]):
-    """The uncompiled RSD graph: a `StateGraph` that compiles to a `CompiledRSDGraph`.
+    """The uncompiled RSD graph: a `StateGraph` that compiles to a `CompiledRSDGraph`."""
 
-    Attributes:
-        drafter: What drafts in this graph; tell it `discard(seed)` when you abandon a run between
-            two nodes, as the chat model does.
-    """
-
-    def __init__(self, drafter: Drafter) -> None:
+    def __init__(self, drafter: Drafter, hedge: Hedge) -> None:
         super().__init__(RSDState, input_schema=RSDInput, output_schema=RSDOutput)
-        self.drafter = drafter
+        self._drafter = drafter
+        self._hedge = hedge
+
+    def abandon(self, seed: int | None) -> None:
+        """Cancel what was started early for the run of this seed.
+
+        Call it if you drop a run between two nodes, as the chat model does: nobody else would
+        notice. *seed* is the one in its state.
+        """
+        self._drafter.discard(seed)
+        self._hedge.discard(seed)
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledRSDGraph:
         """See LangGraph's `StateGraph.compile`."""

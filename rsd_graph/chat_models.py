@@ -63,7 +63,7 @@ class ChatRSD(ChatOptions):
 
     Response metadata:
         `response_metadata["rsd"]` holds the per-step trace, the ledger, the acceptance rate, the
-        finish reason and the FLOPs in both accountings.
+        finish reason, the FLOPs in both accountings and, with `prices`, the money.
 
     Options:
         Every option of `ChatOptions` can also be given per call: `llm.invoke(q, delta=0.9)`.
@@ -104,7 +104,7 @@ class ChatRSD(ChatOptions):
                     yield chunk
                 if answer.is_stopped:
                     break
-        yield answer.last_chunk(model._parameters(), model_name(model.target))
+        yield answer.last_chunk(model.sizes, model.prices, model_name(model.target))
 
     async def _agenerate(
         self,
@@ -197,7 +197,9 @@ class ChatRSD(ChatOptions):
 
     # -- what it says about itself -----------------------------------------------------------------
 
-    def _parameters(self) -> PerRole | None:
+    @property
+    def sizes(self) -> PerRole | None:
+        """Parameter counts of the three models, if given or known."""
         known = self.parameters or known_parameters(self.draft, self.target, self.prm)
         return PerRole(**known) if known else None
 

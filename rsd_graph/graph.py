@@ -20,6 +20,7 @@ from rsd_graph.acceptance import (
     seeded_uniform,
 )
 from rsd_graph.events import events_after
+from rsd_graph.hedge import Hedge
 from rsd_graph.limits import Limits
 from rsd_graph.lookahead import Drafter, Lookahead
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
@@ -39,17 +40,19 @@ def create_rsd_graph(
     limits: Limits = Limits(),  # noqa: B008
     step_separator: str = "\n\n",
     lookahead: Lookahead = 0,
+    max_waste: float = 0.1,
+    hedge: float | None = None,
     on_prm_error: OnPRMError = "raise",
     uniform: Uniform = seeded_uniform,
 ) -> RSDGraph:
     """Build the RSD graph, uncompiled: compile it alone or add it to a graph of yours.
 
     Raises:
-        ConfigurationError: delta is outside the range of rewards the PRM declares.
+        ConfigurationError: delta is outside the PRM's range of rewards, or an option outside its.
     """
     check_delta(accept, prm.reward_range)
     options = StepOptions(sampling, limits, step_separator)
-    drafter = Drafter(draft, lookahead)
+    drafter, hedged = Drafter(draft, lookahead, max_waste), Hedge(target, hedge)
 
     def accepted(state: RSDState) -> int:
         """How many candidates the criterion accepts before it rejects one."""
@@ -64,22 +67,21 @@ def create_rsd_graph(
         # Algorithm 1: until EOS in y_i or length >= N
         return END if state["finish_reason"] else "draft"
 
-    def abandon(state: RSDState) -> None:
-        drafter.discard(state.get("seed", 0))
-
     events = partial(events_after, accepted=accepted)
     nodes: dict[str, NodeFunction] = {
         "begin": begin,
         "draft": partial(draft_step, drafter=drafter, options=options),
-        "score": partial(score_steps, prm=prm, options=options, on_error=on_prm_error),
-        "accept": partial(accept_step, limits=limits),
+        "score": partial(
+            score_steps, prm=prm, hedge=hedged, options=options, on_error=on_prm_error
+        ),
+        "accept": partial(accept_step, hedge=hedged, limits=limits),
         "target": partial(
-            target_step, model=target, drafter=drafter, options=options, accepted=accepted
+            target_step, hedge=hedged, drafter=drafter, options=options, accepted=accepted
         ),
     }
-    graph = RSDGraph(drafter)
+    graph = RSDGraph(drafter, hedged)
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node, on_abort=abandon, events=events))
+        graph.add_node(name, Node(name, node, on_abort=graph.abandon, events=events))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")

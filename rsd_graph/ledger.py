@@ -48,10 +48,16 @@ class Ledger(TypedDict):
     """Draft tokens that were rejected."""
     wasted_draft_tokens: int
     """Draft tokens of finished look-ahead that nobody could use."""
+    wasted_target_tokens: int
+    """Target tokens of finished hedges whose draft was accepted."""
     cancelled_calls: int
-    """Look-ahead requests cancelled before they finished."""
+    """Look-ahead requests and hedges cancelled before they finished."""
     cancelled_draft_tokens: int
-    """Upper bound of the tokens those requests generated."""
+    """Upper bound of the tokens that cancelled look-ahead generated."""
+    cancelled_target_tokens: int
+    """Upper bound of the tokens that cancelled hedges generated."""
+    cancelled_target_prompt_tokens: int
+    """Estimate of the prompt tokens they made the target read that it had not in its cache."""
     prm_failures: int
     """Scorings that failed and went to the target instead (`on_prm_error="target"`)."""
     invalid_actions: int
@@ -91,8 +97,11 @@ def empty_ledger() -> Ledger:
         kept_draft_tokens=0,
         discarded_draft_tokens=0,
         wasted_draft_tokens=0,
+        wasted_target_tokens=0,
         cancelled_calls=0,
         cancelled_draft_tokens=0,
+        cancelled_target_tokens=0,
+        cancelled_target_prompt_tokens=0,
         prm_failures=0,
         invalid_actions=0,
     )
@@ -107,7 +116,10 @@ def add_usage(*usages: Usage) -> Usage:
 
 
 def add(ledger: Ledger, entry: Mapping[str, Any]) -> Ledger:
-    """A new ledger with *entry* (any of its keys, `Usage` values included) added."""
+    """A new ledger with *entry* (any of its keys, `Usage` values included) added.
+
+    What a ledger stored by an older version does not count yet starts at zero.
+    """
     return cast("Ledger", _add(ledger, entry))
 
 
@@ -115,15 +127,17 @@ def _add(total: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
     """Add numbers key by key, one level of nesting deep."""
     result = dict(total)
     for key, value in entry.items():
-        result[key] = (
-            _add(result[key], value) if isinstance(value, Mapping) else result[key] + value
-        )
+        if isinstance(value, Mapping):
+            result[key] = _add(result[key], value)
+        else:
+            result[key] = result.get(key, 0) + value
     return result
 
 
 def settled_tokens(ledger: Ledger) -> int:
     """Tokens of the answer itself, whoever wrote them: what `max_tokens` limits."""
-    return ledger["kept_draft_tokens"] + ledger["target"]["completion_tokens"]
+    rewritten = ledger["target"]["completion_tokens"] - ledger.get("wasted_target_tokens", 0)
+    return ledger["kept_draft_tokens"] + rewritten
 
 
 def acceptance_rate(ledger: Ledger) -> float | None:
@@ -134,7 +148,7 @@ def acceptance_rate(ledger: Ledger) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class PerRole:
-    """One number for each role: parameters of the models, or money per million tokens."""
+    """One number for each role: tokens, or parameters of the models."""
 
     draft: float
     target: float
@@ -144,20 +158,20 @@ class PerRole:
 def decoded_tokens(ledger: Ledger) -> PerRole:
     """Tokens the decode-only accounting books: the PRM's at least one per scored step."""
     prm = max(ledger["prm"]["completion_tokens"], ledger["scored_steps"])
-    speculative = ledger["cancelled_draft_tokens"]
     return PerRole(
-        draft=ledger["draft"]["completion_tokens"] + speculative,
-        target=ledger["target"]["completion_tokens"],
+        draft=ledger["draft"]["completion_tokens"] + ledger["cancelled_draft_tokens"],
+        target=ledger["target"]["completion_tokens"] + ledger.get("cancelled_target_tokens", 0),
         prm=prm,
     )
 
 
 def processed_tokens(ledger: Ledger) -> PerRole:
     """Tokens the full accounting books: everything read or written and not served from cache."""
-    speculative = ledger["cancelled_draft_tokens"]
     return PerRole(
-        draft=_processed(ledger["draft"]) + speculative,
-        target=_processed(ledger["target"]),
+        draft=_processed(ledger["draft"]) + ledger["cancelled_draft_tokens"],
+        target=_processed(ledger["target"])
+        + ledger.get("cancelled_target_tokens", 0)
+        + ledger.get("cancelled_target_prompt_tokens", 0),
         prm=_processed(ledger["prm"]),
     )
 

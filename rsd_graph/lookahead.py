@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, cast
 
+from rsd_graph._early import content, failed, is_reachable
 from rsd_graph._pace import Pace, Plan
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.ledger import add_usage
@@ -43,6 +44,8 @@ class Drafter:
     def __init__(self, model: StepModel, depth: Lookahead = 0, max_waste: float = 0.1) -> None:
         if depth != "auto" and depth < 0:
             raise ConfigurationError(f"lookahead={depth}.", expected="0, 1, 2, … or 'auto'")
+        if not 0 <= max_waste <= 1:
+            raise ConfigurationError(f"max_waste={max_waste}.", expected="a share from 0 to 1")
         self._model = model
         self._depth = depth
         self._pace = Pace(max_waste)
@@ -121,7 +124,9 @@ class _Chain:
     def continues(self, request: StepRequest) -> bool:
         """Whether this chain's next step is the answer to exactly *request*."""
         upcoming = self.upcoming()
-        return upcoming is not None and _key(upcoming) == _key(request)
+        if upcoming is None or content(upcoming) != content(request):
+            return False
+        return self._worker is None or is_reachable(self._worker)
 
     def upcoming(self) -> StepRequest | None:
         """The request for the first step not taken yet; `None` after the end of the answer."""
@@ -154,10 +159,10 @@ class _Chain:
 
     def _write_until(self, goal: int) -> None:
         self._goal = goal
-        if self._worker is None or (self._worker.done() and not _failed(self._worker)):
+        if self._worker is None or (self._worker.done() and not failed(self._worker)):
             self._worker = asyncio.get_running_loop().create_task(self._write())
             # An error nobody comes to hear about is dropped with the chain.
-            self._worker.add_done_callback(_failed)
+            self._worker.add_done_callback(failed)
 
     async def _write(self) -> None:
         """Write step after step up to the goal or the end of the answer."""
@@ -194,15 +199,5 @@ class _Chain:
             return {}
         request, started = self._in_flight
         elapsed_ms = (self._clock() - started) * 1000
-        tokens = self._pace.tokens_within(elapsed_ms, request.max_tokens)
+        tokens = self._pace.speed.tokens_within(elapsed_ms, request.max_tokens)
         return {"cancelled_calls": 1, "cancelled_draft_tokens": tokens}
-
-
-def _failed(worker: asyncio.Task[None]) -> bool:
-    return worker.cancelled() or worker.exception() is not None
-
-
-def _key(request: StepRequest) -> tuple[object, ...]:
-    """What decides a request's answer, by content."""
-    prefix = request.prefix
-    return (prefix.conversation, prefix.text, request.max_tokens, request.sampling, request.seed)

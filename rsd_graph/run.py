@@ -77,7 +77,7 @@ async def _laps(
                     yield _lap(update)
     finally:
         await events.aclose()
-        graph.drafter.discard(seed)
+        graph.abandon(seed)
 
 
 def _lap(update: dict[str, Any]) -> Settled:

@@ -371,11 +371,19 @@ def test_usage_is_on_one_chunk_only() -> None:
     ]
 
 
-def test_lookahead_changes_nothing_in_the_answer() -> None:
-    """`lookahead` changes when things happen, never what is said."""
-    messages = [functional(lookahead=depth).invoke("q") for depth in (0, 2, "auto")]
+def test_lookahead_and_hedge_change_nothing_in_the_answer() -> None:
+    """They change when things happen, never what is said."""
+    options: list[dict[str, Any]] = [{"lookahead": 2}, {"lookahead": "auto"}, {"hedge": 0}]
+    messages = [functional(**early).invoke("q") for early in options]
 
     assert [message.content for message in messages] == [ANSWER] * 3
+
+
+@pytest.mark.parametrize(("option", "value"), [("max_waste", 1.5), ("hedge", -1.0)])
+def test_shares_and_probabilities_are_checked(option: str, value: float) -> None:
+    """What cannot be one is refused before anything is spent."""
+    with pytest.raises(ConfigurationError, match=f"{option}={value}"):
+        functional(**{option: value}).invoke("q")
 
 
 # -- when things go wrong ----------------------------------------------------------------------
@@ -501,10 +509,11 @@ def test_answers_are_cached_per_delta() -> None:
 
 
 def test_what_does_not_change_the_answer_does_not_change_the_cache_key() -> None:
-    """Timeouts, retries and look-ahead may be tuned without losing the cache."""
+    """Timeouts, retries, look-ahead and hedges may be tuned without losing the cache."""
     base = ChatRSD()
 
-    tuned = ChatRSD(timeout=9, max_retries=1, lookahead=3, streaming=True)
+    waiting = {"lookahead": 3, "max_waste": 0.2, "hedge": 0.5}
+    tuned = ChatRSD(timeout=9, max_retries=1, streaming=True, **waiting)
 
     assert tuned._get_llm_string() == base._get_llm_string()
     assert ChatRSD(delta=0.8)._get_llm_string() != base._get_llm_string()

@@ -29,6 +29,8 @@ LAYERS = {
     "_runnable": 3,
     "nodes": 2,
     "lookahead": 1,
+    "hedge": 1,
+    "_early": 1,
     "embedded": 1,
     "providers": 1,
     "prms": 1,

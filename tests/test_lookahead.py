@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,52 +22,9 @@ from rsd_graph import (
     create_rsd_graph,
     initial_state,
 )
-from rsd_graph.ledger import usage
 from rsd_graph.lookahead import Drafter, Lookahead
 from rsd_graph.state import Candidate
-
-
-def chance(*parts: object) -> float:
-    """A number in [0, 1) that depends on nothing but *parts*."""
-    digest = hashlib.sha256(repr(parts).encode()).digest()
-    return int.from_bytes(digest[:6], "big") / 2**48
-
-
-class HashedModel:
-    """Writes a step that is a function of prefix and seed, after a varying number of turns."""
-
-    def __init__(self, name: str, *, use_seed: bool = False) -> None:
-        self.name = name
-        self.use_seed = use_seed
-        self.started = self.finished = 0
-
-    async def write_step(self, request: StepRequest) -> Candidate:
-        self.started += 1
-        key = (self.name, request.prefix.text, request.seed if self.use_seed else 0)
-        for _ in range(int(chance(key, "turns") * 5)):
-            await asyncio.sleep(0)
-        self.finished += 1
-        ended = "eos" if chance(key, "end") < 0.1 else "separator"
-        return candidate(f"{self.name}{chance(key, 'text'):.6f}", ended, tokens=3)
-
-
-class HashedPRM:
-    """Rewards that are a function of the steps so far; *rejects* is their share below 0.7."""
-
-    reward_range = (0.0, 1.0)
-
-    def __init__(self, rejects: float) -> None:
-        self.rejects = rejects
-
-    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
-        for _ in range(3):
-            await asyncio.sleep(0)
-        texts = [step["text"] for step in prefix.steps]
-        rewards = []
-        for item in candidates:
-            texts.append(item["text"])
-            rewards.append(0.1 if chance("prm", *texts) < self.rejects else 0.9)
-        return Scores(rewards, usage())
+from tests.hashed import HashedModel, HashedPRM, transcript
 
 
 async def solve(
@@ -83,11 +39,6 @@ async def solve(
         **options,
     ).compile()
     return await graph.ainvoke(initial_state(question, seed=1)), draft
-
-
-def transcript(answer: dict[str, Any]) -> list[tuple[Any, ...]]:
-    keys = ("text", "source", "reward", "accepted", "ended", "tokens", "rejected_text")
-    return [tuple(step[key] for key in keys) for step in answer["steps"]]
 
 
 @settings(max_examples=60, deadline=None)

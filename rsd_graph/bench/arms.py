@@ -6,6 +6,8 @@
   short, is off, and it is credited with each answer the moment it is finished, not at the end.
 * `sequential`: the graph with `lookahead=0`: Algorithm 1 to the letter, one task per answer.
 * `lookahead 1`, `2`, `4`, `auto`: the graph, drafting ahead.
+* `lookahead 2, hedged`: the same, with a target that starts while the PRM scores, every time. The
+  workload rejects without warning: a threshold could only start it less often, never more wisely.
 * `target only`: the target writes the whole answer in one request; no PRM, no draft.
 * `target only, all GPUs`: the same, with the GPUs of draft and PRM added to the target's, sharing
   its work ideally (no cost of joining results): more than any real server would get from them.
@@ -59,6 +61,7 @@ async def graph_arm(
     seats: Seats,
     lookahead: Lookahead,
     limits: Limits = LIMITS,
+    hedge: float | None = None,
 ) -> list[Answered]:
     """Ours: one task per answer, at most *concurrency* at once."""
     graph = create_rsd_graph(
@@ -67,6 +70,7 @@ async def graph_arm(
         prm=seats.prm,
         limits=limits,
         lookahead=lookahead,
+        hedge=hedge,
     ).compile(checkpointer=False)
     return await _at_once(partial(_graph_answer, graph, seats.questions), questions, concurrency)
 

@@ -13,7 +13,7 @@ from rsd_graph.bench.clock import run_virtual
 from rsd_graph.bench.hardware import Preset
 from rsd_graph.bench.models import Simulated
 from rsd_graph.bench.workload import Workload
-from rsd_graph.ledger import PerRole, flops
+from rsd_graph.ledger import PerRole, flops, settled_tokens
 from rsd_graph.lookahead import Lookahead
 
 LOOKAHEAD: dict[str, Lookahead] = {
@@ -23,6 +23,8 @@ LOOKAHEAD: dict[str, Lookahead] = {
     "lookahead 4": 4,
     "lookahead auto": "auto",
 }
+HEDGED = "lookahead 2, hedged"
+"""For one answer at a time, which is what a hedge is for; it is not among the arms under load."""
 ARMS = ("lockstep", *LOOKAHEAD, "target only", "target only, all GPUs")
 
 
@@ -34,6 +36,8 @@ class Row:
         per_bound: Mean latency over the mean critical path (`bound.py`), where it was computed.
         first_step: Median time to the first settled step; `None` for arms without steps.
         waste: Share of draft tokens written in vain, an upper bound for cancelled ones included.
+        target_tokens: Target tokens in the answer, per answer.
+        target_waste: Target tokens written in vain, per answer; an upper bound like `waste`.
         prm_tokens: Prompt tokens the PRM read, per answer.
         tflops_decode_only: Per answer, as the paper counts (generated tokens only).
         tflops_full: Per answer, every token read or written and not served from cache.
@@ -51,6 +55,8 @@ class Row:
     first_step: float | None
     per_second: float
     waste: float
+    target_tokens: float
+    target_waste: float
     prm_tokens: float
     prm_calls: float
     tflops_decode_only: float
@@ -68,6 +74,8 @@ def run(
     servers = Simulated.of(preset, workload)
     if arm == "lockstep":
         return run_virtual(lockstep_arm(questions, concurrency, servers)), servers
+    if arm == HEDGED:
+        return run_virtual(graph_arm(questions, concurrency, servers, 2, hedge=0)), servers
     if arm in LOOKAHEAD:
         ahead = LOOKAHEAD[arm]
         return run_virtual(graph_arm(questions, concurrency, servers, ahead)), servers
@@ -109,6 +117,10 @@ def row(
         else _percentile([answer.first_step for answer in answered], 50),
         per_second=len(answered) / span,
         waste=vain / drafted if drafted else 0.0,
+        target_tokens=fmean(settled_tokens(lg) - lg["kept_draft_tokens"] for lg in ledgers),
+        target_waste=fmean(
+            lg["wasted_target_tokens"] + lg["cancelled_target_tokens"] for lg in ledgers
+        ),
         prm_tokens=fmean(lg["prm"]["prompt_tokens"] for lg in ledgers),
         prm_calls=fmean(lg["prm"]["calls"] for lg in ledgers),
         tflops_decode_only=fmean(cost["decode_only"] for cost in costs) / 1e12,

@@ -17,6 +17,7 @@ _COLOURS = {
     "sequential": "#e08a2e",
     "lookahead 1": "#8fb8e8",
     "lookahead 2": "#4a90d9",
+    "lookahead 2, hedged": "#1f4e8c",
     "lookahead 4": "#2f6fb5",
     "lookahead auto": "#2fa36b",
     "lookahead 32": "#7a63c7",

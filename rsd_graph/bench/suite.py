@@ -15,7 +15,7 @@ from typing import Any
 
 from rsd_graph.bench import overhead, wire
 from rsd_graph.bench.hardware import MFU, presets
-from rsd_graph.bench.measure import ARMS, growth, latency, throughput
+from rsd_graph.bench.measure import ARMS, HEDGED, growth, latency, throughput
 from rsd_graph.bench.workload import Workload
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lookahead import Lookahead
@@ -106,7 +106,8 @@ def run_suite(plan: Plan, tell: Callable[[str], None] = lambda what: None) -> Re
         for rejects in plan.rejects:
             tell(f"latency of one answer (simulated): {name}, {rejects:.0%} rejected")
             workload = Workload(rejects=rejects)
-            rows, bound = latency(known[name], workload, plan.arms, range(plan.answers))
+            arms = (*plan.arms, HEDGED)
+            rows, bound = latency(known[name], workload, arms, range(plan.answers))
             found["latency"] += map(asdict, rows)
             found["bounds"].append({"preset": name, "rejects": rejects, **asdict(bound)})
     found["throughput"] = []

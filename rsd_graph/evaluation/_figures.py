@@ -126,7 +126,7 @@ def sweep(sweep: Sequence[ArmSummary]) -> Any:
     axes.plot(where, share, color=GREY, marker="s", label="steps written by the target")
     axes.set_xlabel("delta")
     axes.set_ylabel("%")
-    axes.set_ylim(0, 101)
+    axes.set_ylim(0, 103)
     axes.legend(fontsize=8)
     return figure
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from rsd_graph.hedge import Hedge
 from rsd_graph.limits import Limits
 from rsd_graph.nodes._request import tokens_of
 from rsd_graph.nodes._settle import accepted_steps, settle
 from rsd_graph.state import RSDState
 
 
-async def accept_step(state: RSDState, *, limits: Limits) -> dict[str, Any]:
+async def accept_step(state: RSDState, *, hedge: Hedge, limits: Limits) -> dict[str, Any]:
     """Settle every candidate of the run."""
     steps = accepted_steps(state, len(state["candidates"]))
     entry = {
         "accepted_steps": len(steps),
         "kept_draft_tokens": tokens_of(state["candidates"]),
     }
-    return settle(state, steps, limits, entry)
+    return settle(state, steps, limits, entry, hedge.accepted(state["seed"]))

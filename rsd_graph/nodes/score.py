@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from itertools import takewhile
 from typing import Any, Literal
 
 from rsd_graph.errors import RSDError
+from rsd_graph.hedge import Hedge
 from rsd_graph.ledger import add
 from rsd_graph.nodes._request import StepOptions, is_judgeable
 from rsd_graph.providers.base import RewardModel, Scores, check_scores
@@ -17,7 +19,7 @@ OnPRMError = Literal["raise", "target"]
 
 
 async def score_steps(
-    state: RSDState, *, prm: RewardModel, options: StepOptions, on_error: OnPRMError
+    state: RSDState, *, prm: RewardModel, hedge: Hedge, options: StepOptions, on_error: OnPRMError
 ) -> dict[str, Any]:
     """r_i = r(y^_i | z_i) for every candidate that can be judged; `None` for the others."""
     candidates = state["candidates"]
@@ -26,14 +28,16 @@ async def score_steps(
     rewards: list[float | None] = [None] * len(candidates)
     entry: dict[str, Any] = {}
     if judged:
+        rewrite = partial(options.request, state, role="target")
+        entry = hedge.consider(state["seed"], judged[0], rewrite)
         try:
             scores = await _checked_scores(prm, state, judged, options)
             rewards[: len(judged)] = scores.rewards
-            entry = {"prm": scores.usage, "scored_steps": len(judged)}
+            entry |= {"prm": scores.usage, "scored_steps": len(judged)}
         except RSDError:
             if on_error == "raise":
                 raise
-            entry = {"prm_failures": 1}
+            entry |= {"prm_failures": 1}
     entry["invalid_actions"] = sum(item["ended"] == "invalid" for item in candidates)
     elapsed = (time.perf_counter() - started) * 1000
     return {"rewards": rewards, "scoring_ms": elapsed, "ledger": add(state["ledger"], entry)}

@@ -6,17 +6,17 @@ from collections.abc import Callable
 from typing import Any
 
 from rsd_graph.errors import ContextOverflowError
+from rsd_graph.hedge import Hedge
 from rsd_graph.lookahead import Drafter
 from rsd_graph.nodes._request import StepOptions, tokens_of
 from rsd_graph.nodes._settle import accepted_steps, rewritten_step, settle
-from rsd_graph.providers.base import StepModel
 from rsd_graph.state import Candidate, RSDState
 
 
 async def target_step(
     state: RSDState,
     *,
-    model: StepModel,
+    hedge: Hedge,
     drafter: Drafter,
     options: StepOptions,
     accepted: Callable[[RSDState], int],
@@ -24,8 +24,9 @@ async def target_step(
     """Settle the candidates before the first rejection, then the target's step in its place."""
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
-    waste = drafter.reject(state["seed"], count)
-    candidate = await model.write_step(options.request(state, role="target", ahead=kept))
+    ahead = drafter.reject(state["seed"], count)
+    request = options.request(state, role="target", ahead=kept)
+    candidate, early = await hedge.write_step(state["seed"], request)
     if candidate["ended"] == "context" and not (candidate["text"] or kept or state["steps"]):
         raise ContextOverflowError(
             "the question alone fills the model's context.",
@@ -42,7 +43,7 @@ async def target_step(
         "discarded_draft_tokens": tokens_of(rejected),
         "wasted_draft_tokens": tokens_of(unused),
     }
-    return settle(state, steps, options.limits, entry, waste)
+    return settle(state, steps, options.limits, entry, ahead, early)
 
 
 def _split(run: list[Candidate], count: int) -> tuple[list[Candidate], ...]:

@@ -9,7 +9,7 @@ import pytest
 
 from rsd_graph.bench.arms import Answered, graph_arm
 from rsd_graph.bench.hardware import presets
-from rsd_graph.bench.measure import LOOKAHEAD, bounds, growth, row, run
+from rsd_graph.bench.measure import HEDGED, LOOKAHEAD, bounds, growth, row, run
 from rsd_graph.bench.simulator import simulator
 from rsd_graph.bench.workload import Workload
 
@@ -19,7 +19,7 @@ SHORT = min(range(100), key=Workload().length)
 """A question with a short answer: the simulation over HTTP takes real time."""
 
 
-@pytest.mark.parametrize("arm", LOOKAHEAD)
+@pytest.mark.parametrize("arm", [*LOOKAHEAD, HEDGED])
 @pytest.mark.parametrize("concurrency", [1, 6])
 def test_the_graph_settles_what_the_papers_loop_settles(arm: str, concurrency: int) -> None:
     """Same authors and words, answer by answer, alone and six at once."""
@@ -42,6 +42,15 @@ def test_the_critical_path_is_a_bound_and_lookahead_comes_near_it(preset: Any) -
     assert path.hedged <= path.seconds <= seconds["lookahead 2"] * (1 + 1e-9)
     assert seconds["lookahead 2"] < seconds["sequential"]
     assert seconds["sequential"] == pytest.approx(seconds["lockstep"])
+
+
+def test_a_hedge_takes_time_off_and_costs_target_tokens() -> None:
+    """One answer after the other, 30 % rejected: faster than look-ahead alone, and not for free."""
+    plain, hedged = (row(arm, PRESET, WORKLOAD, range(6), 1) for arm in ("lookahead 2", HEDGED))
+
+    assert hedged.mean < plain.mean
+    assert hedged.target_tokens == plain.target_tokens
+    assert hedged.target_waste > plain.target_waste == 0
 
 
 def test_prm_tokens_grow_linearly_where_runs_are_verified() -> None:

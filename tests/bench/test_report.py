@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from rsd_graph import ConfigurationError
-from rsd_graph.bench.claims import claims
+from rsd_graph.bench.claims import claims, hedges
 from rsd_graph.bench.hardware import presets
-from rsd_graph.bench.measure import latency
+from rsd_graph.bench.measure import HEDGED, latency
 from rsd_graph.bench.report import markdown, write
 from rsd_graph.bench.suite import QUICK, conditions, plan_for
 from rsd_graph.bench.workload import Workload
@@ -22,7 +22,7 @@ from rsd_graph.bench.workload import Workload
 def results() -> dict[str, Any]:
     """A small run of the one experiment that every report has."""
     workload = Workload(steps=4)
-    rows, bound = latency(presets()["1.5b-7b-a100"], workload, QUICK.arms, range(2))
+    rows, bound = latency(presets()["1.5b-7b-a100"], workload, (*QUICK.arms, HEDGED), range(2))
     found: dict[str, Any] = {key: [] for key in ("throughput", "growth", "sensitivity", "wire")}
     return found | {
         "conditions": conditions(QUICK),
@@ -54,6 +54,20 @@ def test_tables_and_json_hold_the_same_run(results: dict[str, Any], tmp_path: Pa
 
     assert json.loads(data.read_text("utf-8"))["latency"] == results["latency"]
     assert "| 1.5b-7b-a100 | 15% | lookahead 2 |" in text.read_text("utf-8")
+
+
+def test_what_a_hedge_adds_and_costs_is_told(results: dict[str, Any]) -> None:
+    """Seconds against look-ahead alone, and target tokens in vain beside those of the answer."""
+    (found,) = hedges(results)
+
+    plain, hedged = (
+        next(row for row in results["latency"] if row["arm"] == arm)
+        for arm in ("lookahead 2", HEDGED)
+    )
+    assert found.startswith(
+        f"1.5b-7b-a100, 15 % rejected: {1 - hedged['mean'] / plain['mean']:.1%}"
+    )
+    assert f"{hedged['target_waste']:.0f} target tokens an answer in vain" in found
 
 
 def test_one_preset_can_be_chosen_and_an_unknown_one_is_refused() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import socket
 import subprocess
 import sys
@@ -13,9 +14,17 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from rsd_graph import ConfigurationError, Prefix, StepRequest, reward_model, step_model
+from rsd_graph import (
+    ConfigurationError,
+    Prefix,
+    StepRequest,
+    candidate,
+    reward_model,
+    step_model,
+)
 from rsd_graph.embedded.engine import Engine, EngineOptions, parse_name
 from rsd_graph.providers.client import Client
+from rsd_graph.providers.completion import HostedModel
 from rsd_graph.state import Message
 from tests.bigram import CONTEXT, write_bigram_model
 
@@ -67,6 +76,19 @@ async def test_a_file_of_yours_writes_steps(bigram: Path) -> None:
     step = await step_model(f"embedded:{bigram}", "draft").write_step(StepRequest(QUESTION, 64))
 
     assert (step["text"], step["ended"]) == ("First, 3+4=7.", "separator")
+
+
+async def test_what_was_speculated_has_no_reported_probability(bigram: Path) -> None:
+    """llama.cpp says 1 for each token its drafter guessed; reading the step back says the truth."""
+    served = f"embedded:{bigram}?speculate={bigram}"
+    model = HostedModel(step_model(served, "draft").wire, logprobs=True)  # type: ignore[attr-defined]
+    coin = Prefix([Message(role="user", content="[coin]")], [candidate("3+4=7", "length")])
+
+    step = await model.write_step(StepRequest(coin, 8))
+    logprob, _ = await model.log_probability(coin, step["text"])
+
+    assert (step["text"], step["logprob"]) == ("<+>", None)
+    assert math.exp(logprob) == pytest.approx(0.6, abs=1e-3)
 
 
 async def test_a_file_of_yours_scores_steps(bigram: Path) -> None:
