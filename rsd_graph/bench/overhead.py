@@ -10,8 +10,11 @@ process; wall-clock depends on what else the machine does.
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,9 @@ from rsd_graph.state import initial_state
 STEPS = 20
 """Steps of every answer."""
 
+PYTHONS_GC, OUR_GC = 700, 50_000
+"""New objects between garbage collections: what Python does unasked, and `rsd-graph` for itself."""
+
 _TEMPLATE = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<a>", {})
 
 
@@ -40,6 +46,7 @@ class Overhead:
     """What was measured.
 
     Attributes:
+        gc_threshold: New objects between garbage collections while it was measured.
         steps: Settled steps.
         cpu_ms_per_step: CPU milliseconds of this process per settled step.
         steps_per_s: Settled steps per second of wall-clock.
@@ -48,24 +55,39 @@ class Overhead:
 
     lookahead: Lookahead
     concurrency: int
+    gc_threshold: int
     steps: int
     cpu_ms_per_step: float
     steps_per_s: float
     memory_mb: list[float]
 
 
-async def measure(lookahead: Lookahead, steps: int, concurrency: int = 64) -> Overhead:
+async def measure(
+    lookahead: Lookahead, steps: int, concurrency: int = 64, gc_threshold: int = PYTHONS_GC
+) -> Overhead:
     """Settle *steps* steps in answers of `STEPS`, *concurrency* at once, three rejected in 20."""
     async with started("rsd_graph.bench.overhead") as url:
         graph = _graph(url, lookahead)
-        await _answers(graph, concurrency, concurrency)  # connections and caches
-        memory = []
-        cpu, wall, settled = time.process_time(), time.perf_counter(), 0
-        for _ in range(10):
-            settled += await _answers(graph, max(1, steps // STEPS // 10), concurrency)
-            memory.append(_resident_mb())
-        cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    return Overhead(lookahead, concurrency, settled, 1000 * cpu / settled, settled / wall, memory)
+        with _collecting_every(gc_threshold):
+            await _answers(graph, concurrency, concurrency)  # connections and caches
+            memory = []
+            cpu, wall, settled = time.process_time(), time.perf_counter(), 0
+            for _ in range(10):
+                settled += await _answers(graph, max(1, steps // STEPS // 10), concurrency)
+                memory.append(_resident_mb())
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+    per_step, rate = 1000 * cpu / settled, settled / wall
+    return Overhead(lookahead, concurrency, gc_threshold, settled, per_step, rate, memory)
+
+
+@contextmanager
+def _collecting_every(objects: int) -> Iterator[None]:
+    usual, *older = gc.get_threshold()
+    gc.set_threshold(objects, *older)
+    try:
+        yield
+    finally:
+        gc.set_threshold(usual, *older)
 
 
 def _graph(url: str, lookahead: Lookahead) -> Any:

@@ -150,9 +150,14 @@ def _measured(plan: Plan, tell: Callable[[str], None]) -> Results:
     preset, count = presets()[plan.wire_preset], plan.wire_answers
     checks = [wire.check(arm, preset, range(count), 4) for arm in plan.wire_arms]
     costs = []
-    for lookahead, steps in ((0, max(500, plan.overhead_steps // 20)), (2, plan.overhead_steps)):
-        tell(f"our own CPU time over {steps:,} steps, lookahead {lookahead}")
-        costs.append(asyncio.run(overhead.measure(lookahead, steps)))
+    few, all_steps = max(500, plan.overhead_steps // 20), plan.overhead_steps
+    for lookahead, steps, every in (
+        (0, few, overhead.PYTHONS_GC),
+        (0, few, overhead.OUR_GC),
+        (2, all_steps, overhead.OUR_GC),
+    ):
+        tell(f"our own CPU time over {steps:,} steps, lookahead {lookahead}, gc every {every:,}")
+        costs.append(asyncio.run(overhead.measure(lookahead, steps, gc_threshold=every)))
     found = {"wire": [asdict(c) for c in checks], "overhead": [asdict(c) for c in costs]}
     return found | _real(plan, tell)
 
