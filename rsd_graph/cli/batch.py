@@ -12,11 +12,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import (
-    ENDPOINT_HELP,
-    HEDGE_HELP,
-    MAX_WASTE_HELP,
-    parse_lookahead,
+from rsd_graph.cli._options import (
+    PRM,
+    AsJson,
+    Config,
+    Delta,
+    Draft,
+    Hedge,
+    Lookahead,
+    MaxTokens,
+    MaxWaste,
+    Stack,
+    System,
+    Target,
+    Temperature,
     stack_options,
 )
 
@@ -33,24 +42,22 @@ def batch(
     answers: Annotated[
         Path, typer.Argument(help="Answers are appended here, a JSON object per line.")
     ],
-    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
-    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
-    draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
-    target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
-    prm: Annotated[str | None, typer.Option(help="The same, after the PRM's family.")] = None,
-    delta: Annotated[
-        float | None, typer.Option(help="Accept a draft step iff reward >= delta (0.7).")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="0, the usual one, is greedy.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens of a whole answer.")] = None,
-    system: Annotated[str | None, typer.Option(help="System prompt of every question.")] = None,
+    config: Config = None,
+    stack: Stack = None,
+    draft: Draft = None,
+    target: Target = None,
+    prm: PRM = None,
+    delta: Delta = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    system: System = None,
     seed: Annotated[int, typer.Option(help="Repeats the same random choices.")] = 0,
-    lookahead: Annotated[str | None, typer.Option(help="Steps to draft ahead, or auto.")] = None,
-    max_waste: Annotated[float | None, typer.Option(help=MAX_WASTE_HELP, min=0, max=1)] = None,
-    hedge: Annotated[float | None, typer.Option(help=HEDGE_HELP, min=0, max=1)] = None,
+    lookahead: Lookahead = None,
+    max_waste: MaxWaste = None,
+    hedge: Hedge = None,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 64,
     limit: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Answer every question of a file, many at once.
 
@@ -64,7 +71,7 @@ def batch(
         "delta": delta,
         "temperature": temperature,
         "max_tokens": max_tokens,
-        "lookahead": parse_lookahead(lookahead),
+        "lookahead": lookahead,
         "max_waste": max_waste,
         "hedge": hedge,
     }

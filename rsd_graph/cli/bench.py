@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from rsd_graph.cli._options import AsJson
+
 
 def bench(
     quick: Annotated[bool, typer.Option(help="The main ratios in less than 45 seconds.")] = False,
@@ -15,7 +17,7 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(help="Write tables, JSON and pictures into this folder.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Latency and throughput against the paper's loop: a simulation, and what is really run.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import ENDPOINT_HELP, stack_options
+from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target, stack_options
 
 if TYPE_CHECKING:
     from rsd_graph.evaluation.calibration import Plan
@@ -49,11 +49,11 @@ def calibrate(
     confidence: Annotated[
         float, typer.Option(help="Of keeping the budget, or reaching the accuracy.")
     ] = 0.95,
-    draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
-    target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
-    prm: Annotated[str | None, typer.Option(help="The same, after the PRM's family.")] = None,
-    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
-    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
+    draft: Draft = None,
+    target: Target = None,
+    prm: PRM = None,
+    config: Config = None,
+    stack: Stack = None,
     ask_target: Annotated[
         bool, typer.Option("--ask-target", help="For costs and latency with --target-share, too.")
     ] = False,

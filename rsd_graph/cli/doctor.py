@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import ENDPOINT_HELP
+from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,11 +27,11 @@ _ROLE, _NAME, _VERDICT = 8, 30, 8
 
 
 def doctor(
-    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
-    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
-    draft: Annotated[str, typer.Option(help=ENDPOINT_HELP)] = "embedded:draft",
-    target: Annotated[str, typer.Option(help=ENDPOINT_HELP)] = "embedded:target",
-    prm: Annotated[str, typer.Option(help="The same, after the PRM's family.")] = "embedded:prm",
+    config: Config = None,
+    stack: Stack = None,
+    draft: Draft = "embedded:draft",
+    target: Target = "embedded:target",
+    prm: PRM = "embedded:prm",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """Check every endpoint of a stack for what makes RSD wrong, and say how to mend it.

@@ -11,11 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli.solve import (
-    ENDPOINT_HELP,
-    HEDGE_HELP,
-    MAX_WASTE_HELP,
-    parse_lookahead,
+from rsd_graph.cli._options import (
+    PRM,
+    AsJson,
+    Config,
+    Delta,
+    Draft,
+    Hedge,
+    Lookahead,
+    MaxTokens,
+    MaxWaste,
+    Stack,
+    System,
+    Target,
+    Temperature,
     stack_options,
 )
 
@@ -46,21 +55,19 @@ def evaluate(
         int | None, typer.Option(help="How many questions of each dataset; candies: 300.")
     ] = None,
     arms: Annotated[str, typer.Option(help=_ARMS_HELP)] = "draft,target,rsd",
-    draft: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
-    target: Annotated[str | None, typer.Option(help=ENDPOINT_HELP)] = None,
-    prm: Annotated[str | None, typer.Option(help="The same, after the PRM's family.")] = None,
+    draft: Draft = None,
+    target: Target = None,
+    prm: PRM = None,
     judge: Annotated[str | None, typer.Option(help=_JUDGE_HELP)] = None,
-    config: Annotated[str | None, typer.Option(help="A TOML file of stacks.")] = None,
-    stack: Annotated[str | None, typer.Option(help="Which stack of the file.")] = None,
-    delta: Annotated[
-        float | None, typer.Option(help="Accept a draft step iff reward >= delta (0.7).")
-    ] = None,
-    temperature: Annotated[float | None, typer.Option(help="0, the usual one, is greedy.")] = None,
-    max_tokens: Annotated[int | None, typer.Option(help="Tokens of a whole answer.")] = None,
-    system: Annotated[str | None, typer.Option(help="System prompt of every question.")] = None,
-    lookahead: Annotated[str | None, typer.Option(help="Steps to draft ahead, or auto.")] = None,
-    max_waste: Annotated[float | None, typer.Option(help=MAX_WASTE_HELP, min=0, max=1)] = None,
-    hedge: Annotated[float | None, typer.Option(help=HEDGE_HELP, min=0, max=1)] = None,
+    config: Config = None,
+    stack: Stack = None,
+    delta: Delta = None,
+    temperature: Temperature = None,
+    max_tokens: MaxTokens = None,
+    system: System = None,
+    lookahead: Lookahead = None,
+    max_waste: MaxWaste = None,
+    hedge: Hedge = None,
     seed: Annotated[int, typer.Option(help="Seed of candies and of all sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 8,
     journal: Annotated[
@@ -71,7 +78,7 @@ def evaluate(
         bool,
         typer.Option("--paper", help="The paper's prompt and sets, and its numbers beside ours."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure draft, target and RSD on held-out problems, with the shipped models.
 
@@ -85,7 +92,7 @@ def evaluate(
         "delta": delta,
         "temperature": temperature,
         "max_tokens": max_tokens,
-        "lookahead": parse_lookahead(lookahead),
+        "lookahead": lookahead,
         "max_waste": max_waste,
         "hedge": hedge,
     }

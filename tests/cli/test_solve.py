@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -120,6 +121,21 @@ def test_a_stack_says_what_its_models_cost(
     assert "0.004 at your prices" in shown.stdout.splitlines()[-1]
     assert found["cost"] == pytest.approx(0.004)  # 4 draft tokens at 1000 per million
     assert found["flops"]["decode_only"] == 2 * 1000 * (4 + 6)
+
+
+def test_a_system_prompt_is_read_before_the_question(terminal: CliRunner, stack: list[str]) -> None:
+    """All of its tokens are in the prompt, and the question is answered as before."""
+
+    def solve(*more: str) -> dict[str, Any]:
+        result = terminal.invoke(app, ["solve", "What is 3+4?", "--json", *stack, *more])
+        found: dict[str, Any] = json.loads(result.stdout)
+        return found
+
+    bare, told = solve(), solve("--system", "la la la ")
+
+    read = [found["ledger"]["draft"]["prompt_tokens"] for found in (bare, told)]
+    assert told["answer"] == bare["answer"]
+    assert read[1] > read[0]
 
 
 def test_the_question_can_be_piped_in(terminal: CliRunner, stack: list[str]) -> None:
