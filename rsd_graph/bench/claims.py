@@ -60,11 +60,11 @@ def _faster_than_the_loop(rows: list[Any]) -> Iterable[Claim]:
     mean = {(row["preset"], row["arm"]): row for row in rows}
     for preset in dict.fromkeys(row["preset"] for row in rows if "1.5b" in row["preset"]):
         loop = mean[preset, "lockstep"]
-        for arm in OURS:
+        for arm in (*OURS, HEDGED):
             gain = loop["mean"] / mean[preset, arm]["mean"]
             yield Claim(
                 f"one answer, 15 % rejected, {preset}, {arm}: 1.25x faster than the paper's loop",
-                f"{gain:.3f}x; the critical path itself allows {loop['per_bound']:.3f}x",
+                f"{gain:.3f}x; look-ahead alone could reach {loop['per_bound']:.3f}x",
                 gain >= 1.25,
             )
 

@@ -44,7 +44,7 @@ def test_a_claim_that_does_not_hold_is_reported_as_such(results: dict[str, Any])
 
     held = [claim.holds for claim in claims({**results, "latency": slow})]
 
-    assert held == [False] * 4
+    assert held == [False] * 5
     assert "**no**" in markdown({**results, "latency": slow})
 
 
