@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 import httpx2
 import pytest
-from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from rsd_graph import (
     ContextOverflowError,
@@ -156,7 +155,7 @@ async def test_a_generating_server_has_no_pooling(vllm_servers: Mapping[str, End
 async def test_cancelling_stops_the_server(wire: VLLMWire) -> None:
     """Cancelled requests are dropped in vLLM: a later one need not wait for their end.
 
-    They are many more than it works on at once, so that even a busy machine is seen at work.
+    They are many more than it works on at once: when the first is answered, most have not begun.
     """
     client, root = Client(wire.endpoint), wire.endpoint.root
     finished = await _metric(root, "request_success_total")
@@ -167,7 +166,7 @@ async def test_cancelling_stops_the_server(wire: VLLMWire) -> None:
         )
         for seed in range(128)
     ]
-    await _until_at_work(root)
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
 
     for task in tasks:
         task.cancel()
@@ -175,15 +174,6 @@ async def test_cancelling_stops_the_server(wire: VLLMWire) -> None:
     await client.post("/v1/completions", {**body, "max_tokens": 1})
 
     assert await _metric(root, "request_success_total") - finished < len(tasks) / 2
-
-
-async def _until_at_work(root: str) -> None:
-    retry = retry_if_exception_type(AssertionError)
-    async for attempt in AsyncRetrying(
-        stop=stop_after_delay(30), wait=wait_fixed(0.02), retry=retry
-    ):
-        with attempt:
-            assert await _metric(root, "num_requests_running") > 0
 
 
 async def _metric(root: str, name: str) -> float:
