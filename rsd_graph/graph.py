@@ -47,6 +47,9 @@ def create_rsd_graph(
 ) -> RSDGraph:
     """Build the RSD graph, uncompiled: compile it alone or add it to a graph of yours.
 
+    The options mean what the fields of `ChatRSD` with these names say; *uniform* draws the random
+    numbers of criteria that are not a threshold.
+
     Raises:
         ConfigurationError: delta is outside the PRM's range of rewards, or an option outside its.
     """
