@@ -90,9 +90,7 @@ class ChatOptions(BaseChatModel):
         """
         if self.accept is not None:
             return self.accept
-        delta = self.delta
-        known = calibrated_delta(delta, self.prm) if isinstance(delta, str) else delta
-        return reward_threshold(known)
+        return reward_threshold(calibrated_delta(self.delta, self.prm))
 
     def with_options(self, overrides: Mapping[str, Any]) -> Self:
         """This model with some fields replaced for one call.

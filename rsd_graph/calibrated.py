@@ -12,18 +12,20 @@ from rsd_graph.errors import ConfigurationError
 FORMAT = "rsd-graph calibration 1"
 
 
-def calibrated_delta(path: str | Path, prm: object) -> float:
-    """The delta in a calibration file.
+def calibrated_delta(delta: float | str | Path, prm: object) -> float:
+    """The threshold that *delta* is, or the one in the calibration file that it names.
 
     Raises:
         ConfigurationError: No such file, not a calibration, or one of another PRM: rewards mean
             different things to different PRMs.
     """
-    content = _read(Path(path))
+    if not isinstance(delta, str | Path):
+        return delta
+    content = _read(Path(delta))
     ours, theirs = model_identity(prm), content["prm"]
     if ours != theirs:
         raise ConfigurationError(
-            f"{path} was calibrated for another PRM.",
+            f"{delta} was calibrated for another PRM.",
             role="prm",
             expected=f"{theirs}, found {ours}",
             hint="Run rsd-graph calibrate with this PRM.",

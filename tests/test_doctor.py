@@ -85,7 +85,7 @@ async def test_the_shipped_stack_is_fit() -> None:
 
 async def test_models_of_ones_own_have_no_address_to_check() -> None:
     """What is no endpoint is asked to write and to score; nothing is made up about a server."""
-    found = await findings(writer(), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1))
+    found = await findings(writer(), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.1))
 
     assert [name for name in found if name.startswith("draft")] == [
         "draft: answers",
@@ -98,21 +98,21 @@ async def test_models_of_ones_own_have_no_address_to_check() -> None:
 
 async def test_a_prm_read_the_wrong_way_round_fails() -> None:
     """A wrong step that scores above the right one is a swapped label, not a matter of delta."""
-    found = await findings(writer(), writer(), prm(0.1, 0.9, 0.1, 0.9, 0.1, 0.9, 0.9))
+    found = await findings(writer(), writer(), prm(0.1, 0.9, 0.1, 0.9, 0.9))
 
     assert found["prm: tells right from wrong"].verdict == "fail"
 
 
 async def test_a_prm_that_scores_runs_differently_fails() -> None:
     """Look-ahead scores several steps at once: they must be scored as they are one by one."""
-    found = await findings(writer(), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.9, 0.8, 0.1))
+    found = await findings(writer(), writer(), prm(0.9, 0.1, 0.9, 0.8, 0.1))
 
     assert found["prm: scores a run of steps"].verdict == "fail"
 
 
 async def test_a_server_that_samples_at_temperature_zero_is_warned_about() -> None:
     """Two greedy requests with two texts: something is drawn at random."""
-    found = await findings(writer(drifts=True), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1))
+    found = await findings(writer(drifts=True), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.1))
 
     assert found["draft: temperature 0 is greedy"].verdict == "warn"
     assert found["target: temperature 0 is greedy"].verdict == "pass"
@@ -120,7 +120,7 @@ async def test_a_server_that_samples_at_temperature_zero_is_warned_about() -> No
 
 async def test_a_model_that_never_ends_is_warned_about() -> None:
     """An answer that shows no end of text cannot be told apart from its steps."""
-    found = await findings(writer("length"), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1))
+    found = await findings(writer("length"), writer(), prm(0.9, 0.1, 0.9, 0.1, 0.1))
 
     assert found["draft: separator and end told apart"].verdict == "warn"
 
@@ -135,7 +135,7 @@ async def test_the_stacks_own_separator_is_used() -> None:
 
     model = FunctionStepModel(write)
 
-    await findings(model, model, prm(0.9, 0.1, 0.9, 0.1, 0.9, 0.1, 0.1), separator="\n")
+    await findings(model, model, prm(0.9, 0.1, 0.9, 0.1, 0.1), separator="\n")
 
     assert separators == {"\n"}
 

@@ -35,8 +35,8 @@ from rsd_graph.state import initial_state
 STEPS = 20
 """Steps of every answer."""
 
-PYTHONS_GC, OUR_GC = 700, 50_000
-"""New objects between garbage collections: what Python does unasked, and `rsd-graph` for itself."""
+PYTHONS_GC = 700
+"""New objects between garbage collections, unless somebody says otherwise."""
 
 _TEMPLATE = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<a>", {})
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
+from rsd_graph._gc import OBJECTS_BETWEEN_COLLECTIONS
 from rsd_graph.bench import overhead, wire
 from rsd_graph.bench.hardware import MFU, presets
 from rsd_graph.bench.measure import ARMS, HEDGED, growth, latency, throughput
@@ -153,8 +154,8 @@ def _measured(plan: Plan, tell: Callable[[str], None]) -> Results:
     few, all_steps = max(500, plan.overhead_steps // 20), plan.overhead_steps
     for lookahead, steps, every in (
         (0, few, overhead.PYTHONS_GC),
-        (0, few, overhead.OUR_GC),
-        (2, all_steps, overhead.OUR_GC),
+        (0, few, OBJECTS_BETWEEN_COLLECTIONS),
+        (2, all_steps, OBJECTS_BETWEEN_COLLECTIONS),
     ):
         tell(f"our own CPU time over {steps:,} steps, lookahead {lookahead}, gc every {every:,}")
         costs.append(asyncio.run(overhead.measure(lookahead, steps, gc_threshold=every)))

@@ -7,6 +7,7 @@ import gc
 import logging
 import sys
 
+from rsd_graph._gc import OBJECTS_BETWEEN_COLLECTIONS
 from rsd_graph.cli._app import app
 from rsd_graph.cli.batch import batch
 from rsd_graph.cli.bench import bench
@@ -20,10 +21,6 @@ from rsd_graph.cli.up import up
 
 __all__ = ["app", "main"]
 
-_GC_THRESHOLD = 50_000
-"""New objects between garbage collections. A thousand answers in flight are millions of objects
-that live for seconds; at Python's usual 700, looking through them takes half of all CPU time."""
-
 for command in (solve, batch, up, graph, demo, doctor, calibrate, bench):
     app.command()(command)
 app.command("eval")(evaluate)
@@ -31,7 +28,7 @@ app.command("eval")(evaluate)
 
 def main() -> None:
     """The `rsd-graph` program."""
-    gc.set_threshold(_GC_THRESHOLD)
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     logging.getLogger("rsd_graph").addHandler(logging.NullHandler())  # errors are told once
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # old terminals lack signs
     app()

@@ -54,11 +54,24 @@ Hedge = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def stack_options(config: str | None, stack: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """What the stack says, and what the command line says instead; `None` was not given."""
+_OF_THE_MODEL = (
+    *("draft", "target", "prm", "delta", "temperature", "max_tokens"),
+    *("lookahead", "max_waste", "hedge"),
+)
+"""The options above that are options of `ChatRSD` too."""
+
+
+def stack_options(context: typer.Context, *more: str) -> dict[str, Any]:
+    """What the stack says, and what the command line says instead, as options of `ChatRSD`.
+
+    Args:
+        context: The command's; what was not given on its line is `None` there.
+        *more: Names of its own options that are `ChatRSD`'s, too.
+    """
+    given = {name: context.params.get(name) for name in (*_OF_THE_MODEL, *more)}
     said = {name: value for name, value in given.items() if value is not None}
-    if config is None:
+    if context.params["config"] is None:
         return said
     from rsd_graph.config import load_stack
 
-    return {**load_stack(config, stack), **said}
+    return {**load_stack(context.params["config"], context.params["stack"]), **said}

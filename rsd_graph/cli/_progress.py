@@ -11,19 +11,19 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 
-class EvaluationProgress:
-    """One bar for each arm: answers, accuracy or mean reward so far, and the time it will take.
+class _Bars:
+    """Bars that end with the block; none where stderr is no terminal, or if *quiet*."""
 
-    Nothing is shown where stderr is no terminal, or if *quiet*.
-    """
-
-    def __init__(self, arms: Sequence[str], questions: int, *, quiet: bool) -> None:
-        self._bars = _bars(quiet=quiet)
-        self._tasks = {
-            arm: self._bars.add_task(arm, total=questions, note="", start=False) for arm in arms
-        }
-        self._total: dict[str, float] = dict.fromkeys(arms, 0)
-        self._seen = dict.fromkeys(arms, 0)
+    def __init__(self, *, quiet: bool) -> None:
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            disable=quiet or not sys.stderr.isatty(),
+        )
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -31,6 +31,18 @@ class EvaluationProgress:
 
     def __exit__(self, *_: object) -> None:
         self._bars.stop()
+
+
+class EvaluationProgress(_Bars):
+    """One bar for each arm: answers, accuracy or mean reward so far, and the time it will take."""
+
+    def __init__(self, arms: Sequence[str], questions: int, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._tasks = {
+            arm: self._bars.add_task(arm, total=questions, note="", start=False) for arm in arms
+        }
+        self._total: dict[str, float] = dict.fromkeys(arms, 0)
+        self._seen = dict.fromkeys(arms, 0)
 
     def add(self, record: dict[str, Any]) -> None:
         """Count one finished answer; those of arms that are not asked for are passed over."""
@@ -49,20 +61,13 @@ class EvaluationProgress:
         )
 
 
-class BatchProgress:
+class BatchProgress(_Bars):
     """One bar: answers, how many of their steps the draft wrote, and the time it will take."""
 
     def __init__(self, questions: int, *, quiet: bool) -> None:
-        self._bars = _bars(quiet=quiet)
+        super().__init__(quiet=quiet)
         self._task = self._bars.add_task("answers", total=questions, note="")
         self._steps = Counter[str]()
-
-    def __enter__(self) -> Self:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bars.stop()
 
     def add(self, record: dict[str, Any]) -> None:
         """Count one answer; a failed one adds no steps."""
@@ -70,15 +75,3 @@ class BatchProgress:
         share = self._steps["draft"] / max(1, self._steps.total())
         note = f"{self._steps.total()} steps, {share:.0%} by the draft"
         self._bars.update(self._task, advance=1, note=note)
-
-
-def _bars(*, quiet: bool) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        disable=quiet or not sys.stderr.isatty(),
-    )

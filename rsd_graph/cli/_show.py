@@ -56,18 +56,27 @@ def cost_line(
     prices: Prices | None = None,
 ) -> str:
     """What an answer cost, on one line."""
-    from rsd_graph.ledger import acceptance_rate, flops
-    from rsd_graph.prices import cost
+    from rsd_graph.ledger import acceptance_rate
 
-    written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
     parts = [
         f"{len(steps)} steps, {acceptance_rate(ledger):.0%} of the drafts accepted",
-        f"tokens written: {', '.join(written)}",
-        *([amounts(flops(ledger, parameters))] if parameters else []),
-        *([f"{cost(ledger, prices):.3g} at your prices"] if prices else []),
+        *spending(ledger, parameters, prices),
         f"{sum(step['ms'] for step in steps):.0f} ms",
     ]
     return "; ".join(parts)
+
+
+def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) -> list[str]:
+    """Tokens by role; FLOPs and money where they are known."""
+    from rsd_graph.ledger import flops
+    from rsd_graph.prices import cost
+
+    written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
+    return [
+        f"tokens written: {', '.join(written)}",
+        *([amounts(flops(ledger, parameters))] if parameters else []),
+        *([f"{cost(ledger, prices):.3g} at your prices"] if prices else []),
+    ]
 
 
 def amounts(spent: Mapping[str, float]) -> str:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 
 def batch(
+    context: typer.Context,
     questions: Annotated[
         Path, typer.Argument(help="JSONL, JSON, CSV or Parquet; a question, prompt, ... per row.")
     ],
@@ -64,34 +65,31 @@ def batch(
     The same command goes on where it was interrupted or killed, and asks again what failed.
     Exit code 1 if an answer is missing.
     """
-    given = {
-        "draft": draft,
-        "target": target,
-        "prm": prm,
-        "delta": delta,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "lookahead": lookahead,
-        "max_waste": max_waste,
-        "hedge": hedge,
-    }
     asked = {"questions": questions, "limit": limit, "seed": seed, "system": system}
-    options = stack_options(config, stack, given)
+    from rsd_graph.chat_models import ChatRSD
+
+    options = stack_options(context)
+    llm = ChatRSD(**options)
     try:
-        found = asyncio.run(_run(options, asked, answers, concurrency, quiet=as_json))
+        found = asyncio.run(_run(llm, options, asked, answers, concurrency, quiet=as_json))
     except KeyboardInterrupt:
         sys.stderr.write(f"{answers} keeps every answer; the same command goes on from there\n")
         raise
-    print(json.dumps(found) if as_json else _lines(found, answers))
+    print(json.dumps(found) if as_json else _lines(found, llm, answers))
     if found["failed"]:
         raise typer.Exit(1)
 
 
 async def _run(
-    options: dict[str, Any], asked: dict[str, Any], answers: Path, concurrency: int, *, quiet: bool
+    llm: ChatRSD,
+    options: dict[str, Any],
+    asked: dict[str, Any],
+    answers: Path,
+    concurrency: int,
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
     """Answer what the file does not hold yet; the totals of all of it."""
-    from rsd_graph.chat_models import ChatRSD
     from rsd_graph.cli._progress import BatchProgress
     from rsd_graph.evaluation.datasets import load_dataset
     from rsd_graph.evaluation.experiment import Models, decisive
@@ -99,10 +97,9 @@ async def _run(
     from rsd_graph.evaluation.journal import Journal
 
     questions = load_dataset(asked["questions"], limit=asked["limit"], open_ended=True)
-    llm = ChatRSD(**options)
     settings = decisive(Models(options, asked["system"]), asked["questions"].name, asked["seed"])
     with Journal(answers, settings) as book, BatchProgress(len(questions), quiet=quiet) as progress:
-        known = [record for record in book.records.values() if record["error"] is None]
+        known = book.answers
         for record in known:
             progress.add(record)
         started = time.perf_counter()
@@ -159,24 +156,18 @@ def _totals(llm: ChatRSD, records: Sequence[Record]) -> dict[str, Any]:
     }
 
 
-def _lines(found: dict[str, Any], answers: Path) -> str:
+def _lines(found: dict[str, Any], llm: ChatRSD, answers: Path) -> str:
     """The totals, for people."""
-    from rsd_graph.cli._show import amounts
+    from rsd_graph.cli._show import spending
 
-    written = (f"{role} {found['ledger'][role]['completion_tokens']}" for role in _ROLES)
     rate = found["acceptance_rate"]
     lines = [
         f"{found['answers']} answers in {answers}, {found['already_answered']} of them from before",
         f"{found['seconds']:.1f} s; {found['steps']} steps"
         + (f", {rate:.0%} of the drafts accepted" if rate is not None else ""),
-        f"tokens written: {', '.join(written)}",
-        *([amounts(found["flops"])] if found["flops"] else []),
-        *([f"{found['cost']:.3g} at your prices"] if found["cost"] is not None else []),
+        *spending(found["ledger"], llm.sizes, llm.prices),
     ]
     if found["failed"]:
         lines.append(f"{found['failed']} failed, and will be asked again; the first with:")
         lines.append(found["first_error"])
     return "\n".join(lines)
-
-
-_ROLES = ("draft", "target", "prm")

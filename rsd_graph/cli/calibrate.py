@@ -23,6 +23,7 @@ _USUAL_SHARE = 0.1
 
 
 def calibrate(
+    context: typer.Context,
     prompts: Annotated[str, typer.Argument(help="A file with one prompt per line; - for stdin.")],
     out: Annotated[Path, typer.Option(help="The calibration file to write.")] = Path(
         "calibrated.json"
@@ -78,8 +79,7 @@ def calibrate(
     objective = _objective(target_share, accuracy, best_value, confidence)
     is_asked = ask_target or objective.asks_target
     is_checked = is_asked if check is None else check
-    given = {"draft": draft, "target": target, "prm": prm}
-    models = _models(stack_options(config, stack, given), needs_target=is_asked or is_checked)
+    models = _models(stack_options(context), needs_target=is_asked or is_checked)
     plan = Plan(objective, _accounting(models), is_asked, concurrency)
     found = asyncio.run(_calibrate(rows, models, plan, out, is_checked))
     if as_json:

@@ -50,6 +50,7 @@ _JUDGE_HELP = (
 
 
 def evaluate(
+    context: typer.Context,
     dataset: Annotated[str | None, typer.Option(help=_DATASET_HELP)] = None,
     limit: Annotated[
         int | None, typer.Option(help="How many questions of each dataset; candies: 300.")
@@ -85,22 +86,13 @@ def evaluate(
     Prints accuracy with 95 % intervals and the cost in both accountings. Other models, datasets
     and arms are one option away; --journal makes a run that can be interrupted and resumed.
     """
-    given = {
-        "draft": draft,
-        "target": target,
-        "prm": prm,
-        "delta": delta,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "lookahead": lookahead,
-        "max_waste": max_waste,
-        "hedge": hedge,
-    }
     if paper:
         from rsd_graph.evaluation.published import BOXED_PROMPT, DATASETS
 
         system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
-    models = _models(stack_options(config, stack, given), system)
+    from rsd_graph.evaluation.experiment import Models
+
+    models = Models(stack_options(context), system)
     names = arms.split(",")
     run = {
         "dataset": dataset or "candies",
@@ -122,12 +114,6 @@ def evaluate(
     from rsd_graph.cli._evaluation import show
 
     show(found)
-
-
-def _models(options: dict[str, Any], system: str | None) -> Models:
-    from rsd_graph.evaluation.experiment import Models
-
-    return Models(options, system)
 
 
 async def _run(
@@ -153,7 +139,7 @@ async def _run(
         settings = decisive(models, run["dataset"], run["seed"], run["judge"])
         book = opened.enter_context(Journal(journal or Path(folder) / "answers.jsonl", settings))
         progress = EvaluationProgress([a.name for a in arms], len(exam.questions), quiet=quiet)
-        for record in book.records.values():
+        for record in book.answers:
             progress.add(record)
         opened.enter_context(progress)
         findings = await measure(

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 def solve(
+    context: typer.Context,
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
     draft: Draft = None,
     target: Target = None,
@@ -54,20 +55,7 @@ def solve(
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
     """
     text = sys.stdin.read() if question == "-" else question
-    given: dict[str, Any] = {
-        "draft": draft,
-        "target": target,
-        "prm": prm,
-        "delta": delta,
-        "temperature": temperature,
-        "max_tokens": max_tokens,
-        "max_steps": max_steps,
-        "seed": seed,
-        "lookahead": lookahead,
-        "max_waste": max_waste,
-        "hedge": hedge,
-    }
-    options = stack_options(config, stack, given)
+    options = stack_options(context, "max_steps", "seed")
     if as_json:
         found = asyncio.run(_answer(text, options, system, lambda step: None))
         print(json.dumps(found.as_json()))

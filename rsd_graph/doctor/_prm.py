@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable
 
 from rsd_graph.doctor._contact import contact
 from rsd_graph.doctor._finding import Check, Finding, Seat, judged
@@ -27,8 +28,9 @@ async def examine_prm(seat: Seat, prm: RewardModel) -> AsyncIterator[Check]:
     if not met.answered:
         return
     low, high = prm.reward_range
-    yield await seat.check("tells right from wrong", _separates(seat, prm))
-    yield await seat.check(f"rewards in [{low:g}, {high:g}]", _in_range(seat, prm))
+    rewards = asyncio.create_task(_rewards(seat, prm))
+    yield await seat.check("tells right from wrong", _separates(rewards))
+    yield await seat.check(f"rewards in [{low:g}, {high:g}]", _in_range(rewards, low, high))
     yield await seat.check("scores a run of steps", _scores_runs(seat, prm))
     yield await seat.check("throughput", _throughput(seat, prm))
 
@@ -40,17 +42,17 @@ async def _rewards(seat: Seat, prm: RewardModel) -> tuple[float, float]:
     return good, bad
 
 
-async def _separates(seat: Seat, prm: RewardModel) -> Finding:
-    good, bad = await _rewards(seat, prm)
+async def _separates(rewards: Awaitable[tuple[float, float]]) -> Finding:
+    good, bad = await rewards
     fix = "Is this the right PRM family? Label order and activation decide the sign."
     return judged(good > bad, f"right step {good:.3f}, wrong step {bad:.3f}", fix)
 
 
-async def _in_range(seat: Seat, prm: RewardModel) -> Finding:
-    (low, high), rewards = prm.reward_range, await _rewards(seat, prm)
-    seen = f"{min(rewards):.3f} to {max(rewards):.3f}"
+async def _in_range(rewards: Awaitable[tuple[float, float]], low: float, high: float) -> Finding:
+    found = await rewards
+    seen = f"{min(found):.3f} to {max(found):.3f}"
     fix = "Declare this PRM's own range, and choose delta inside it."
-    return judged(low <= min(rewards) and max(rewards) <= high, seen, fix)
+    return judged(low <= min(found) and max(found) <= high, seen, fix)
 
 
 async def _scores_runs(seat: Seat, prm: RewardModel) -> Finding:

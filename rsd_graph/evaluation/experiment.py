@@ -63,8 +63,7 @@ class Models:
         Raises:
             ConfigurationError: It is no calibration file, or another PRM's.
         """
-        delta = self.settings.get("delta", 0.7)
-        return calibrated_delta(delta, self.seats["prm"]) if isinstance(delta, str) else delta
+        return calibrated_delta(self.settings.get("delta", 0.7), self.seats["prm"])
 
     @property
     def are_shipped(self) -> bool:

@@ -63,6 +63,11 @@ class Journal:
     def __contains__(self, key: tuple[str, str]) -> bool:
         return key in self.records
 
+    @property
+    def answers(self) -> list[Record]:
+        """The records that need not be made again: all but those of failures."""
+        return [record for record in self.records.values() if record["error"] is None]
+
     def add(self, record: Record) -> None:
         """Keep one answer; on disk before this returns."""
         self.records[record["arm"], record["question"]] = record

@@ -38,7 +38,6 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._root = endpoint.root
         self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
@@ -68,7 +67,7 @@ class Client:
         async with pool.turn:
             with mapped_errors(self.endpoint):
                 async with asyncio.timeout(self.endpoint.timeout):
-                    response = await pool.http.request(method, self._root + path, json=body)
+                    response = await pool.http.request(method, self.endpoint.root + path, json=body)
         if not response.is_success:
             body = _body_of(response)
             raise status_error(self.endpoint, response.status_code, body, response.headers)

@@ -139,10 +139,7 @@ class LlamaCppWire:
     async def _opening_text(self) -> str:
         """The token (BOS) the server puts before every prompt: a prompt must not bring its own."""
         if self._opening is None:
-            body = {"content": "", "add_special": True, "with_pieces": True}
-            answer = await self._client.post("/tokenize", body)
-            with self._client.reading():
-                self._opening = "".join(str(token["piece"]) for token in answer["tokens"])
+            self._opening = b"".join(piece for _, piece in await self._tokens("")).decode()
         return self._opening
 
 

@@ -52,7 +52,7 @@ class VLLMWire:
 
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
-        return await self._ids(prompt)
+        return await self._tokenize({"prompt": prompt, "add_special_tokens": False})
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """See `CompletionWire.complete`."""
@@ -124,7 +124,7 @@ class VLLMWire:
         """Once per wire: the rendered text must read as the tokens the template made."""
         if self._round_trip_checked:
             return
-        if await self._ids(prompt) != ids:
+        if await self.prompt_ids(prompt) != ids:
             raise CapabilityError(
                 "its tokenizer does not give the rendered chat template back exactly.",
                 role=self.endpoint.role,
@@ -141,8 +141,8 @@ class VLLMWire:
         Both are tokenised by the server and sent as token ids. Where a token spans the end of the
         prompt, the text is scored from that token on. vLLM reads no prefix cache for this.
         """
-        before = await self._ids(prompt)
-        whole = await self._ids(prompt + text + followed_by)
+        before = await self.prompt_ids(prompt)
+        whole = await self.prompt_ids(prompt + text + followed_by)
         start = max(1, common_prefix(before, whole))
         body = _body(CompletionRequest("", max_tokens=1))
         body |= {"prompt": whole, "prompt_logprobs": 0}
@@ -152,9 +152,6 @@ class VLLMWire:
             pairs = zip(whole[start:], rows[start:], strict=True)
             tokens = [_prompt_token(row[str(token_id)]) for token_id, row in pairs]
             return log_probability_within(text, tokens), read_usage(answer["usage"])
-
-    async def _ids(self, text: str) -> list[int]:
-        return await self._tokenize({"prompt": text, "add_special_tokens": False})
 
     async def _tokenize(self, body: dict[str, Any]) -> list[int]:
         answer = await self._client.post("/tokenize", self._named(body))
