@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from typing import Any
 
 import typer.main
@@ -148,4 +149,4 @@ def _timeless(value: Any) -> Any:
 
 
 if __name__ == "__main__":
-    print(json.dumps(record(), sort_keys=True))
+    sys.stdout.write(json.dumps(record(), sort_keys=True))
