@@ -20,14 +20,14 @@ from statistics import fmean
 
 from rsd_graph.acceptance import Criterion, clipping, logistic, reward_threshold, sigmoidal
 from rsd_graph.embedded.engine import MODELS, SHIPPED
-from rsd_graph.evaluation.catalog import Kit, named_arm
-from rsd_graph.evaluation.experiment import Findings, Models, environment, measure
-from rsd_graph.evaluation.journal import Journal, Record
-from rsd_graph.evaluation.report import write_report
-from rsd_graph.evaluation.statistics import PairedDifference, quantile
-from rsd_graph.evaluation.summary import compare
-from rsd_graph.evaluation.synthetic import StepEvidence, Task, held_out, step_evidence
-from rsd_graph.evaluation.tables import HEADERS, markdown_table
+from rsd_graph.lab.arms.catalog import Kit, named_arm
+from rsd_graph.lab.experiment import Findings, Models, environment, measure
+from rsd_graph.lab.journal import Journal, Record
+from rsd_graph.lab.questions.shipped import StepEvidence, Task, held_out, step_evidence
+from rsd_graph.lab.report.page import write_report
+from rsd_graph.lab.report.summary import compare
+from rsd_graph.lab.report.tables import HEADERS, markdown_table
+from rsd_graph.lab.statistics import PairedDifference, quantile
 
 RESULTS = Path(__file__).parent / "results"
 DELTA = 0.7

@@ -9,9 +9,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from rsd_graph import Limits, candidate, create_rsd_graph, initial_state
+from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import StepRequest
 from rsd_graph.providers.scripted import FunctionStepModel, ScriptedRewardModel
-from rsd_graph.state import Candidate
 
 CONFIG: Any = {"configurable": {"thread_id": "one"}}
 

@@ -20,9 +20,9 @@ from typing import Any
 import aiohttp
 
 from rsd_graph import Message, Prefix, StepRequest
-from rsd_graph.ledger import usage
-from rsd_graph.lookahead import Drafter
-from rsd_graph.state import Candidate
+from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.state import Candidate
+from rsd_graph.early.lookahead import Drafter
 
 SEPARATOR = "\n\n"
 MAX_TOKENS = 256

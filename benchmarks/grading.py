@@ -25,8 +25,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from rsd_graph.evaluation import Exclusion, Grader, Question, Verdict
-from rsd_graph.evaluation.rows import read_row
+from rsd_graph.lab import Exclusion, Grader, Question, Verdict
+from rsd_graph.lab.questions.rows import read_row
 
 MATH = ("gsm8k", "math500", "olympiadbench", "gaokao2023en", "aime24", "amc23")
 CHOICE = ("gpqa", "mmlu_stem")

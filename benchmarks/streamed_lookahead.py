@@ -30,14 +30,14 @@ import aiohttp
 
 from benchmarks.drafting import MAX_TOKENS, SEPARATOR, Loop, Server, chained, streamed
 from rsd_graph import Message, Prefix, StepRequest, step_model
-from rsd_graph.bench.clock import run_virtual
-from rsd_graph.bench.hardware import Preset, presets
-from rsd_graph.bench.models import Simulated
-from rsd_graph.bench.workload import Workload, render
+from rsd_graph.answer.state import Candidate
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import held_out_problems
-from rsd_graph.providers.completion import HostedModel
-from rsd_graph.state import Candidate
+from rsd_graph.lab.latency.clock import run_virtual
+from rsd_graph.lab.latency.hardware import Preset, presets
+from rsd_graph.lab.latency.simulated import Simulated
+from rsd_graph.lab.latency.workload import Workload, render
+from rsd_graph.providers.wires.completion import HostedModel
 
 HEAD = (
     "server|verdict|rejected|way|median ms|client CPU ms|server CPU ms|requests|tokens in vain|same"

@@ -12,7 +12,7 @@ from langgraph.graph import END, START, StateGraph
 from typing_extensions import TypedDict
 
 from rsd_graph import create_rsd_graph, reward_model, step_model
-from rsd_graph.state import Message, Step
+from rsd_graph.answer.state import Message, Step
 
 
 class State(TypedDict, total=False):

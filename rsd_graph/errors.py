@@ -27,8 +27,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from rsd_graph.ledger import Ledger
-    from rsd_graph.state import Step
+    from rsd_graph.answer.ledger import Ledger
+    from rsd_graph.answer.state import Step
 
 Role = Literal["draft", "target", "prm"]
 

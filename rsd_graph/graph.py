@@ -10,7 +10,6 @@ from functools import partial
 
 from langgraph.graph import END, START
 
-from rsd_graph._runnable import Node, NodeFunction, Router, RSDGraph
 from rsd_graph.acceptance import (
     Criterion,
     Uniform,
@@ -19,15 +18,16 @@ from rsd_graph.acceptance import (
     reward_threshold,
     seeded_uniform,
 )
-from rsd_graph.events import events_after
-from rsd_graph.hedge import Hedge
-from rsd_graph.limits import Limits
-from rsd_graph.lookahead import Drafter, Lookahead
+from rsd_graph.answer.events import events_after
+from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.state import RSDState
+from rsd_graph.early.hedge import Hedge
+from rsd_graph.early.lookahead import Drafter, Lookahead
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
-from rsd_graph.nodes._request import StepOptions
+from rsd_graph.nodes.request import StepOptions
 from rsd_graph.nodes.score import OnPRMError
 from rsd_graph.providers.base import RewardModel, Sampling, StepModel
-from rsd_graph.state import RSDState
+from rsd_graph.runtime.node import Node, NodeFunction, Router, RSDGraph
 
 
 def create_rsd_graph(

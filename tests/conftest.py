@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from rsd_graph import Endpoint
-from tests.bigram import CONTEXT, write_bigram_model
+from tests.helpers.bigram import CONTEXT, write_bigram_model
 
 Serve = Callable[[Path], Endpoint]
 
@@ -44,5 +44,5 @@ def serve_gguf() -> Iterator[Serve]:
 
 @pytest.fixture(scope="session")
 def llamacpp_server(serve_gguf: Serve, tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
-    """A real llama.cpp server with the bigram model: see `tests.bigram.CHAIN` for what it says."""
+    """A real llama.cpp server with the bigram model: `tests.helpers.bigram.CHAIN` has its words."""
     return serve_gguf(write_bigram_model(tmp_path_factory.mktemp("gguf") / "bigram.gguf"))

@@ -19,7 +19,7 @@ from rsd_graph import (
     sigmoidal,
 )
 from rsd_graph.acceptance import accepted_run, seeded_uniform
-from tests.support import Scripted, sources
+from tests.helpers.scripted import Scripted, sources
 
 
 @pytest.mark.parametrize(

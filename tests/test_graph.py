@@ -23,7 +23,7 @@ from rsd_graph import (
     reward_threshold,
 )
 from rsd_graph.providers.scripted import ScriptedRewardModel, ScriptedStepModel
-from tests.support import Scripted, sources, texts
+from tests.helpers.scripted import Scripted, sources, texts
 
 END_STEP = candidate("end", "eos")
 

@@ -18,9 +18,9 @@ from rsd_graph import (
     create_rsd_graph,
     initial_state,
 )
-from rsd_graph.ledger import usage
-from rsd_graph.state import Candidate, answer_text, join_steps
-from tests.support import Scripted, sources, texts
+from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.state import Candidate, answer_text, join_steps
+from tests.helpers.scripted import Scripted, sources, texts
 
 END_STEP = candidate("end", "eos")
 

@@ -7,7 +7,6 @@ import gc
 import logging
 import sys
 
-from rsd_graph._gc import OBJECTS_BETWEEN_COLLECTIONS
 from rsd_graph.cli._app import app
 from rsd_graph.cli.batch import batch
 from rsd_graph.cli.bench import bench
@@ -18,6 +17,7 @@ from rsd_graph.cli.eval import evaluate
 from rsd_graph.cli.graph import graph
 from rsd_graph.cli.solve import solve
 from rsd_graph.cli.up import up
+from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 __all__ = ["app", "main"]
 

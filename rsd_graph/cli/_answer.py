@@ -7,12 +7,12 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, flops
+from rsd_graph.answer.prices import Prices, cost
+from rsd_graph.answer.state import FinishReason, Step, answer_text, initial_state
 from rsd_graph.chat_models import ChatRSD
-from rsd_graph.evaluation.boxed import last_boxed
-from rsd_graph.ledger import Ledger, PerRole, acceptance_rate, flops
-from rsd_graph.prices import Prices, cost
-from rsd_graph.run import settled_steps
-from rsd_graph.state import FinishReason, Step, answer_text, initial_state
+from rsd_graph.lab.grading.boxed import last_boxed
+from rsd_graph.runtime.run import settled_steps
 
 
 @dataclass(frozen=True, slots=True)

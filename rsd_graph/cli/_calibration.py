@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from rsd_graph.cli._show import screen
-from rsd_graph.evaluation.tables import text_table
+from rsd_graph.lab.report.tables import text_table
 
 _Cell = Callable[[Any], str]
 

@@ -8,16 +8,16 @@ from functools import reduce
 
 from rich.console import Console
 
+from rsd_graph.answer.ledger import Ledger, PerRole, add, empty_ledger, flops
+from rsd_graph.answer.state import Message
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.cli._answer import Answer, answer
 from rsd_graph.cli._show import amounts, screen_rule, show_step
 from rsd_graph.embedded.card import read_card
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
-from rsd_graph.evaluation.baselines import solve_alone
-from rsd_graph.ledger import Ledger, PerRole, add, empty_ledger, flops
+from rsd_graph.lab.arms.alone import solve_alone
 from rsd_graph.providers.base import StepModel
 from rsd_graph.providers.registry import step_model
-from rsd_graph.state import Message
 
 _SHOWN = 3
 _SEARCHED = 30

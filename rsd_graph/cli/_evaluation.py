@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rsd_graph.cli._show import screen
-from rsd_graph.evaluation.tables import text_table
+from rsd_graph.lab.report.tables import text_table
 
 
 def show(found: dict[str, Any]) -> None:

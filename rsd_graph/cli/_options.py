@@ -72,6 +72,6 @@ def stack_options(context: typer.Context, *more: str) -> dict[str, Any]:
     said = {name: value for name, value in given.items() if value is not None}
     if context.params["config"] is None:
         return said
-    from rsd_graph.config import load_stack
+    from rsd_graph.stacks.config import load_stack
 
     return {**load_stack(context.params["config"], context.params["stack"]), **said}

@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from rsd_graph.ledger import Ledger, PerRole
-    from rsd_graph.prices import Prices
-    from rsd_graph.state import Step
+    from rsd_graph.answer.ledger import Ledger, PerRole
+    from rsd_graph.answer.prices import Prices
+    from rsd_graph.answer.state import Step
 
 _KEPT, _REJECTED, _REWRITTEN = "green", "red strike", "cyan"
 _MARGIN = 24
@@ -56,7 +56,7 @@ def cost_line(
     prices: Prices | None = None,
 ) -> str:
     """What an answer cost, on one line."""
-    from rsd_graph.ledger import acceptance_rate
+    from rsd_graph.answer.ledger import acceptance_rate
 
     parts = [
         f"{len(steps)} steps, {acceptance_rate(ledger):.0%} of the drafts accepted",
@@ -68,8 +68,8 @@ def cost_line(
 
 def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) -> list[str]:
     """Tokens by role; FLOPs and money where they are known."""
-    from rsd_graph.ledger import flops
-    from rsd_graph.prices import cost
+    from rsd_graph.answer.ledger import flops
+    from rsd_graph.answer.prices import cost
 
     written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
     return [
@@ -80,7 +80,7 @@ def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) 
 
 
 def amounts(spent: Mapping[str, float]) -> str:
-    """Both accountings of `rsd_graph.ledger.flops`."""
+    """Both accountings of `rsd_graph.answer.ledger.flops`."""
     return f"{_amount(spent['decode_only'])} decode-only, {_amount(spent['full'])} in full"
 
 

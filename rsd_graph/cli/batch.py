@@ -31,8 +31,8 @@ from rsd_graph.cli._options import (
 
 if TYPE_CHECKING:
     from rsd_graph.chat_models import ChatRSD
-    from rsd_graph.evaluation.arms import Arm
-    from rsd_graph.evaluation.journal import Record
+    from rsd_graph.lab.arms.arm import Arm
+    from rsd_graph.lab.journal import Record
 
 
 def batch(
@@ -91,10 +91,10 @@ async def _run(
 ) -> dict[str, Any]:
     """Answer what the file does not hold yet; the totals of all of it."""
     from rsd_graph.cli._progress import BatchProgress
-    from rsd_graph.evaluation.datasets import load_dataset
-    from rsd_graph.evaluation.experiment import Models, decisive
-    from rsd_graph.evaluation.harness import evaluate
-    from rsd_graph.evaluation.journal import Journal
+    from rsd_graph.lab.experiment import Models, decisive
+    from rsd_graph.lab.journal import Journal
+    from rsd_graph.lab.questions.datasets import load_dataset
+    from rsd_graph.lab.runner import evaluate
 
     questions = load_dataset(asked["questions"], limit=asked["limit"], open_ended=True)
     settings = decisive(Models(options, asked["system"]), asked["questions"].name, asked["seed"])
@@ -119,7 +119,7 @@ async def _run(
 def _arm(llm: ChatRSD, system: str | None) -> Arm:
     """The chat model's graph, as the harness asks it."""
     from rsd_graph.cli._answer import answer
-    from rsd_graph.evaluation.arms import Arm, Outcome
+    from rsd_graph.lab.arms.arm import Arm, Outcome
 
     async def solve(question: str, seed: int) -> Outcome:
         found = await answer(llm, question, lambda step: None, system=system, seed=seed)
@@ -139,8 +139,8 @@ def _totals(llm: ChatRSD, records: Sequence[Record]) -> dict[str, Any]:
     """Everything the answers cost."""
     from functools import reduce
 
-    from rsd_graph.ledger import acceptance_rate, add, empty_ledger, flops
-    from rsd_graph.prices import cost
+    from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
+    from rsd_graph.answer.prices import cost
 
     ledger = reduce(add, (r["ledger"] for r in records if r["ledger"]), empty_ledger())
     errors = [record["error"] for record in records if record["error"]]

@@ -23,8 +23,8 @@ def bench(
 
     The full run takes a quarter of an hour or more; pictures need matplotlib (the extra `eval`).
     """
-    from rsd_graph.bench.report import write
-    from rsd_graph.bench.suite import plan_for, run_suite
+    from rsd_graph.lab.latency.markdown import write
+    from rsd_graph.lab.latency.suite import plan_for, run_suite
 
     plan = plan_for(quick, preset)
     results = run_suite(plan, _say_nothing if as_json else _say)
@@ -45,8 +45,8 @@ def _say_nothing(what: str) -> None:
 
 def _summary(results: dict[str, Any]) -> str:
     """The header and every claim, with what was measured."""
-    from rsd_graph.bench.claims import claims, hedges
-    from rsd_graph.bench.report import HEADER
+    from rsd_graph.lab.latency.claims import claims, hedges
+    from rsd_graph.lab.latency.markdown import HEADER
 
     lines = [f"{'ok   ' if c.holds else 'SHORT'}  {c.what}: {c.measured}" for c in claims(results)]
     lines += [f"hedge  {line}" for line in hedges(results)]
@@ -58,7 +58,7 @@ def _summary(results: dict[str, Any]) -> str:
 
 def _pictures(results: dict[str, Any], folder: Path) -> list[Path]:
     try:
-        from rsd_graph.bench.plots import draw
+        from rsd_graph.lab.latency.charts import draw
 
         return draw(results, folder)
     except ModuleNotFoundError as error:

@@ -14,10 +14,10 @@ import typer
 from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target, stack_options
 
 if TYPE_CHECKING:
-    from rsd_graph.evaluation.calibration import Plan
-    from rsd_graph.evaluation.experiment import Models
-    from rsd_graph.evaluation.objectives import Objective
-    from rsd_graph.evaluation.trials import IsRight
+    from rsd_graph.lab.calibration.choice import Plan
+    from rsd_graph.lab.calibration.objectives import Objective
+    from rsd_graph.lab.calibration.one_pass import IsRight
+    from rsd_graph.lab.experiment import Models
 
 _USUAL_SHARE = 0.1
 
@@ -72,7 +72,7 @@ def calibrate(
     A line is a prompt, a JSON string (for prompts of several lines), or a JSON object with
     question and answer. If all have answers, accuracy and the PRM's reliability are told too.
     """
-    from rsd_graph.evaluation.calibration import Plan
+    from rsd_graph.lab.calibration.choice import Plan
 
     lines = sys.stdin.read() if prompts == "-" else _read(prompts)
     rows = [_row(line) for line in lines.splitlines() if line.strip()]
@@ -112,7 +112,7 @@ def _objective(
     target_share: float | None, accuracy: float | None, best_value: bool, confidence: float
 ) -> Objective:
     """The one objective that was named."""
-    from rsd_graph.evaluation.objectives import Objective
+    from rsd_graph.lab.calibration.objectives import Objective
 
     if best_value or accuracy is not None:
         if target_share is not None:
@@ -124,7 +124,7 @@ def _objective(
 
 def _models(options: dict[str, Any], *, needs_target: bool) -> Models:
     """The three models; where no target is needed, the draft keeps its seat warm."""
-    from rsd_graph.evaluation.experiment import Models
+    from rsd_graph.lab.experiment import Models
 
     if not needs_target and "draft" in options:
         options.setdefault("target", options["draft"])
@@ -132,7 +132,7 @@ def _models(options: dict[str, Any], *, needs_target: bool) -> Models:
 
 
 def _accounting(models: Models) -> Any:
-    from rsd_graph.evaluation.offline import Accounting
+    from rsd_graph.lab.calibration.sweep import Accounting
 
     return Accounting(models.parameters, models.prices)
 
@@ -140,7 +140,7 @@ def _accounting(models: Models) -> Any:
 async def _calibrate(
     rows: list[str | dict[str, Any]], models: Models, plan: Plan, out: Path, is_checked: bool
 ) -> dict[str, Any]:
-    from rsd_graph.evaluation.calibration import calibrate, write_calibration
+    from rsd_graph.lab.calibration.choice import calibrate, write_calibration
 
     with ExitStack() as opened:
         prompts, is_right = _questions(rows, opened)
@@ -159,8 +159,8 @@ def _questions(
     rows: list[str | dict[str, Any]], opened: ExitStack
 ) -> tuple[list[str], IsRight | None]:
     """The prompts, and a judge if every one has a gold answer."""
-    from rsd_graph.evaluation.questions import Question
-    from rsd_graph.evaluation.rows import read_row
+    from rsd_graph.lab.questions.question import Question
+    from rsd_graph.lab.questions.rows import read_row
 
     labelled = [row for row in rows if isinstance(row, dict)]
     read = [read_row(row, source="prompts", index=n) for n, row in enumerate(labelled)]
@@ -168,7 +168,7 @@ def _questions(
     prompts = [row for row in rows if isinstance(row, str)] + list(questions)
     if len(labelled) < len(rows) or not all(question.gold for question in questions.values()):
         return prompts, None
-    from rsd_graph.evaluation.grader import Grader
+    from rsd_graph.lab.grading.workers import Grader
 
     grader = opened.enter_context(Grader())
 

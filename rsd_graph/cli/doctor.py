@@ -17,9 +17,9 @@ from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rsd_graph.doctor import Check, Example
-    from rsd_graph.limits import Limits
+    from rsd_graph.answer.limits import Limits
     from rsd_graph.providers.base import RewardModel
+    from rsd_graph.stacks.doctor import Check, Example
 
 _COLOURS = {"pass": "green", "warn": "yellow", "fail": "bold red"}
 _ROLE, _NAME, _VERDICT = 8, 30, 8
@@ -51,9 +51,9 @@ async def _examine(
 ) -> list[Check]:
     """All findings, shown as they are made."""
     from rsd_graph.cli._show import screen
-    from rsd_graph.config import load_stack
-    from rsd_graph.doctor import examine
     from rsd_graph.providers.registry import reward_model, step_model
+    from rsd_graph.stacks.config import load_stack
+    from rsd_graph.stacks.doctor import examine
 
     chosen = load_stack(config, stack) if config else models
     parts = (
@@ -78,7 +78,7 @@ async def _examine(
 
 def _limits(chosen: Mapping[str, Any]) -> Limits:
     """Those of the stack."""
-    from rsd_graph.limits import Limits
+    from rsd_graph.answer.limits import Limits
 
     names = ("max_tokens", "max_step_tokens", "max_steps")
     return Limits(**{name: chosen[name] for name in names if name in chosen})
@@ -86,7 +86,7 @@ def _limits(chosen: Mapping[str, Any]) -> Limits:
 
 def _example(prm: RewardModel) -> Example:
     """A question this PRM can judge: the shipped one, wherever served, knows only its own task."""
-    from rsd_graph.doctor import APPLES, SHIPPED
+    from rsd_graph.stacks.doctor import APPLES, SHIPPED
 
     return SHIPPED if getattr(prm, "family", None) == "recompute" else APPLES
 

@@ -29,8 +29,8 @@ from rsd_graph.cli._options import (
 )
 
 if TYPE_CHECKING:
-    from rsd_graph.evaluation.exam import Exam
-    from rsd_graph.evaluation.experiment import Findings, Models
+    from rsd_graph.lab.experiment import Findings, Models
+    from rsd_graph.lab.questions.exam import Exam
 
 _ARMS_HELP = (
     "Comma-separated: draft, target, rsd, rsd:0.8, constant:0.9, clipping, sigmoidal, "
@@ -87,10 +87,10 @@ def evaluate(
     and arms are one option away; --journal makes a run that can be interrupted and resumed.
     """
     if paper:
-        from rsd_graph.evaluation.published import BOXED_PROMPT, DATASETS
+        from rsd_graph.lab.report.published import BOXED_PROMPT, DATASETS
 
         system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
-    from rsd_graph.evaluation.experiment import Models
+    from rsd_graph.lab.experiment import Models
 
     models = Models(stack_options(context), system)
     names = arms.split(",")
@@ -129,8 +129,8 @@ async def _run(
     import tempfile
 
     from rsd_graph.cli._progress import EvaluationProgress
-    from rsd_graph.evaluation.experiment import decisive, measure
-    from rsd_graph.evaluation.journal import Journal
+    from rsd_graph.lab.experiment import decisive, measure
+    from rsd_graph.lab.journal import Journal
 
     with ExitStack() as opened:
         exam = _exam(run, opened)
@@ -157,23 +157,23 @@ async def _run(
 
 def _exam(run: dict[str, Any], opened: ExitStack) -> Exam:
     """The questions and their judge; whatever it opens is closed with *opened*."""
-    from rsd_graph.evaluation.synthetic import NAME, held_out
+    from rsd_graph.lab.questions.shipped import NAME, held_out
 
     if run["judge"]:
         return _open_exam(run)
     if run["dataset"] == NAME:
         return held_out(300 if run["limit"] is None else run["limit"], run["seed"])
-    from rsd_graph.evaluation.datasets import load_datasets
-    from rsd_graph.evaluation.exam import DatasetExam
-    from rsd_graph.evaluation.grader import Grader
+    from rsd_graph.lab.grading.workers import Grader
+    from rsd_graph.lab.questions.datasets import load_datasets
+    from rsd_graph.lab.questions.exam import DatasetExam
 
     questions = load_datasets(run["dataset"].split(","), limit=run["limit"])
     return DatasetExam(questions, opened.enter_context(Grader()))
 
 
 def _open_exam(run: dict[str, Any]) -> Exam:
-    from rsd_graph.evaluation.datasets import load_datasets
-    from rsd_graph.evaluation.open_ended import OpenExam
+    from rsd_graph.lab.questions.datasets import load_datasets
+    from rsd_graph.lab.questions.open_ended import OpenExam
     from rsd_graph.providers.registry import reward_model
 
     questions = load_datasets(run["dataset"].split(","), limit=run["limit"], open_ended=True)
@@ -184,10 +184,10 @@ async def _report(
     models: Models, run: dict[str, Any], exam: Exam, findings: Findings, report: Path | None
 ) -> dict[str, Any]:
     """The numbers as plain data, and the HTML page if one is wanted."""
-    from rsd_graph.evaluation.experiment import decisive, environment
-    from rsd_graph.evaluation.synthetic import step_evidence
-    from rsd_graph.evaluation.tables import by_dataset
-    from rsd_graph.prices import stated
+    from rsd_graph.answer.prices import stated
+    from rsd_graph.lab.experiment import decisive, environment
+    from rsd_graph.lab.questions.shipped import step_evidence
+    from rsd_graph.lab.report.tables import by_dataset
 
     evidence = await step_evidence(models.stack(len(findings.arms)), exam, findings.records)
     conditions = {
@@ -197,7 +197,7 @@ async def _report(
         **environment(),
     }
     if report:
-        from rsd_graph.evaluation.report import write_report
+        from rsd_graph.lab.report.page import write_report
 
         write_report(report, findings, exam, evidence, conditions)
     return {
@@ -215,8 +215,8 @@ async def _report(
 
 def _published(models: Models, findings: Findings) -> list[tuple[str, ...]]:
     """Our accuracies by dataset, and the paper's below them."""
-    from rsd_graph._naming import model_name
-    from rsd_graph.evaluation.published import beside_published
+    from rsd_graph.chat_models.naming import model_name
+    from rsd_graph.lab.report.published import beside_published
 
     seats = [model_name(models.seats[role]) for role in ("target", "draft", "prm")]
     ours = {

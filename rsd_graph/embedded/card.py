@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from rsd_graph.ledger import PerRole
+from rsd_graph.answer.ledger import PerRole
 
 
 class ModelCard(BaseModel):
@@ -44,7 +44,7 @@ class Card(BaseModel):
 
     @property
     def parameters(self) -> PerRole:
-        """Parameter counts, for `rsd_graph.ledger.flops`."""
+        """Parameter counts, for `rsd_graph.answer.ledger.flops`."""
         return PerRole(self.draft.parameters, self.target.parameters, self.prm.parameters)
 
 

@@ -25,12 +25,12 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.http.endpoint import Endpoint
 
 MODELS = Path(__file__).with_name("models")
 SHIPPED = ("draft", "target", "prm")
 
-_HOST = Path(__file__).with_name("_host.py")
+_HOST = Path(__file__).with_name("host.py")
 _SMALL_BYTES = 64 * 2**20
 """Below this, one thread: sharing small matrices costs more than it saves, and on a busy machine
 forty times more. Above it, few slots: their memory counts."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from rsd_graph.hedge import Hedge
-from rsd_graph.limits import Limits
-from rsd_graph.nodes._request import tokens_of
-from rsd_graph.nodes._settle import accepted_steps, settle
-from rsd_graph.state import RSDState
+from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.state import RSDState
+from rsd_graph.early.hedge import Hedge
+from rsd_graph.nodes.request import tokens_of
+from rsd_graph.nodes.settle import accepted_steps, settle
 
 
 async def accept_step(state: RSDState, *, hedge: Hedge, limits: Limits) -> dict[str, Any]:

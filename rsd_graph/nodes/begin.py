@@ -7,9 +7,9 @@ import secrets
 from typing import Any
 
 from rsd_graph.acceptance import derive_seed
+from rsd_graph.answer.ledger import empty_ledger
+from rsd_graph.answer.state import Message, RSDInput
 from rsd_graph.errors import InputError
-from rsd_graph.ledger import empty_ledger
-from rsd_graph.state import Message, RSDInput
 
 
 async def begin(state: RSDInput) -> dict[str, Any]:

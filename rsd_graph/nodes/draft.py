@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from rsd_graph.ledger import add, add_usage
-from rsd_graph.lookahead import Drafter
-from rsd_graph.nodes._request import StepOptions
-from rsd_graph.state import RSDState
+from rsd_graph.answer.ledger import add, add_usage
+from rsd_graph.answer.state import RSDState
+from rsd_graph.early.lookahead import Drafter
+from rsd_graph.nodes.request import StepOptions
 
 
 async def draft_step(state: RSDState, *, drafter: Drafter, options: StepOptions) -> dict[str, Any]:

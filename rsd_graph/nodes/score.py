@@ -8,12 +8,12 @@ from functools import partial
 from itertools import takewhile
 from typing import Any, Literal
 
+from rsd_graph.answer.ledger import add
+from rsd_graph.answer.state import Candidate, RSDState
+from rsd_graph.early.hedge import Hedge
 from rsd_graph.errors import RSDError
-from rsd_graph.hedge import Hedge
-from rsd_graph.ledger import add
-from rsd_graph.nodes._request import StepOptions, is_judgeable
+from rsd_graph.nodes.request import StepOptions, is_judgeable
 from rsd_graph.providers.base import RewardModel, Scores, check_scores
-from rsd_graph.state import Candidate, RSDState
 
 OnPRMError = Literal["raise", "target"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rsd_graph.answer.state import Candidate, RSDState
+from rsd_graph.early.hedge import Hedge
+from rsd_graph.early.lookahead import Drafter
 from rsd_graph.errors import ContextOverflowError
-from rsd_graph.hedge import Hedge
-from rsd_graph.lookahead import Drafter
-from rsd_graph.nodes._request import StepOptions, tokens_of
-from rsd_graph.nodes._settle import accepted_steps, rewritten_step, settle
-from rsd_graph.state import Candidate, RSDState
+from rsd_graph.nodes.request import StepOptions, tokens_of
+from rsd_graph.nodes.settle import accepted_steps, rewritten_step, settle
 
 
 async def target_step(

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
+from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.state import Candidate, Message, Step, join_steps
 from rsd_graph.errors import ConfigurationError, RewardError
-from rsd_graph.ledger import Usage
-from rsd_graph.state import Candidate, Message, Step, join_steps
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
-from rsd_graph.providers.client import Client
+from rsd_graph.providers.http.client import Client
 
 _NEUTRAL: Mapping[str, float] = {
     "temperature": 1.0,

@@ -21,10 +21,9 @@ from typing import cast
 from pydantic import SecretStr
 
 from rsd_graph.errors import CapabilityError, ConfigurationError, Role
-from rsd_graph.providers._address import Address, make_provider, parse_spec, tuned, unknown_spec
+from rsd_graph.providers.address import Address, make_provider, parse_spec, tuned, unknown_spec
 from rsd_graph.providers.base import RewardModel, StepModel
-from rsd_graph.providers.completion import CompletionWire, HostedModel
-from rsd_graph.providers.endpoint import Endpoint
+from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm import (
     GENPRM,
     JUDGE,
@@ -44,6 +43,7 @@ from rsd_graph.providers.prm import (
     TokenProbabilityPRM,
     TokenRowsPRM,
 )
+from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
 
 
 def step_model(

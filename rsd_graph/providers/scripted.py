@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 
+from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.state import Candidate, Ended
 from rsd_graph.errors import ScriptExhaustedError
-from rsd_graph.ledger import Usage, usage
 from rsd_graph.providers.base import Prefix, Scores, StepRequest
-from rsd_graph.state import Candidate, Ended
 
 
 def candidate(

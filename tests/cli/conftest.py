@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from tests.bigram import write_bigram_model
+from tests.helpers.bigram import write_bigram_model
 
 
 @pytest.fixture(scope="session")
 def bigram(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Endpoint string of a model whose every word is known; see `tests.bigram.CHAIN`."""
+    """Endpoint string of a model whose every word is known; see `tests.helpers.bigram.CHAIN`."""
     pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
     return f"embedded:{write_bigram_model(tmp_path_factory.mktemp('gguf') / 'bigram.gguf')}"
 

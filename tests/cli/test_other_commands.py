@@ -6,9 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from rsd_graph import ScriptedRewardModel, ScriptedStepModel, create_rsd_graph
+from rsd_graph.answer.state import Step
 from rsd_graph.cli import app
 from rsd_graph.cli._show import amounts, printable, screen, show_step
-from rsd_graph.state import Step
 
 
 def test_graph_prints_the_drawing(terminal: CliRunner) -> None:

@@ -17,7 +17,7 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from rsd_graph.cli import app
-from tests.providers.fake_endpoint import FakeEndpoint
+from tests.helpers.fake_endpoint import FakeEndpoint
 
 PROGRAM = "from rsd_graph.cli import main; main()"
 

@@ -22,11 +22,11 @@ from rsd_graph import (
     reward_model,
     step_model,
 )
+from rsd_graph.answer.state import Message
 from rsd_graph.embedded.engine import Engine, EngineOptions, parse_name
-from rsd_graph.providers.client import Client
-from rsd_graph.providers.completion import HostedModel
-from rsd_graph.state import Message
-from tests.bigram import CONTEXT, write_bigram_model
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.wires.completion import HostedModel
+from tests.helpers.bigram import CONTEXT, write_bigram_model
 
 pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
 

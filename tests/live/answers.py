@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from rsd_graph import Candidate, Prefix, Sampling, StepModel, StepRequest
+from rsd_graph.answer.state import Message
 from rsd_graph.embedded.task import held_out_problems
-from rsd_graph.state import Message
 
 PROBLEMS = held_out_problems(5)
 GREEDY = Sampling()

@@ -10,13 +10,13 @@ import pytest
 from pydantic import SecretStr
 
 from rsd_graph import Endpoint, Limits, RewardModel, StepModel, reward_model, step_model
-from rsd_graph.doctor import SHIPPED, Check, examine
 from rsd_graph.embedded.engine import MODELS
-from rsd_graph.providers.completion import CompletionWire, HostedModel
-from rsd_graph.providers.openai_compatible import OpenAICompatibleWire
-from rsd_graph.providers.templates import ChatTemplate
-from rsd_graph.providers.transformers_serve import TransformersServeWire
-from rsd_graph.providers.vllm import VLLMWire
+from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire
+from rsd_graph.providers.wires.templates import ChatTemplate
+from rsd_graph.providers.wires.transformers_serve import TransformersServeWire
+from rsd_graph.providers.wires.vllm import VLLMWire
+from rsd_graph.stacks.doctor import SHIPPED, Check, examine
 from tests.live.servers import vllm
 
 pytestmark = pytest.mark.live

@@ -22,10 +22,10 @@ from rsd_graph import (
     candidate,
     reward_model,
 )
+from rsd_graph.answer.state import Message
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.providers.base import check_scores
 from rsd_graph.providers.prm import Aggregated
-from rsd_graph.state import Message
 from tests.live.conftest import together
 from tests.live.servers import CONTEXT, skywork_server, vllm
 

@@ -11,8 +11,8 @@ import pytest
 from rsd_graph import Endpoint, Limits, reward_model, step_model
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import extract_answer
-from rsd_graph.evaluation.arms import Stack
-from rsd_graph.evaluation.catalog import Kit, named_arm
+from rsd_graph.lab.arms.arm import Stack
+from rsd_graph.lab.arms.catalog import Kit, named_arm
 from tests.live.answers import PROBLEMS
 from tests.live.servers import vllm
 

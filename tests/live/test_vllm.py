@@ -20,14 +20,14 @@ from rsd_graph import (
     reward_model,
     step_model,
 )
-from rsd_graph.doctor import SHIPPED
+from rsd_graph.answer.state import Message
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import Problem
-from rsd_graph.providers.client import Client
-from rsd_graph.providers.completion import CompletionRequest, HostedModel
-from rsd_graph.providers.templates import ChatTemplate
-from rsd_graph.providers.vllm import VLLMWire
-from rsd_graph.state import Message
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.templates import ChatTemplate
+from rsd_graph.providers.wires.vllm import VLLMWire
+from rsd_graph.stacks.doctor import SHIPPED
 from tests.live.answers import PROBLEMS, answer, outline
 from tests.live.servers import CONTEXT
 

@@ -6,11 +6,7 @@ import pytest
 from langchain_core.language_models import FakeListChatModel
 
 from rsd_graph import Endpoint, ModelNotFoundError
-from rsd_graph.providers.chat import ChatStepModel
 from rsd_graph.providers.facts import Described, ServerFacts, describe
-from rsd_graph.providers.llamacpp import LlamaCppWire
-from rsd_graph.providers.ollama import OllamaWire
-from rsd_graph.providers.openai_compatible import OpenAICompatibleWire
 from rsd_graph.providers.prm import (
     RECOMPUTE,
     SKYWORK,
@@ -19,13 +15,17 @@ from rsd_graph.providers.prm import (
     TokenRowsPRM,
 )
 from rsd_graph.providers.prm.outcome import OutcomeRM, tei
-from rsd_graph.providers.sglang import SGLangWire
-from rsd_graph.providers.templates import ChatTemplate
-from rsd_graph.providers.tgi import TGIWire
-from rsd_graph.providers.transformers_serve import TransformersServeWire
-from rsd_graph.providers.vllm import VLLMWire
-from tests.bigram import CONTEXT
-from tests.providers.fake_endpoint import FakeEndpoint
+from rsd_graph.providers.wires.chat import ChatStepModel
+from rsd_graph.providers.wires.llamacpp import LlamaCppWire
+from rsd_graph.providers.wires.ollama import OllamaWire
+from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire
+from rsd_graph.providers.wires.sglang import SGLangWire
+from rsd_graph.providers.wires.templates import ChatTemplate
+from rsd_graph.providers.wires.tgi import TGIWire
+from rsd_graph.providers.wires.transformers_serve import TransformersServeWire
+from rsd_graph.providers.wires.vllm import VLLMWire
+from tests.helpers.bigram import CONTEXT
+from tests.helpers.fake_endpoint import FakeEndpoint
 
 TEMPLATE = ChatTemplate("{{ messages[-1]['content'] }}", {"bos_token": "<s>"})
 CARDS = {"data": [{"id": "base", "max_model_len": 4096}, {"id": "math", "max_model_len": 2048}]}

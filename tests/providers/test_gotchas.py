@@ -17,15 +17,15 @@ TESTS = Path(__file__).parents[1]
 KEPT: dict[int, tuple[str, str]] = {
     1: (
         "An EOS reported as an int stop_reason looks like a stop: the answer never ends.",
-        "providers/test_vllm.py::test_how_a_step_ended",
+        "providers/wires/test_vllm.py::test_how_a_step_ended",
     ),
     2: (
         'TGI\'s "stop" is the EOS and "stop_sequence" the separator: inverted logic.',
-        "providers/test_tgi.py::test_every_way_a_step_can_end",
+        "providers/wires/test_tgi.py::test_every_way_a_step_can_end",
     ),
     3: (
         "llama.cpp's /v1, Ollama and LiteLLM cannot tell separator from EOS.",
-        "providers/test_openai_compatible.py::test_an_ambiguous_end_is_refused_with_its_reason",
+        "providers/wires/test_openai_compatible.py::test_an_ambiguous_end_is_refused_with_its_reason",
     ),
     4: (
         "Half a step, cut by its budget, is separated and scored like a whole one.",
@@ -33,11 +33,11 @@ KEPT: dict[int, tuple[str, str]] = {
     ),
     5: (
         "The first token is the separator: endless empty steps.",
-        "providers/test_completion.py::test_a_leading_separator_is_written_past_once",
+        "providers/wires/test_completion.py::test_a_leading_separator_is_written_past_once",
     ),
     6: (
         "min_tokens, against empty steps, masks the EOS: babble after the answer.",
-        "providers/test_vllm.py::test_every_sampling_parameter_is_explicit",
+        "providers/wires/test_vllm.py::test_every_sampling_parameter_is_explicit",
     ),
     7: (
         "A stop string is never matched across the end of the prompt.",
@@ -45,47 +45,47 @@ KEPT: dict[int, tuple[str, str]] = {
     ),
     8: (
         "TGI misses a separator inside a token: several steps in one.",
-        "providers/test_tgi.py::test_every_way_a_step_can_end",
+        "providers/wires/test_tgi.py::test_every_way_a_step_can_end",
     ),
     9: (
         "Chat templates trim the separator at the end of the prefix.",
-        "providers/test_completion.py::test_a_step_continues_the_rendered_prefix",
+        "providers/wires/test_completion.py::test_a_step_continues_the_rendered_prefix",
     ),
     10: (
         "Templates write or refuse <think> when an assistant's turn is prefilled.",
-        "providers/test_completion.py::test_a_step_continues_the_rendered_prefix",
+        "providers/wires/test_completion.py::test_a_step_continues_the_rendered_prefix",
     ),
     11: (
         "An empty prefill loses the newlines of the header.",
-        "providers/test_templates.py::test_a_template_ends_ready_for_the_answer",
+        "providers/wires/test_templates.py::test_a_template_ends_ready_for_the_answer",
     ),
     14: (
         "add_special_tokens on a rendered prompt: a second BOS.",
-        "providers/test_llamacpp.py::test_the_opening_token_is_never_doubled",
+        "providers/wires/test_llamacpp.py::test_the_opening_token_is_never_doubled",
     ),
     15: (
         "generation_config.json fills in what a request leaves out.",
-        "providers/test_vllm.py::test_every_sampling_parameter_is_explicit",
+        "providers/wires/test_vllm.py::test_every_sampling_parameter_is_explicit",
     ),
     16: (
         "More than four stop strings are an error: only the separator is sent.",
-        "providers/test_vllm.py::test_every_sampling_parameter_is_explicit",
+        "providers/wires/test_vllm.py::test_every_sampling_parameter_is_explicit",
     ),
     17: (
         "vLLM clamps max_tokens to the context, TGI and SGLang refuse.",
-        "providers/test_tgi.py::test_the_budget_is_clipped_to_the_context",
+        "providers/wires/test_tgi.py::test_the_budget_is_clipped_to_the_context",
     ),
     18: (
         "A prompt as long as the context gives a confusing 400.",
-        "providers/test_vllm.py::test_what_the_context_refuses",
+        "providers/wires/test_vllm.py::test_what_the_context_refuses",
     ),
     19: (
         "The reported tokens are not those of the text that was cut.",
-        "providers/test_vllm.py::test_the_separators_token_is_not_part_of_the_text",
+        "providers/wires/test_vllm.py::test_the_separators_token_is_not_part_of_the_text",
     ),
     20: (
         "The prefix as text falls into other tokens than were sampled; tokenizers differ.",
-        "providers/test_vllm_tokenizer.py::test_a_token_across_the_prefixs_end_is_scored_whole",
+        "providers/wires/test_vllm_tokenizer.py::test_a_token_across_the_prefixs_end_is_scored_whole",
     ),
     21: (
         "The same seed for every step and role: correlated samples.",
@@ -93,7 +93,7 @@ KEPT: dict[int, tuple[str, str]] = {
     ),
     22: (
         "prompt_logprobs are at temperature 1 and read no prefix cache.",
-        "providers/test_vllm_tokenizer.py::test_the_probability_of_given_text",
+        "providers/wires/test_vllm_tokenizer.py::test_the_probability_of_given_text",
     ),
     23: (
         "Pooling at step tags reads no prefix cache: each call reads everything again.",
@@ -114,7 +114,7 @@ KEPT: dict[int, tuple[str, str]] = {
     ),
     27: (
         "The good label stands first, second, or last: inverted acceptance.",
-        "test_doctor.py::test_a_prm_read_the_wrong_way_round_fails",
+        "stacks/test_doctor.py::test_a_prm_read_the_wrong_way_round_fails",
     ),
     28: (
         "The PRM's context is shorter than the answer.",
@@ -130,51 +130,51 @@ KEPT: dict[int, tuple[str, str]] = {
     ),
     31: (
         "A reasoning parser answers with null text.",
-        "providers/test_vllm.py::test_an_answer_without_a_promised_field_is_malformed",
+        "providers/wires/test_vllm.py::test_an_answer_without_a_promised_field_is_malformed",
     ),
     32: (
         "cached_tokens is null by default, and null is not zero.",
-        "providers/test_vllm.py::test_usage_is_the_servers_and_silence_about_the_cache_is_not_zero",
+        "providers/wires/test_vllm.py::test_usage_is_the_servers_and_silence_about_the_cache_is_not_zero",
     ),
     33: (
         "TGI: presence_penalty 0 becomes 2.0; top_p 1 and temperature 0 are errors.",
-        "providers/test_tgi.py::test_neutral_values_are_left_out",
+        "providers/wires/test_tgi.py::test_neutral_values_are_left_out",
     ),
     34: (
         "TGI forgets stop strings after 1024 tokens.",
-        "providers/test_tgi.py::test_a_long_budget_is_spent_in_pieces",
+        "providers/wires/test_tgi.py::test_a_long_budget_is_spent_in_pieces",
     ),
     35: (
         "A stop that is a string, not a list, is a plain-text 422.",
-        "providers/test_vllm.py::test_every_sampling_parameter_is_explicit",
+        "providers/wires/test_vllm.py::test_every_sampling_parameter_is_explicit",
     ),
     36: (
         "TGI says nothing without details, and sees the length first.",
-        "providers/test_tgi.py::test_every_way_a_step_can_end",
+        "providers/wires/test_tgi.py::test_every_way_a_step_can_end",
     ),
     37: (
         "Another server's flag is ignored silently: look at the text, not at the flag.",
-        "providers/test_openai_compatible.py::test_a_server_that_tells_is_believed",
+        "providers/wires/test_openai_compatible.py::test_a_server_that_tells_is_believed",
     ),
     38: (
         "Ollama's /v1/completions applies the template a second time.",
-        "providers/test_ollama.py::test_everything_is_sent_explicitly",
+        "providers/wires/test_ollama.py::test_everything_is_sent_explicitly",
     ),
     40: (
         "Errors are texts, lists, details, nested or not.",
-        "providers/test_http_errors.py::test_status_and_body",
+        "providers/http/test_failures.py::test_status_and_body",
     ),
     41: (
         "The SDK's retries multiply with one's own.",
-        "providers/test_client.py::test_the_last_error_tells_how_often_it_was_tried",
+        "providers/http/test_client.py::test_the_last_error_tells_how_often_it_was_tried",
     ),
     43: (
         "What may be tried again differs from server to server.",
-        "providers/test_client.py::test_a_retryable_failure_is_tried_again",
+        "providers/http/test_client.py::test_a_retryable_failure_is_tried_again",
     ),
     45: (
         "The render routes answer 403 by default.",
-        "providers/test_vllm_tokenizer.py::test_the_server_renders_its_own_template",
+        "providers/wires/test_vllm_tokenizer.py::test_the_server_renders_its_own_template",
     ),
     46: (
         "TEI cuts a long text silently and scores the rest.",

@@ -20,12 +20,12 @@ from rsd_graph import (
     reward_model,
     step_model,
 )
-from rsd_graph.providers._address import PROVIDERS
-from rsd_graph.providers.completion import HostedModel
-from rsd_graph.providers.llamacpp import LlamaCppWire
+from rsd_graph.providers.address import PROVIDERS
 from rsd_graph.providers.prm import RECOMPUTE, PoolingPRM, TokenProbabilityPRM
 from rsd_graph.providers.registry import FAMILIES, known_parameters
-from rsd_graph.providers.vllm import VLLMWire
+from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.llamacpp import LlamaCppWire
+from rsd_graph.providers.wires.vllm import VLLMWire
 
 
 @pytest.fixture(autouse=True)

@@ -24,10 +24,10 @@ from rsd_graph import (
     step_model,
 )
 from rsd_graph.acceptance import Criterion
+from rsd_graph.answer.ledger import empty_ledger
 from rsd_graph.cli import app
 from rsd_graph.embedded.task import held_out_problems
-from rsd_graph.ledger import empty_ledger
-from tests.hashed import HashedModel, HashedPRM
+from tests.helpers.hashed import HashedModel, HashedPRM
 
 STEP_SPECS = (
     "vllm+http://gpu1:8000/v1#Qwen/Qwen2.5-Math-1.5B-Instruct",

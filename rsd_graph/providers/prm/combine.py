@@ -8,11 +8,11 @@ from statistics import fmean
 from types import MappingProxyType
 from typing import Literal
 
+from rsd_graph.answer.ledger import add_usage
+from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import ConfigurationError, RewardError
-from rsd_graph.ledger import add_usage
 from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
-from rsd_graph.providers.prm._each import all_or_none
-from rsd_graph.state import Candidate
+from rsd_graph.providers.prm.each import all_or_none
 
 Aggregation = Literal["last", "min", "product", "mean"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rsd_graph.ledger import usage
+from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.prm.ratio import draft_log_probability
-from rsd_graph.state import Candidate
 
 
 class DraftConfidence:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rsd_graph.answer.state import Message
 from rsd_graph.errors import RewardError
-from rsd_graph.providers.endpoint import Endpoint
-from rsd_graph.state import Message
+from rsd_graph.providers.http.endpoint import Endpoint
 
 Render = Callable[[Sequence[Message]], Awaitable[str]]
 """Renders a conversation with the PRM's own chat template, ready for the assistant's turn."""

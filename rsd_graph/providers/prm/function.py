@@ -7,11 +7,11 @@ import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
+from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RewardError, RSDError
-from rsd_graph.ledger import usage
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.state import Candidate
 
 RewardFunction = Callable[[str, list[str]], float | Awaitable[float]]
 """(question, steps so far) -> the reward of the last step."""

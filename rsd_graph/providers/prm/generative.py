@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm.format import PRMFormat, Render, Thinking, question_of
-from rsd_graph.state import Message
 
 _JUDGE = (
     "Evaluate the last reasoning step solely based on factual correctness and logical validity. "

@@ -5,16 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
+from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.errors import CapabilityError, RewardError
-from rsd_graph.ledger import Usage, usage
-from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
-from rsd_graph.providers.client import Client
-from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.facts import ServerFacts, listed_models
-from rsd_graph.providers.prm._each import score_each
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.state import Candidate, Message
+from rsd_graph.providers.wires.completions_api import named, read_usage
 
 Ask = Callable[[Client, Sequence[Message], str], Awaitable[tuple[list[float], Usage]]]
 """(client, conversation, answer so far) -> what the classifier says, one number per class."""

@@ -6,15 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RewardError
-from rsd_graph.ledger import Usage
-from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
-from rsd_graph.providers.client import Client
-from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.facts import ServerFacts, listed_models
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.format import qwen_prm_prompt, refuse_reserved
-from rsd_graph.state import Candidate
+from rsd_graph.providers.wires.completions_api import named, read_usage
 
 _TAG = "<extra_0>"
 _GOOD = 1  # column of [P(bad), P(good)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rsd_graph.answer.ledger import Usage, add_usage
+from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import CapabilityError
-from rsd_graph.ledger import Usage, add_usage
 from rsd_graph.providers.base import (
     Prefix,
     RewardModel,
@@ -15,8 +16,7 @@ from rsd_graph.providers.base import (
     TextScorer,
     check_scores,
 )
-from rsd_graph.providers.prm._each import all_or_none
-from rsd_graph.state import Candidate
+from rsd_graph.providers.prm.each import all_or_none
 
 
 class LikelihoodRatio:

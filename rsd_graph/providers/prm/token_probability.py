@@ -5,15 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from rsd_graph.answer.ledger import Usage, add_usage
+from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.errors import RewardError
-from rsd_graph.ledger import Usage, add_usage
 from rsd_graph.providers.base import Prefix, Scores
-from rsd_graph.providers.completion import CompletionRequest, CompletionWire, HostedModel, Token
-from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.facts import ServerFacts, describe
-from rsd_graph.providers.prm._each import score_each
+from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import PRMFormat, refuse_reserved
-from rsd_graph.state import Candidate, Message
+from rsd_graph.providers.wires.completion import (
+    CompletionRequest,
+    CompletionWire,
+    HostedModel,
+    Token,
+)
 
 _RIVALS = 20
 """The most top log-probabilities vLLM reports."""

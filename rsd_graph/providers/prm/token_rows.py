@@ -9,16 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RewardError
-from rsd_graph.ledger import Usage
-from rsd_graph.providers._completions import named, read_usage
 from rsd_graph.providers.base import Prefix, Scores
-from rsd_graph.providers.client import Client
-from rsd_graph.providers.endpoint import Endpoint
 from rsd_graph.providers.facts import ServerFacts, listed_models
-from rsd_graph.providers.prm._each import all_or_none
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.state import Candidate
+from rsd_graph.providers.wires.completions_api import named, read_usage
 
 _REMEMBERED_TEXTS = 4096
 

@@ -18,11 +18,11 @@ from rsd_graph import (
     ScriptedRewardModel,
     candidate,
 )
+from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.state import Message
 from rsd_graph.errors import ServerError
-from rsd_graph.ledger import usage
 from rsd_graph.providers.base import Scores
 from rsd_graph.providers.prm import Aggregated, Ensemble
-from rsd_graph.state import Message
 
 PREFIX = Prefix([Message(role="user", content="Q")], [candidate("a"), candidate("b")])
 RUN = [candidate("c"), candidate("d")]

@@ -7,10 +7,10 @@ import math
 import pytest
 
 from rsd_graph import CapabilityError, Endpoint, Prefix, RewardModel, StepRequest, candidate
-from rsd_graph.providers.completion import HostedModel
-from rsd_graph.providers.llamacpp import LlamaCppWire
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm import DraftConfidence
-from rsd_graph.state import Message
+from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 
 PREFIX = Prefix([Message(role="user", content="Q")])
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from rsd_graph import Prefix, RewardError, RewardModel, candidate
+from rsd_graph.answer.state import Message
 from rsd_graph.errors import ServerError
 from rsd_graph.providers.prm import FunctionPRM
-from rsd_graph.state import Message
 
 PREFIX = Prefix([Message(role="user", content="Q")], [candidate("a")])
 

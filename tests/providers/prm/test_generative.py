@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 
 from rsd_graph import Prefix, RewardError, RewardModel, candidate
-from rsd_graph.providers.completion import Token
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm import GENPRM, JUDGE, JUDGE_GREEDY, THINKPRM, TokenProbabilityPRM
-from rsd_graph.providers.templates import ChatTemplate
-from rsd_graph.providers.vllm import VLLMWire
-from rsd_graph.state import Message
-from tests.providers.fake_endpoint import FakeEndpoint
-from tests.providers.prm.scripted_wire import ScriptedWire, verdict
-from tests.providers.vllm_answers import answer
+from rsd_graph.providers.wires.completion import Token
+from rsd_graph.providers.wires.templates import ChatTemplate
+from rsd_graph.providers.wires.vllm import VLLMWire
+from tests.helpers.fake_endpoint import FakeEndpoint
+from tests.helpers.scripted_wire import ScriptedWire, verdict
+from tests.helpers.vllm_answers import answer
 
 SYSTEM = Message(role="system", content="S")
 USER = Message(role="user", content="What is 3+4?")

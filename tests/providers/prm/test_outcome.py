@@ -20,10 +20,10 @@ from rsd_graph import (
     RewardModel,
     candidate,
 )
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm import OutcomeRM
 from rsd_graph.providers.prm.outcome import tei, tei_predict
-from rsd_graph.state import Message
-from tests.providers.fake_endpoint import FakeEndpoint
+from tests.helpers.fake_endpoint import FakeEndpoint
 
 USER = Message(role="user", content="What is 3+4?")
 SETTLED = Prefix([Message(role="system", content="S"), USER], [candidate("3+4=7.")])

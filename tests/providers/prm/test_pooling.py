@@ -17,10 +17,10 @@ from rsd_graph import (
     UnsupportedRouteError,
     candidate,
 )
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.base import check_scores
 from rsd_graph.providers.prm import PoolingPRM
-from rsd_graph.state import Message
-from tests.providers.fake_endpoint import FakeEndpoint
+from tests.helpers.fake_endpoint import FakeEndpoint
 
 THREE_ROWS = json.loads(
     """{"id":"pooling-8a354479ad0bddb0","object":"list","created":1795357285,

@@ -16,11 +16,11 @@ from rsd_graph import (
     ScriptedStepModel,
     candidate,
 )
-from rsd_graph.ledger import Usage, usage
-from rsd_graph.providers.completion import HostedModel
+from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm import HybridRatio, LikelihoodRatio
-from rsd_graph.providers.tgi import TGIWire
-from rsd_graph.state import Message
+from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.tgi import TGIWire
 
 PREFIX = Prefix([Message(role="user", content="Q")], [candidate("a")])
 

@@ -15,10 +15,10 @@ import pytest
 from aiohttp import web
 
 from rsd_graph import Endpoint, Prefix, candidate
+from rsd_graph.answer.state import Message
 from rsd_graph.errors import BadRequestError, ContextOverflowError, ServerError
-from rsd_graph.providers.endpoint import RetryPolicy
+from rsd_graph.providers.http.endpoint import RetryPolicy
 from rsd_graph.providers.prm import SKYWORK, TokenRowsPRM
-from rsd_graph.state import Message
 
 FILE = Path(__file__).parents[3] / "examples" / "skywork_server.py"
 PREFIX = Prefix([Message(role="user", content="Q")])

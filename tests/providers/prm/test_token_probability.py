@@ -23,9 +23,8 @@ from rsd_graph import (
     reward_model,
     step_model,
 )
+from rsd_graph.answer.state import Message
 from rsd_graph.errors import ServerError
-from rsd_graph.providers.completion import Completion, CompletionRequest
-from rsd_graph.providers.llamacpp import LlamaCppWire
 from rsd_graph.providers.prm import (
     MATH_SHEPHERD,
     RECOMPUTE,
@@ -34,8 +33,9 @@ from rsd_graph.providers.prm import (
     PRMFormat,
     TokenProbabilityPRM,
 )
-from rsd_graph.state import Message
-from tests.providers.prm.scripted_wire import ScriptedWire, verdict
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest
+from rsd_graph.providers.wires.llamacpp import LlamaCppWire
+from tests.helpers.scripted_wire import ScriptedWire, verdict
 
 QUESTION = Prefix([Message(role="user", content="What is 3+4?")])
 

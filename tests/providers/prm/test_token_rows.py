@@ -14,10 +14,10 @@ import pytest
 from aiohttp import web
 
 from rsd_graph import MalformedResponseError, Prefix, RewardError, RewardModel, candidate
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.base import check_scores
 from rsd_graph.providers.prm import PURE, SKYWORK, SKYWORK_PAPER, RowsFormat, TokenRowsPRM
-from rsd_graph.state import Message
-from tests.providers.fake_endpoint import FakeEndpoint
+from tests.helpers.fake_endpoint import FakeEndpoint
 
 CONVERSATION = [
     Message(role="system", content="S"),

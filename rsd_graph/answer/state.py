@@ -1,0 +1,160 @@
+"""What flows along the edges: plain data, so that any checkpointer can store it.
+
+The words are the paper's: a *candidate* is a drafted step under decision, a *step* is settled.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, NotRequired
+
+from langgraph.channels import DeltaChannel
+from typing_extensions import TypedDict
+
+from rsd_graph.answer.ledger import Ledger, Usage
+
+Ended = Literal["separator", "eos", "length", "context", "invalid"]
+"""How one generated step ended: our separator matched, the model finished, the token budget ran
+out, the model's context is full, or what was drafted is an action that cannot be carried out.
+Nothing but `"separator"` lets another step follow it."""
+
+Source = Literal["draft", "target"]
+
+FinishReason = Literal["stop", "length", "context", "max_steps", "repetition", "blank"]
+"""Why an answer ended: the model finished, the answer's token budget is spent, the target's
+context is full, `max_steps` was reached, the same step kept coming back, or the target had
+nothing to say but separators."""
+
+
+class FunctionCall(TypedDict):
+    """A tool's name and the arguments for it."""
+
+    name: str
+    arguments: str
+    """JSON, as the model wrote it."""
+
+
+class ToolCall(TypedDict):
+    """One call of a tool that a model asks for, in the shape chat APIs and templates know."""
+
+    id: str
+    type: Literal["function"]
+    function: FunctionCall
+
+
+class Message(TypedDict):
+    """One turn of the conversation."""
+
+    role: str
+    content: str
+    tool_calls: NotRequired[list[ToolCall]]
+    """What an assistant's turn asked for."""
+    tool_call_id: NotRequired[str]
+    """Which call a tool's turn answers."""
+
+
+class Candidate(TypedDict):
+    """A generated step that is not settled yet."""
+
+    text: str
+    """The step without its separator."""
+    ended: Ended
+    logprob: float | None
+    """Sum of the log-probabilities of its tokens (natural log, temperature 1), if reported."""
+    usage: Usage
+    tool_calls: NotRequired[list[ToolCall]]
+    """With tools bound: what the action calls."""
+
+
+class Step(TypedDict):
+    """One settled lap of Algorithm 1."""
+
+    text: str
+    source: Source
+    """Who wrote `text`."""
+    reward: float | None
+    """The PRM's reward of the *draft* at this position; `None` if it was never scored."""
+    accepted: bool
+    """The verdict on the draft."""
+    ended: Ended
+    tokens: int
+    """Tokens generated for `text`, as the server counted them."""
+    ms: float
+    """Milliseconds spent on this step by all three models."""
+    rejected_text: str | None
+    """The draft that was rejected in favour of `text`."""
+    tool_calls: NotRequired[list[ToolCall]]
+    """With tools bound: what the action calls."""
+
+
+class RSDInput(TypedDict):
+    """What a run starts from."""
+
+    conversation: list[Message]
+    seed: NotRequired[int | None]
+    """Root of every random choice of this run; drawn at random when absent."""
+
+
+class RSDOutput(TypedDict):
+    """What a run returns."""
+
+    steps: list[Step]
+    ledger: Ledger
+    finish_reason: FinishReason | None
+
+
+def append_steps(steps: list[Step], updates: Sequence[list[Step] | None]) -> list[Step]:
+    """Append each update to the settled steps; `None` starts over (a new run on this thread)."""
+    result = list(steps)
+    for update in updates:
+        result = [] if update is None else result + update
+    return result
+
+
+class RSDState(TypedDict):
+    """The state of one answer.
+
+    `steps` is stored as increments, so that checkpoints grow linearly with the answer.
+    """
+
+    conversation: list[Message]
+    seed: int
+    steps: Annotated[list[Step], DeltaChannel(append_steps, snapshot_frequency=1000)]
+    candidates: list[Candidate]
+    """Drafted and undecided: one in Algorithm 1, a run of consecutive ones with look-ahead."""
+    rewards: list[float | None]
+    """One per candidate once scored; `None` where there is nothing to trust."""
+    scoring_ms: float
+    ledger: Ledger
+    finish_reason: FinishReason | None
+
+
+def initial_state(question: str, *, system: str | None = None, seed: int | None = None) -> RSDInput:
+    """The input of one run: a question, optionally after a system prompt."""
+    system_turn = [Message(role="system", content=system)] if system else []
+    user_turn = Message(role="user", content=question)
+    return RSDInput(conversation=[*system_turn, user_turn], seed=seed)
+
+
+def join_steps(steps: Iterable[Step | Candidate], separator: str = "\n\n") -> str:
+    """The assistant's text so far; a separator follows only steps that really ended in one."""
+    return "".join(
+        step["text"] + (separator if step["ended"] == "separator" else "") for step in steps
+    )
+
+
+def action_text(action: Mapping[str, Any]) -> str:
+    """A step in words: its text, then each tool call as the Hermes and Qwen templates write it."""
+    functions = [call["function"] for call in action.get("tool_calls", [])]
+    calls = [
+        f'{{"name": {json.dumps(function["name"])}, "arguments": {function["arguments"]}}}'
+        for function in functions
+    ]
+    parts = [action["text"], *(f"<tool_call>\n{call}\n</tool_call>" for call in calls)]
+    return "\n".join(part for part in parts if part)
+
+
+def answer_text(steps: Iterable[Step], separator: str = "\n\n") -> str:
+    """The finished answer: the joined steps without a trailing separator."""
+    return join_steps(steps, separator).removesuffix(separator)

@@ -1,0 +1,5 @@
+"""The graph worn as a LangChain chat model. Nothing here decides or talks to a server."""
+
+from rsd_graph.chat_models.model import ChatRSD
+
+__all__ = ["ChatRSD"]

@@ -1,0 +1,236 @@
+"""`ChatRSD`: the RSD graph worn as a LangChain chat model."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any, Self
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.messages import (
+    AIMessage,
+    BaseMessage,
+    HumanMessage,
+)
+from langchain_core.messages.utils import count_tokens_approximately
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
+from langchain_core.runnables.config import ensure_config
+from langchain_core.tools import BaseTool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+
+from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
+from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.state import RSDInput
+from rsd_graph.chat_models.assembly import compiled_graph
+from rsd_graph.chat_models.messages import to_conversation, whole_message
+from rsd_graph.chat_models.metadata import Answer
+from rsd_graph.chat_models.naming import identifying_params, langsmith_params, model_name, public
+from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.chat_models.structured import Method, structured_output
+from rsd_graph.providers.registry import known_parameters
+from rsd_graph.runtime.node import CompiledRSDGraph
+from rsd_graph.runtime.run import child_callbacks, settled_steps
+from rsd_graph.runtime.sync import iterate_sync, run_sync
+from rsd_graph.stacks.config import load_stack
+
+
+class ChatRSD(ChatOptions):
+    """A chat model that answers by Reward-Guided Speculative Decoding.
+
+    Setup:
+        `ChatRSD()` runs on the models shipped with the package. Point it at your own by naming
+        endpoints; keys come from `RSD_API_KEY` or `RSD_<ROLE>_API_KEY`, or `api_key`.
+
+    Instantiate:
+        ```python
+        llm = ChatRSD(
+            draft="vllm+http://gpu1:8000/v1#Qwen/Qwen2.5-Math-1.5B-Instruct",
+            target="vllm+http://gpu2:8000/v1#Qwen/Qwen2.5-Math-7B-Instruct",
+            prm="qwen-prm+vllm+http://gpu3:8000/v1#Qwen/Qwen2.5-Math-PRM-7B",
+            delta=0.7,
+        )
+        ```
+
+    Invoke, stream:
+        `llm.invoke("What is 3 + 4 * 5?")`; `llm.stream(...)` yields each step the moment it is
+        settled. RSD never takes a settled step back.
+
+    Token usage:
+        `usage_metadata` counts every token of all three models, as their servers counted them.
+
+    Response metadata:
+        `response_metadata["rsd"]` holds the per-step trace, the ledger, the acceptance rate, the
+        finish reason, the FLOPs in both accountings and, with `prices`, the money.
+
+    Options:
+        Every option of `ChatOptions` can also be given per call: `llm.invoke(q, delta=0.9)`.
+
+    Raises:
+        ConfigurationError: The parts do not fit together; raised at the first call.
+        ProviderError: An endpoint failed; steps already settled are on the exception.
+    """
+
+    @classmethod
+    def from_config(cls, path: str | Path, stack: str | None = None, **options: Any) -> Self:
+        """The model a stack in a TOML file describes; *options* replace what it says.
+
+        Raises:
+            ConfigurationError: No such file, stack or setting; the message names each mistake.
+        """
+        return cls(**{**load_stack(path, stack), **options})
+
+    # -- the run ---------------------------------------------------------------------------------
+
+    async def _astream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> AsyncGenerator[ChatGenerationChunk]:
+        """One chunk per settled step; usage, trace and totals once, on the last chunk."""
+        actions = Actions.chosen(kwargs)
+        model = self.with_options({k: v for k, v in kwargs.items() if k not in OPTIONS})
+        callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
+        question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
+        run = settled_steps(compiled_graph(model, actions), question, callbacks)  # type: ignore[arg-type]
+        answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
+        async with aclosing(run) as laps:
+            async for lap in laps:
+                for chunk in answer.chunks(lap.steps, lap.ledger, lap.finish_reason):
+                    yield chunk
+                if answer.is_stopped:
+                    break
+        yield answer.last_chunk(model.sizes, model.prices, model_name(model.target))
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        """The stream, joined."""
+        chunks = [c async for c in self._astream(messages, stop, run_manager, **kwargs)]
+        return ChatResult(generations=[ChatGeneration(message=whole_message(chunks))])
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        """`_agenerate` for sync callers, inside a running event loop too."""
+        return run_sync(self._agenerate(messages, stop, run_manager, **kwargs))
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        """`_astream` for sync callers, inside a running event loop too."""
+        return iterate_sync(self._astream(messages, stop, run_manager, **kwargs))
+
+    # -- tools and structured output -------------------------------------------------------------
+
+    def bind_tools(
+        self,
+        tools: Sequence[dict[str, Any] | type | Callable[..., Any] | BaseTool],
+        *,
+        tool_choice: str | dict[str, Any] | bool | None = None,
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, AIMessage]:
+        """This model with tools: draft and target propose actions, the PRM scores them.
+
+        Args:
+            tools: Anything LangChain can describe as a tool.
+            tool_choice: A tool's name, `"auto"`, `"none"`, `"any"`, `"required"` or `True`.
+            strict: Ask the server to hold arguments to the schema.
+            **kwargs: Further call options, such as `parallel_tool_calls`.
+
+        Raises:
+            ConfigurationError: The chosen tool is not among the tools.
+        """
+        described = [convert_to_openai_tool(tool, strict=strict) for tool in tools]
+        choice = as_tool_choice(tool_choice, described)
+        return self.bind(tools=described, tool_choice=choice, **kwargs)
+
+    def with_structured_output(
+        self,
+        schema: dict[str, Any] | type | None = None,
+        *,
+        include_raw: bool = False,
+        method: Method = "json_schema",
+        strict: bool | None = None,
+        **kwargs: Any,
+    ) -> Runnable[LanguageModelInput, Any]:
+        """This model, answering in the form of *schema*.
+
+        Args:
+            schema: A Pydantic class, TypedDict, JSON schema or tool; optional for `json_mode`.
+            include_raw: Return `{"raw": ..., "parsed": ..., "parsing_error": ...}`.
+            method: `"json_schema"` (the server holds the text to the schema), `"function_calling"`,
+                or `"json_mode"` (any JSON; say in the prompt what it should hold).
+            strict: Passed to the server with the schema.
+            **kwargs: Call options to bind, such as `delta`.
+
+        Raises:
+            ConfigurationError: An unknown method, or no schema where one is needed.
+        """
+        return structured_output(
+            self, schema, method, strict=strict, include_raw=include_raw, options=kwargs
+        )
+
+    # -- the parts -------------------------------------------------------------------------------
+
+    @property
+    def graph(self) -> CompiledRSDGraph:
+        """The compiled graph this model runs."""
+        return compiled_graph(self)
+
+    # -- what it says about itself -----------------------------------------------------------------
+
+    @property
+    def sizes(self) -> PerRole | None:
+        """Parameter counts of the three models, if given or known."""
+        known = self.parameters or known_parameters(self.draft, self.target, self.prm)
+        return PerRole(**known) if known else None
+
+    def get_num_tokens(self, text: str) -> int:
+        """About as many tokens as *text* has: a fourth of its characters, no server is asked."""
+        return self.get_num_tokens_from_messages([HumanMessage(text)])
+
+    def get_num_tokens_from_messages(
+        self, messages: list[BaseMessage], tools: Sequence[Any] | None = None
+    ) -> int:
+        """About as many tokens as *messages* and *tools* have, for trimming histories."""
+        return count_tokens_approximately(messages, tools=list(tools or []))
+
+    def _resolve_model_profile(self) -> ModelProfile:
+        # Not `structured_output`: with tools bound too, servers hold tool calls to that schema.
+        return ModelProfile(
+            text_inputs=True, text_outputs=True, tool_calling=True, structured_output=False
+        )
+
+    @property
+    def _llm_type(self) -> str:
+        return "rsd"
+
+    @property
+    def _identifying_params(self) -> dict[str, Any]:
+        return identifying_params(self)
+
+    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
+        """The fields, without keys that may stand in endpoint strings."""
+        for name, value in super().__repr_args__():
+            yield name, public(value) if isinstance(value, str) else value
+
+    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
+        return langsmith_params(self, stop, kwargs)

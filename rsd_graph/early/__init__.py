@@ -1,0 +1,1 @@
+"""What starts before it is known to be needed: look-ahead and hedge. Never changes an answer."""

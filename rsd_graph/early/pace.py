@@ -1,0 +1,119 @@
+"""How far ahead it pays to draft: a small model of one lap, fed with what has been measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.state import Candidate
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How one lap drafts.
+
+    Attributes:
+        run: Steps to have written before the PRM is asked.
+        ahead: Steps to write beyond those while it is asked.
+    """
+
+    run: int
+    ahead: int
+
+
+_PLANS = [Plan(run, ahead) for run in range(1, 9) for ahead in (0, run + 1)]
+"""Ahead, if at all, by one step more than a run: steps vary in length."""
+
+_PATIENCE = 50.0
+"""Steps after which the waste must have come down to what is allowed."""
+
+
+@dataclass(slots=True)
+class Speed:
+    """The best speed a model has shown: what a cancelled request can have written at most."""
+
+    fastest_token_ms: float = math.inf
+
+    def learn(self, spent: Usage) -> None:
+        """Learn from a finished request."""
+        tokens, elapsed = spent["completion_tokens"], spent["ms"]
+        if tokens and elapsed:
+            self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
+
+    def tokens_within(self, elapsed_ms: float, most: int) -> int:
+        """At most this many tokens can have been written in that time, at the best speed seen."""
+        if math.isinf(self.fastest_token_ms):
+            return most
+        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+
+
+@dataclass(slots=True)
+class Pace:
+    """Running averages over all answers of one drafter, in milliseconds and tokens.
+
+    Attributes:
+        max_waste: Share of draft tokens that may be written in vain.
+        acceptance: Share of steps accepted; the start is a guess that a few laps correct.
+        step_ms: Time of one drafted step.
+        verdict_ms: Time from handing a run out to its verdict, waiting for the PRM included.
+        saved_steps: Drafted steps that might have been wasted and, by the plans, were not.
+        speed: The draft's.
+    """
+
+    max_waste: float
+    acceptance: float = 0.8
+    step_ms: float = 0.0
+    verdict_ms: float = 0.0
+    saved_steps: float = 0.0
+    speed: Speed = field(default_factory=Speed)
+
+    def plan(self) -> Plan:
+        """The fastest plan that is expected to keep the waste within what is allowed.
+
+        Each plan is booked with what it is expected to waste: verdicts come too late to steer by.
+        What was saved may be spent when the PRM is slow.
+        """
+        if not self.step_ms or not self.verdict_ms:
+            return Plan(1, 1)
+        limit = self.max_waste + self.saved_steps / _PATIENCE
+        allowed = [plan for plan in _PLANS if self._waste(plan) <= limit]
+        best = min(allowed, key=self._ms_per_step, default=Plan(1, 0))
+        saved = (self.max_waste - self._waste(best)) * best.run
+        self.saved_steps = min(self.saved_steps + saved, _PATIENCE / 5)
+        return best
+
+    def _settled(self, plan: Plan) -> float:
+        """Steps of a run that are settled on average: up to the first rejection, that included."""
+        return sum(self.acceptance**step for step in range(plan.run))
+
+    def _ms_per_step(self, plan: Plan) -> float:
+        """Drafting and verdict of a lap; after a run without rejection they have overlapped.
+
+        The target's time is left out: it is the same for every plan.
+        """
+        overlap = min(self.verdict_ms, min(plan.run, plan.ahead) * self.step_ms)
+        lap = plan.run * self.step_ms + self.verdict_ms - self.acceptance**plan.run * overlap
+        return lap / self._settled(plan)
+
+    def _waste(self, plan: Plan) -> float:
+        """Share of drafted steps that come after a rejection."""
+        ahead = min(plan.ahead, self.verdict_ms / self.step_ms)
+        in_vain = (1 - self.acceptance**plan.run) * ahead
+        return (plan.run - self._settled(plan) + in_vain) / (plan.run + in_vain)
+
+    def drafted(self, candidate: Candidate) -> None:
+        """Learn from a finished draft."""
+        self.step_ms = average(self.step_ms, candidate["usage"]["ms"])
+        self.speed.learn(candidate["usage"])
+
+    def decided(self, elapsed_ms: float, accepted: int, *, rejected: bool) -> None:
+        """Learn from a verdict: how long it took, and what it was."""
+        self.verdict_ms = average(self.verdict_ms, elapsed_ms)
+        for verdict in [1.0] * accepted + [0.0] * rejected:
+            self.acceptance = average(self.acceptance, verdict, weight=0.02)
+
+
+def average(old: float, new: float, weight: float = 0.1) -> float:
+    """The running average *old* with *new* in it; the first value counts in full."""
+    return new if old == 0 else (1 - weight) * old + weight * new

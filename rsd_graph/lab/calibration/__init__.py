@@ -1,0 +1,1 @@
+"""Which delta: one pass of draft and PRM, every delta estimated from it, the choice checked."""

@@ -1,0 +1,131 @@
+"""Three pictures, readable on light and on dark pages: transparent, in colours that carry on both.
+
+Needs matplotlib (the extra `eval`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from rsd_graph.lab.latency.suite import Results
+
+_INK = "#808890"
+_COLOURS = {
+    "lockstep": "#d9534f",
+    "sequential": "#e08a2e",
+    "lookahead 1": "#8fb8e8",
+    "lookahead 2": "#4a90d9",
+    "lookahead 2, hedged": "#1f4e8c",
+    "lookahead 4": "#2f6fb5",
+    "lookahead auto": "#2fa36b",
+    "lookahead 32": "#7a63c7",
+    "target only": "#9aa0a6",
+    "target only, all GPUs": "#b07d4f",
+}
+
+
+def draw(results: Results, folder: Path) -> list[Path]:
+    """Write the pictures there is data for into *folder*."""
+    pictures = {
+        "latency.png": (_latency, results["latency"]),
+        "latency_throughput.png": (_throughput, results["throughput"]),
+        "latency_prm_tokens.png": (_growth, results["growth"]),
+    }
+    written = []
+    for name, (plot, rows) in pictures.items():
+        if rows:
+            plot(rows).savefig(folder / name, dpi=150, transparent=True, bbox_inches="tight")
+            written.append(folder / name)
+    return written
+
+
+def _panels(titles: Iterable[str], title: str, x: str, y: str) -> tuple[Any, list[Any]]:
+    """One figure with a panel for each title, in ink that shows on any page."""
+    from matplotlib.figure import Figure
+
+    names = list(titles)
+    figure = Figure(figsize=(1 + 4.2 * len(names), 4.4))
+    figure.suptitle(f"{title} (latency simulation)", color=_INK, fontsize=13)
+    panels = list(figure.subplots(1, len(names), squeeze=False)[0])
+    for panel, name in zip(panels, names, strict=True):
+        panel.set_title(name, color=_INK, fontsize=11)
+        panel.set_xlabel(x, color=_INK)
+        panel.tick_params(colors=_INK, which="both")
+        panel.grid(color=_INK, alpha=0.25, linewidth=0.6)
+        for spine in panel.spines.values():
+            spine.set_color(_INK)
+    panels[0].set_ylabel(y, color=_INK)
+    return figure, panels
+
+
+def _legend(figure: Any, panel: Any) -> None:
+    handles, names = panel.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        names,
+        loc="lower center",
+        bbox_to_anchor=(0.5, -0.13),
+        ncols=5,
+        frameon=False,
+        labelcolor=_INK,
+    )
+
+
+def _style(arm: str) -> dict[str, Any]:
+    """The loop is drawn broad, because others may lie on it."""
+    dashed = "--" if arm.startswith("target") else "-"
+    broad = 4.5 if arm == "lockstep" else 1.6
+    return {"c": _COLOURS[arm], "ls": dashed, "lw": broad, "marker": "o", "ms": 4}
+
+
+def _lines(panel: Any, rows: list[Any], x: str, y: str) -> None:
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        points = [(row[x], row[y]) for row in rows if row["arm"] == arm]
+        panel.plot(*zip(*points, strict=True), label=arm, **_style(arm))
+
+
+def _latency(rows: list[Any]) -> Any:
+    presets = list(dict.fromkeys(row["preset"] for row in rows))
+    figure, panels = _panels(
+        presets, "One answer at a time", "share of steps rejected", "mean latency, s"
+    )
+    for panel, preset in zip(panels, presets, strict=True):
+        _lines(panel, [row for row in rows if row["preset"] == preset], "rejects", "mean")
+        panel.set_ylim(bottom=0)
+        panel.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
+    _legend(figure, panels[0])
+    return figure
+
+
+def _throughput(rows: list[Any]) -> Any:
+    presets = list(dict.fromkeys(row["preset"] for row in rows))
+    figure, panels = _panels(presets, "Many answers at once", "answers at once", "answers per s")
+    for panel, preset in zip(panels, presets, strict=True):
+        _lines(panel, [row for row in rows if row["preset"] == preset], "concurrency", "per_second")
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log")
+        panel.xaxis.set_major_formatter(lambda count, _: f"{count:g}")
+    _legend(figure, panels[0])
+    return figure
+
+
+def _growth(rows: list[Any]) -> Any:
+    rejects = list(dict.fromkeys(row["rejects"] for row in rows))
+    figure, panels = _panels(
+        [f"{share:.0%} rejected" for share in rejects],
+        "PRM tokens per answer, 32 answers at once",
+        "steps of the answer",
+        "PRM tokens",
+    )
+    for panel, share in zip(panels, rejects, strict=True):
+        for row in rows:
+            if row["rejects"] == share:
+                style = _style(row["arm"])
+                panel.plot(row["steps"], row["prm_tokens"], label=row["arm"], **style)
+        panel.set_xscale("log", base=2)
+        panel.set_yscale("log")
+        panel.xaxis.set_major_formatter(lambda count, _: f"{count:g}")
+    _legend(figure, panels[0])
+    return figure

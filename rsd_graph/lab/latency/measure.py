@@ -1,0 +1,207 @@
+"""The experiments on the virtual clock: latency, throughput, PRM tokens against answer length."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, quantiles
+
+from rsd_graph.answer.ledger import PerRole, flops, settled_tokens
+from rsd_graph.early.lookahead import Lookahead
+from rsd_graph.lab.latency.bound import Bound, critical_path
+from rsd_graph.lab.latency.clock import run_virtual
+from rsd_graph.lab.latency.hardware import Preset
+from rsd_graph.lab.latency.loops import Answered, graph_arm, lockstep_arm, target_arm
+from rsd_graph.lab.latency.simulated import Simulated
+from rsd_graph.lab.latency.workload import Workload
+
+LOOKAHEAD: dict[str, Lookahead] = {
+    "sequential": 0,
+    "lookahead 1": 1,
+    "lookahead 2": 2,
+    "lookahead 4": 4,
+    "lookahead auto": "auto",
+}
+HEDGED = "lookahead 2, hedged"
+"""For one answer at a time, which is what a hedge is for; it is not among the arms under load."""
+ARMS = ("lockstep", *LOOKAHEAD, "target only", "target only, all GPUs")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm under one condition. Seconds are simulated.
+
+    Attributes:
+        per_bound: Mean latency over the mean critical path (`bound.py`), where it was computed.
+        first_step: Median time to the first settled step; `None` for arms without steps.
+        waste: Share of draft tokens written in vain, an upper bound for cancelled ones included.
+        target_tokens: Target tokens in the answer, per answer.
+        target_waste: Target tokens written in vain, per answer; an upper bound like `waste`.
+        prm_tokens: Prompt tokens the PRM read, per answer.
+        tflops_decode_only: Per answer, as the paper counts (generated tokens only).
+        tflops_full: Per answer, every token read or written and not served from cache.
+        busy: Share of the time each server was computing.
+    """
+
+    preset: str
+    arm: str
+    rejects: float
+    concurrency: int
+    answers: int
+    mean: float
+    p50: float
+    p95: float
+    first_step: float | None
+    per_second: float
+    waste: float
+    target_tokens: float
+    target_waste: float
+    prm_tokens: float
+    prm_calls: float
+    tflops_decode_only: float
+    tflops_full: float
+    busy: dict[str, float]
+    per_bound: float | None = None
+
+
+def run(
+    arm: str, preset: Preset, workload: Workload, questions: Sequence[int], concurrency: int
+) -> tuple[list[Answered], Simulated]:
+    """Answer *questions* with one arm on servers of its own, *concurrency* at a time."""
+    if arm == "target only, all GPUs":
+        preset = replace(preset, target=preset.target.on(preset.gpus))
+    servers = Simulated.of(preset, workload)
+    if arm == "lockstep":
+        return run_virtual(lockstep_arm(questions, concurrency, servers)), servers
+    if arm == HEDGED:
+        return run_virtual(graph_arm(questions, concurrency, servers, 2, hedge=0)), servers
+    if arm in LOOKAHEAD:
+        ahead = LOOKAHEAD[arm]
+        return run_virtual(graph_arm(questions, concurrency, servers, ahead)), servers
+    return run_virtual(target_arm(questions, concurrency, servers.target)), servers
+
+
+def bounds(preset: Preset, workload: Workload, questions: Iterable[int]) -> list[Bound]:
+    """The critical path of each question, on servers nobody else uses."""
+
+    async def all_paths() -> list[Bound]:
+        servers = Simulated.of(preset, workload)
+        return [await critical_path(question, servers) for question in questions]
+
+    return run_virtual(all_paths())
+
+
+def row(
+    arm: str, preset: Preset, workload: Workload, questions: Sequence[int], concurrency: int
+) -> Row:
+    """Run one arm and sum it up."""
+    answered, servers = run(arm, preset, workload, questions, concurrency)
+    span = max(answer.finished_at for answer in answered)
+    latencies = sorted(answer.latency for answer in answered)
+    ledgers = [answer.ledger for answer in answered]
+    costs = [flops(ledger, _parameters(preset)) for ledger in ledgers]
+    drafted = sum(lg["draft"]["completion_tokens"] + lg["cancelled_draft_tokens"] for lg in ledgers)
+    vain = sum(lg["wasted_draft_tokens"] + lg["cancelled_draft_tokens"] for lg in ledgers)
+    return Row(
+        preset=preset.name,
+        arm=arm,
+        rejects=workload.rejects,
+        concurrency=concurrency,
+        answers=len(answered),
+        mean=fmean(latencies),
+        p50=_percentile(latencies, 50),
+        p95=_percentile(latencies, 95),
+        first_step=None
+        if arm.startswith("target")
+        else _percentile([answer.first_step for answer in answered], 50),
+        per_second=len(answered) / span,
+        waste=vain / drafted if drafted else 0.0,
+        target_tokens=fmean(settled_tokens(lg) - lg["kept_draft_tokens"] for lg in ledgers),
+        target_waste=fmean(
+            lg["wasted_target_tokens"] + lg["cancelled_target_tokens"] for lg in ledgers
+        ),
+        prm_tokens=fmean(lg["prm"]["prompt_tokens"] for lg in ledgers),
+        prm_calls=fmean(lg["prm"]["calls"] for lg in ledgers),
+        tflops_decode_only=fmean(cost["decode_only"] for cost in costs) / 1e12,
+        tflops_full=fmean(cost["full"] for cost in costs) / 1e12,
+        busy={role: engine.busy_ms / 1000 / span for role, engine in servers.engines.items()},
+    )
+
+
+def latency(
+    preset: Preset, workload: Workload, arms: Sequence[str], questions: Sequence[int]
+) -> tuple[list[Row], Bound]:
+    """One answer at a time with each arm; the mean critical path of the same questions."""
+    paths = bounds(preset, workload, questions)
+    mean = Bound(
+        fmean(path.seconds for path in paths),
+        fmean(path.hedged for path in paths),
+        fmean(path.wasted_target_s for path in paths),
+    )
+    rows = [row(arm, preset, workload, questions, 1) for arm in arms]
+    return [replace(item, per_bound=item.mean / mean.seconds) for item in rows], mean
+
+
+def throughput(
+    preset: Preset, workload: Workload, arms: Sequence[str], concurrencies: Sequence[int]
+) -> list[Row]:
+    """Twice as many answers as may run at once (at least 32) with each arm.
+
+    Lockstep takes them in batches; the others start the next one when one is finished.
+    """
+    return [
+        row(arm, preset, workload, range(max(32, 2 * concurrency)), concurrency)
+        for concurrency in concurrencies
+        for arm in arms
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """PRM tokens per answer for answers of fixed length, and the exponent they grow with.
+
+    `exponent` is the slope between the two longest in a log-log plot: 1 is linear, 2 quadratic.
+    """
+
+    arm: str
+    rejects: float
+    steps: list[int]
+    prm_tokens: list[float]
+    exponent: float
+
+
+def growth(
+    preset: Preset, rejects: float, lookaheads: dict[str, Lookahead | None], steps: Sequence[int]
+) -> list[Growth]:
+    """32 answers at once of each length in *steps*; `None` stands for the lockstep loop."""
+    found = []
+    for arm, lookahead in lookaheads.items():
+        tokens = [_prm_tokens(preset, rejects, lookahead, length) for length in steps]
+        slope = math.log(tokens[-1] / tokens[-2]) / math.log(steps[-1] / steps[-2])
+        found.append(Growth(arm, rejects, list(steps), tokens, slope))
+    return found
+
+
+def _prm_tokens(
+    preset: Preset, rejects: float, lookahead: Lookahead | None, length: int, answers: int = 32
+) -> float:
+    workload = Workload(rejects=rejects, steps=length, steps_spread=0)
+    servers = Simulated.of(preset, workload)
+    if lookahead is None:
+        answered = run_virtual(lockstep_arm(range(answers), answers, servers))
+    else:
+        answered = run_virtual(graph_arm(range(answers), answers, servers, lookahead))
+    return fmean(answer.ledger["prm"]["prompt_tokens"] for answer in answered)
+
+
+def _parameters(preset: Preset) -> PerRole:
+    roles = (preset.draft, preset.target, preset.prm)
+    return PerRole(*(served.model.parameters * 1e9 for served in roles))
+
+
+def _percentile(values: Sequence[float], percent: int) -> float:
+    """Linear between neighbours; the value itself if there is only one."""
+    if len(values) < 2:
+        return values[0]
+    return quantiles(values, n=100, method="inclusive")[percent - 1]

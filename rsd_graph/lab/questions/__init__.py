@@ -1,0 +1,1 @@
+"""What is asked, and who judges it: data sets, exams, the shipped task. Nothing is answered."""

@@ -1,0 +1,189 @@
+"""Load the questions of an evaluation from a file, a folder, the hub, or this package itself."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from rsd_graph.embedded.task import held_out_problems
+from rsd_graph.errors import CapabilityError, InputError
+from rsd_graph.lab.questions.question import Exclusion, Question, QuestionList
+from rsd_graph.lab.questions.rows import Row, read_prompt, read_row
+
+SYNTHETIC = "candies"
+SYNTHETIC_COUNT = 300
+
+
+@dataclass(frozen=True)
+class HubSource:
+    """Where a dataset lives on the hub: repository, configuration, and its split by our name."""
+
+    path: str
+    config: str | None = None
+    splits: Mapping[str, str] = field(default_factory=dict)
+    data_files: str | None = None
+
+
+_ONLY_TRAIN = {"test": "train"}  # these publish their test questions as the split "train"
+
+HUB = {
+    "gsm8k": HubSource("openai/gsm8k", "main"),
+    "math500": HubSource("HuggingFaceH4/MATH-500"),
+    "olympiadbench": HubSource("Hothan/OlympiadBench", "OE_TO_maths_en_COMP", _ONLY_TRAIN),
+    "gpqa": HubSource("Idavidrein/gpqa", "gpqa_diamond", _ONLY_TRAIN),
+    "mmlu_stem": HubSource("TIGER-Lab/MMLU-STEM"),
+    "gaokao2023en": HubSource("MARIO-Math-Reasoning/Gaokao2023-Math-En", None, _ONLY_TRAIN),
+    "aime24": HubSource("HuggingFaceH4/aime_2024", None, _ONLY_TRAIN),
+    "amc23": HubSource("math-ai/amc23"),
+    # Its repository holds a loading script, which `datasets` no longer runs: read the file itself.
+    "alpaca_eval": HubSource(
+        "json", None, _ONLY_TRAIN, "hf://datasets/tatsu-lab/alpaca_eval/alpaca_eval.json"
+    ),
+}
+
+
+def load_dataset(
+    name_or_path: str | Path,
+    *,
+    split: str = "test",
+    limit: int | None = None,
+    open_ended: bool = False,
+) -> QuestionList:
+    """Load questions, in the order of their source.
+
+    Args:
+        name_or_path: `"candies"` (our synthetic set), a `.jsonl`, `.json`, `.csv` or `.parquet`
+            file, a folder with `<split>.jsonl` or in the hub's layout, a name of `HUB`, or any
+            hub repository as `"owner/name"` or `"owner/name:config"`.
+        split: Which part of it.
+        limit: Keep the first so many gradable questions (candies: draw so many, default 300).
+        open_ended: Take every row as a question without a gold, for an outcome reward model.
+
+    Returns:
+        The questions; `.excluded` lists rows without a usable gold and why they were left out.
+
+    Raises:
+        InputError: No such dataset, an unreadable file or row, or an id that occurs twice.
+        CapabilityError: The hub is needed and the `datasets` library is not installed.
+    """
+    if str(name_or_path) == SYNTHETIC:
+        return _synthetic(SYNTHETIC_COUNT if limit is None else limit)
+    path = Path(name_or_path)
+    if path.exists():
+        return _collect(_local_rows(path, split), _source_name(path, split), limit, open_ended)
+    name = str(name_or_path)
+    return _collect(_hub_rows(name, split), _hub_name(name), limit, open_ended)
+
+
+def load_datasets(
+    names: Sequence[str], *, limit: int | None = None, open_ended: bool = False
+) -> QuestionList:
+    """Several datasets as one list of questions; see `load_dataset`. *limit* is for each."""
+    loaded = [load_dataset(name, limit=limit, open_ended=open_ended) for name in names]
+    return QuestionList(chain(*loaded), chain(*(part.excluded for part in loaded)))
+
+
+def _synthetic(count: int) -> QuestionList:
+    return QuestionList(
+        Question(
+            f"{SYNTHETIC}/{index}",
+            problem.question,
+            str(problem.answer),
+            "math",
+            level=len(problem.steps) - 1,  # the last step only states the answer
+            subject="arithmetic",
+            source=SYNTHETIC,
+        )
+        for index, problem in enumerate(held_out_problems(count))
+    )
+
+
+def _collect(rows: Iterable[Row], source: str, limit: int | None, open_ended: bool) -> QuestionList:
+    read = read_prompt if open_ended else read_row
+    items = [read(row, source=source, index=index) for index, row in enumerate(rows)]
+    identity, times = Counter(item.id for item in items).most_common(1)[0] if items else ("", 0)
+    if times > 1:
+        raise InputError(
+            f"The id {identity!r} occurs {times} times.",
+            expected="one row per id, because results are joined by it",
+            hint="Remove the repeated rows or their id field.",
+        )
+    questions = (item for item in items if isinstance(item, Question))
+    excluded = (item for item in items if isinstance(item, Exclusion))
+    return QuestionList(islice(questions, limit), excluded)
+
+
+def _local_rows(path: Path, split: str) -> Iterable[Row]:
+    if path.is_dir():
+        found = [
+            file for file in (path / f"{split}.jsonl", path / f"{split}.json") if file.exists()
+        ]
+        return _local_rows(found[0], split) if found else _through_library(str(path), split=split)
+    if path.suffix in (".csv", ".parquet"):
+        return _through_library(path.suffix[1:], data_files=str(path), split="train")
+    return _json_rows(path)
+
+
+def _json_rows(path: Path) -> list[Row]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        rows = json.loads(text) if path.suffix == ".json" else _json_lines(text)
+    except json.JSONDecodeError as exc:
+        raise InputError(
+            f"{path.name} is not valid JSON: {exc}.", expected="one JSON object per line"
+        ) from exc
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError(f"{path.name} does not hold rows.", expected="a list of JSON objects")
+    return rows
+
+
+def _json_lines(text: str) -> list[Any]:
+    # Not splitlines(): U+2028 and its like are legal inside a JSON string.
+    return [json.loads(line) for line in text.split("\n") if line.strip()]
+
+
+def _source_name(path: Path, split: str) -> str:
+    """`gsm8k` for `gsm8k.jsonl`, `gsm8k/test.jsonl` and the folder `gsm8k` alike."""
+    named_by_folder = path.is_file() and path.stem == split and path.parent.name
+    return (path.resolve().parent.name if named_by_folder else path.stem).lower()
+
+
+def _hub_name(name: str) -> str:
+    return name if name in HUB else name.partition(":")[0].rpartition("/")[2].lower()
+
+
+def _hub_rows(name: str, split: str) -> Iterable[Row]:
+    if name not in HUB and "/" not in name:
+        raise InputError(
+            f"There is no dataset, file or folder named {name!r}.",
+            expected=f"{SYNTHETIC}, {', '.join(HUB)}, a path, or owner/name on the hub",
+        )
+    path, _, config = name.partition(":")
+    source = HUB.get(name) or HubSource(path, config or None)
+    files = {"data_files": source.data_files} if source.data_files else {}
+    split = source.splits.get(split, split)
+    return _through_library(source.path, name=source.config, split=split, **files)
+
+
+def _through_library(path: str, **options: Any) -> Iterable[Row]:
+    """Let `datasets` read it, local folder or hub alike; credentials are the library's affair."""
+    try:
+        import datasets
+    except ImportError as exc:
+        raise CapabilityError(
+            f"Reading {path} needs the datasets library.",
+            hint="Install it with: pip install 'rsd-graph[datasets]'",
+        ) from exc
+    try:
+        rows: Iterable[Row] = datasets.load_dataset(path, **options)
+    except (OSError, ValueError, RuntimeError) as exc:
+        raise InputError(
+            f"The dataset {path} could not be loaded: {exc}",
+            hint="Check its name, configuration, split, the network, and access if it is gated.",
+        ) from exc
+    return rows

@@ -1,0 +1,1 @@
+"""How results look: tables, pictures, one HTML page. Nothing is measured here."""

@@ -1,0 +1,90 @@
+"""The pictures of a report, drawn by matplotlib (extra `eval`).
+
+Text and axes are drawn in one ink that becomes the page's own text colour in the SVG, so that one
+picture serves light and dark pages.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rsd_graph.errors import CapabilityError
+from rsd_graph.lab.experiment import Findings
+from rsd_graph.lab.questions.shipped import StepEvidence
+from rsd_graph.lab.report import figures as _figures
+from rsd_graph.lab.report.figures import GREY, INK
+
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rsd-graph",
+    "font.size": 10,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.grid": True,
+    "grid.color": GREY,
+    "grid.alpha": 0.25,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "figure.constrained_layout.use": True,
+}
+
+
+def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Any]:
+    """Every picture these findings can fill, as matplotlib figures by name.
+
+    There is none of open-ended questions.
+
+    Raises:
+        CapabilityError: matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise CapabilityError(
+            "Pictures need matplotlib.", hint="Install it with: pip install 'rsd-graph[eval]'"
+        ) from error
+    if findings.is_open_ended:
+        return {}  # every picture is about accuracy
+    sweep = sorted((s for s in findings.summaries if s.delta is not None), key=_figures.delta_of)
+    figures: dict[str, Any] = {}
+    with matplotlib.rc_context(_STYLE):
+        if all(summary.full for summary in findings.summaries):
+            figures["accuracy-against-cost"] = _figures.costs(findings)
+        if len(sweep) > 2:
+            figures["delta-sweep"] = _figures.sweep(sweep)
+        if evidence and evidence.auroc is not None:
+            figures["rewards"] = _figures.rewards(evidence)
+            figures["prm-calibration"] = _figures.calibration(evidence)
+        if sweep and sweep[0].levels:
+            usual = min(sweep, key=lambda summary: abs(_figures.delta_of(summary) - 0.7))
+            figures["levels"] = _figures.levels(findings, usual)
+    return figures
+
+
+def as_svg(figure: Any) -> str:
+    """A figure for a page: transparent, its ink the page's text colour."""
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context(_STYLE):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    drawing = buffer.getvalue().replace(INK, "currentColor")
+    return drawing[drawing.index("<svg") :]
+
+
+def save(figures: Mapping[str, Any], folder: Path) -> None:
+    """Every figure as PNG, on white, for documents that show no SVG."""
+    import matplotlib
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with matplotlib.rc_context(_STYLE):
+        for name, figure in figures.items():
+            figure.savefig(folder / f"{name}.png", dpi=110, facecolor="white")

@@ -1,0 +1,78 @@
+"""How decided steps enter the answer and the ledger."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from rsd_graph._logging import get_logger
+from rsd_graph.answer.ledger import add, settled_tokens
+from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.state import Candidate, RSDState, Step, action_text
+
+
+def accepted_steps(state: RSDState, count: int) -> list[Step]:
+    """The first *count* candidates as settled steps, each with its share of the PRM's time."""
+    share = state["scoring_ms"] / max(1, len(state["candidates"]))
+    pairs = zip(state["candidates"][:count], state["rewards"], strict=False)
+    return [
+        _step(candidate, "draft", reward, accepted=True, ms=candidate["usage"]["ms"] + share)
+        for candidate, reward in pairs
+    ]
+
+
+def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
+    """The target's step in place of the draft at *index* of the run."""
+    draft, reward = state["candidates"][index], state["rewards"][index]
+    share = state["scoring_ms"] / len(state["candidates"])
+    ms = draft["usage"]["ms"] + share + candidate["usage"]["ms"]
+    step = _step(candidate, "target", reward, accepted=False, ms=ms)
+    step["rejected_text"] = action_text(draft)
+    return step
+
+
+def settle(
+    state: RSDState, steps: list[Step], limits: Limits, *entries: dict[str, Any]
+) -> dict[str, Any]:
+    """The update that appends *steps*, books *entries*, and says if the answer is finished."""
+    ledger = functools.reduce(add, entries, state["ledger"])
+    for offset, step in enumerate(steps):
+        _log(step, len(state["steps"]) + offset)
+    return {
+        "steps": steps,
+        "candidates": [],
+        "rewards": [],
+        "ledger": ledger,
+        "finish_reason": limits.finish_reason([*state["steps"], *steps], settled_tokens(ledger)),
+    }
+
+
+def _step(
+    candidate: Candidate, source: Any, reward: float | None, *, accepted: bool, ms: float
+) -> Step:
+    step = Step(
+        text=candidate["text"],
+        source=source,
+        reward=reward,
+        accepted=accepted,
+        ended=candidate["ended"],
+        tokens=candidate["usage"]["completion_tokens"],
+        ms=ms,
+        rejected_text=None,
+    )
+    if "tool_calls" in candidate:
+        step["tool_calls"] = candidate["tool_calls"]
+    return step
+
+
+def _log(step: Step, index: int) -> None:
+    """One line per settled step: numbers only, never text."""
+    get_logger(__name__).debug(
+        "rsd.step_settled",
+        step=index,
+        source=step["source"],
+        reward=step["reward"],
+        accepted=step["accepted"],
+        ended=step["ended"],
+        tokens=step["tokens"],
+    )

@@ -1,0 +1,1 @@
+"""One HTTP exchange: address, connections, retries, errors in our words. No server's protocol."""

@@ -1,0 +1,45 @@
+"""How PRMs that judge one step at a time judge a run of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
+
+from rsd_graph.answer.ledger import Usage, add_usage
+from rsd_graph.answer.state import Candidate
+from rsd_graph.providers.base import Prefix, Scores
+
+T = TypeVar("T")
+
+JudgeStep = Callable[[list[str]], Awaitable[tuple[float, Usage]]]
+"""(all steps up to the judged one) -> its reward, and what that cost."""
+
+
+async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: JudgeStep) -> Scores:
+    """Judge every candidate after all before it, the whole run at once."""
+    started = time.perf_counter()
+    steps = [step["text"] for step in (*prefix.steps, *candidates)]
+    settled = len(prefix.steps)
+    judged = await all_or_none(
+        _judged(judge, steps[: settled + number]) for number in range(1, len(candidates) + 1)
+    )
+    spent = add_usage(*(cost for _, cost in judged))
+    elapsed = (time.perf_counter() - started) * 1000
+    return Scores([reward for reward, _ in judged], Usage(**{**spent, "ms": elapsed}))
+
+
+async def _judged(judge: JudgeStep, steps: list[str]) -> tuple[float, Usage]:
+    return await judge(steps)
+
+
+async def all_or_none(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """The results of all, run together; the first error, or a cancellation, ends the others."""
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

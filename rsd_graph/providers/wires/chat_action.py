@@ -1,0 +1,161 @@
+"""Actions over `/v1/chat/completions`: what the assistant does next when it has tools.
+
+The server renders the tools into its model's prompt and reads the calls out of the answer; vLLM
+needs `--enable-auto-tool-choice --tool-call-parser ...` for it, llama.cpp needs `--jinja`.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+from uuid import uuid4
+
+from rsd_graph._logging import get_logger
+from rsd_graph.answer.actions import Actions
+from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.state import (
+    Candidate,
+    Ended,
+    FunctionCall,
+    Message,
+    Step,
+    ToolCall,
+    action_text,
+)
+from rsd_graph.errors import ContextOverflowError
+from rsd_graph.providers.base import Prefix, RewardModel, Sampling, Scores, StepRequest
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.wires.completions_api import named, openai_sampling, read_usage
+
+_ENDED: Mapping[str, Ended] = MappingProxyType(
+    {
+        "stop": "eos",
+        "tool_calls": "eos",
+        "length": "length",
+        "eos_token": "eos",  # TGI
+        "stop_sequence": "eos",  # TGI
+    }
+)
+
+
+class ChatActionModel:
+    """A `StepModel` whose one step is an action: text, tool calls, or both.
+
+    Args:
+        client: The endpoint's client; its server must offer OpenAI's chat API.
+        actions: What may be done.
+        checked: Mark actions that cannot be carried out as `"invalid"`: for the draft, so that the
+            target acts instead. The target's own are passed on as they are.
+
+    Raises:
+        ConfigurationError: A tool's schema is not a JSON schema.
+    """
+
+    def __init__(self, client: Client, actions: Actions, *, checked: bool) -> None:
+        actions.check_schemas()
+        self._client = client
+        self._actions = actions
+        self._checked = checked
+
+    async def write_step(self, request: StepRequest) -> Candidate:
+        """See `StepModel.write_step`. A full context is an outcome (`"context"`), not an error."""
+        started = time.perf_counter()
+        try:
+            body = named(self._client.endpoint, self._body(request))
+            answer = await self._client.post("/v1/chat/completions", body)
+        except ContextOverflowError:
+            return Candidate(text="", ended="context", logprob=None, usage=usage(cached_tokens=0))
+        with self._client.reading():
+            action = _action(answer)
+        action["usage"] = Usage(**{**action["usage"], "ms": (time.perf_counter() - started) * 1000})
+        if self._checked and action["ended"] == "eos":
+            self._check(action)
+        return action
+
+    def _body(self, request: StepRequest) -> dict[str, Any]:
+        return {
+            "messages": list(request.prefix.conversation),
+            "max_tokens": request.max_tokens,
+            "seed": request.seed % 2**31,
+            "stream": False,
+            **openai_sampling(request.sampling),
+            **_beyond_openai(request.sampling),
+            **self._actions.body,
+        }
+
+    def _check(self, action: Candidate) -> None:
+        problem = next(self._actions.problems(action), None)
+        if problem is not None:
+            action["ended"] = "invalid"
+            get_logger(__name__).debug("rsd.action_invalid", problem=problem)
+
+
+class ActionRewardModel:
+    """Any PRM as a scorer of actions in their context.
+
+    What the assistant has done since the user last spoke becomes the steps so far, each action with
+    the tools' answers to it; the proposed action is the step to be scored.
+    """
+
+    def __init__(self, prm: RewardModel) -> None:
+        self._prm = prm
+        self.endpoint = getattr(prm, "endpoint", "")
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """The PRM's own."""
+        return self._prm.reward_range
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `RewardModel.score`."""
+        turns = list(prefix.conversation)
+        asked = max((i for i, turn in enumerate(turns, 1) if turn["role"] == "user"), default=0)
+        context = Prefix(turns[:asked], _steps(turns[asked:]), prefix.separator)
+        actions = [Candidate(**{**item, "text": action_text(item)}) for item in candidates]
+        return await self._prm.score(context, actions)
+
+
+def _steps(turns: Iterable[Message]) -> list[Step | Candidate]:
+    """Past actions as steps; a tool's answer belongs to the action that asked for it."""
+    steps: list[Step | Candidate] = []
+    for turn in turns:
+        text = action_text({"text": turn["content"], "tool_calls": turn.get("tool_calls", [])})
+        if turn["role"] == "tool" and steps:
+            steps[-1]["text"] += f"\n<tool_response>\n{text}\n</tool_response>"
+        else:
+            nothing = usage(calls=0)
+            steps.append(Candidate(text=text, ended="separator", logprob=None, usage=nothing))
+    return steps
+
+
+def _action(answer: Mapping[str, Any]) -> Candidate:
+    """The assistant's message as a candidate."""
+    choice = answer["choices"][0]
+    message = choice["message"]
+    action = Candidate(
+        text=message.get("content") or "",
+        ended=_ENDED[choice["finish_reason"]],
+        logprob=None,
+        usage=read_usage(answer["usage"]),
+    )
+    if calls := message.get("tool_calls"):
+        action["tool_calls"] = [_tool_call(call) for call in calls]
+    return action
+
+
+def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    """A call as servers report it; some leave the id out or send the arguments as an object."""
+    name, arguments = call["function"]["name"], call["function"]["arguments"]
+    words = arguments if isinstance(arguments, str) else json.dumps(arguments)
+    function = FunctionCall(name=name, arguments=words or "{}")
+    return ToolCall(id=call.get("id") or f"call_{uuid4().hex}", type="function", function=function)
+
+
+def _beyond_openai(sampling: Sampling) -> dict[str, float]:
+    """Sampling fields that only some servers know, where they are used."""
+    off = Sampling()
+    names = ("top_k", "min_p", "repetition_penalty")
+    return {n: getattr(sampling, n) for n in names if getattr(sampling, n) != getattr(off, n)}

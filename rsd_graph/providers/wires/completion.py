@@ -1,0 +1,205 @@
+"""A hosted model that continues text: rendering, stopping and blank steps, whatever the server.
+
+A *wire* speaks one server's protocol and knows how that server says "your separator matched".
+`HostedModel` turns any wire into a `StepModel`: the chat template is rendered once per
+conversation, then plain text is continued.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from rsd_graph.answer.ledger import Usage, add_usage, usage
+from rsd_graph.answer.state import Candidate, Ended, Message
+from rsd_graph.errors import CapabilityError, ContextOverflowError
+from rsd_graph.providers.base import Prefix, Sampling, StepRequest
+from rsd_graph.providers.http.endpoint import Endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class CompletionRequest:
+    """Continue *prompt*, which is complete: no template, no special token is to be added.
+
+    Attributes:
+        stop: Strings that end the text; at most 4 (what vLLM and TGI take).
+        logprobs: How many of the likeliest tokens to report at each position; `None` for none.
+    """
+
+    prompt: str
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    logprobs: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One generated token: its text, its log-probability, and the likeliest tokens' there."""
+
+    text: str
+    logprob: float
+    top: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """Generated text, cut before the stop string that ended it.
+
+    `ended` is `"separator"` only if one of the request's own stop strings matched.
+    """
+
+    text: str
+    ended: Ended
+    usage: Usage
+    tokens: Sequence[Token] = ()
+
+    @property
+    def logprob(self) -> float | None:
+        """See `log_probability_within`; `None` if the tokens were not reported."""
+        return log_probability_within(self.text, self.tokens) if self.tokens else None
+
+
+def log_probability_within(text: str, tokens: Iterable[Token]) -> float:
+    """Sum over the tokens that begin inside *text*: what ends it is not part of it.
+
+    The separator and the end-of-text token are left out, because servers disagree on reporting
+    them; a token that holds the last characters and the separator together counts in full.
+    """
+    total, position = 0.0, 0
+    for token in tokens:
+        if position >= len(text):
+            break
+        total += token.logprob
+        position += len(token.text)
+    return total
+
+
+class CompletionWire(Protocol):
+    """One server's protocol for continuing text."""
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it talks to."""
+        ...
+
+    async def render(self, conversation: Sequence[Message]) -> str:
+        """The prompt the model's chat template makes of *conversation*, ready for the answer."""
+        ...
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """Continue the prompt.
+
+        Raises:
+            ProviderError: Anything but a well-formed answer.
+        """
+        ...
+
+
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
+    """*text* up to the first stop string in it, and whether there was one.
+
+    For servers that leave the stop string in, or run past it, such as TGI.
+    """
+    found = [position for s in stop if (position := text.find(s)) >= 0]
+    return (text[: min(found)], True) if found else (text, False)
+
+
+class HostedModel:
+    """A `StepModel` over any wire; `endpoint` and `wire` are public for those who need them.
+
+    Args:
+        wire: The server's protocol.
+        logprobs: Ask for token log-probabilities (for likelihood-ratio weighting); off by default
+            because servers charge for it.
+    """
+
+    _REMEMBERED_PROMPTS = 4096
+
+    def __init__(self, wire: CompletionWire, *, logprobs: bool = False) -> None:
+        self.wire = wire
+        self._logprobs = 0 if logprobs else None
+        self._prompts: OrderedDict[str, str] = OrderedDict()
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where the model is served."""
+        return self.wire.endpoint
+
+    def __repr__(self) -> str:
+        """Protocol and address, never the key."""
+        return f"{type(self).__name__}({type(self.wire).__name__}({self.endpoint}))"
+
+    async def write_step(self, request: StepRequest) -> Candidate:
+        """See `StepModel.write_step`. A full context is an outcome (`"context"`), not an error."""
+        started = time.perf_counter()
+        try:
+            completion = await self._write(await self.request_for(request))
+        except ContextOverflowError:
+            completion = Completion("", "context", usage(cached_tokens=0))
+        spent = Usage(**{**completion.usage, "ms": (time.perf_counter() - started) * 1000})
+        return Candidate(
+            text=completion.text,
+            ended=completion.ended,
+            logprob=completion.logprob,
+            usage=spent,
+        )
+
+    async def request_for(self, request: StepRequest) -> CompletionRequest:
+        """The wire's request for one step."""
+        return CompletionRequest(
+            prompt=await self.prompt(request.prefix),
+            max_tokens=request.max_tokens,
+            stop=(request.prefix.separator,),
+            sampling=request.sampling,
+            seed=request.seed,
+            logprobs=self._logprobs,
+        )
+
+    async def _write(self, request: CompletionRequest) -> Completion:
+        """One step; a model that opens with the separator is asked once more, past it."""
+        first = await self.wire.complete(request)
+        if first.ended != "separator" or first.text.strip():
+            return first
+        again = replace(request, prompt=request.prompt + request.stop[0])
+        second = await self.wire.complete(again)
+        return replace(second, usage=add_usage(first.usage, second.usage))
+
+    async def prompt(self, prefix: Prefix) -> str:
+        """The rendered conversation followed by the answer so far, exactly."""
+        return await self.render(prefix.conversation) + prefix.text
+
+    async def render(self, conversation: Sequence[Message]) -> str:
+        """The conversation in the model's chat template, rendered once and remembered."""
+        key = json.dumps(conversation)
+        if key not in self._prompts:
+            self._prompts[key] = await self.wire.render(conversation)
+        self._prompts.move_to_end(key)
+        while len(self._prompts) > self._REMEMBERED_PROMPTS:
+            self._prompts.popitem(last=False)
+        return self._prompts[key]
+
+    async def log_probability(
+        self, prefix: Prefix, text: str, followed_by: str = ""
+    ) -> tuple[float, Usage]:
+        """See `TextScorer`.
+
+        Raises:
+            CapabilityError: This server cannot report the probability of given text.
+        """
+        score = getattr(self.wire, "log_probability", None)
+        if score is None:
+            raise CapabilityError(
+                "this server cannot report the probability of given text.",
+                role=self.endpoint.role,
+                endpoint=str(self.endpoint),
+                expected="a server that can, such as vLLM or llama.cpp",
+                hint="Use a reward-based acceptance criterion with this server.",
+            )
+        result: tuple[float, Usage] = await score(await self.prompt(prefix), text, followed_by)
+        return result

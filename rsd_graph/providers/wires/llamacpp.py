@@ -1,0 +1,224 @@
+"""llama.cpp's native `/completion`: its OpenAI route cannot tell our separator from the end."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from rsd_graph.answer.ledger import Usage, add_usage, usage
+from rsd_graph.answer.state import Ended, Message
+from rsd_graph.providers.base import Sampling
+from rsd_graph.providers.facts import ServerFacts, listed_models, own_sampling
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token
+from rsd_graph.providers.wires.completions_api import common_prefix
+
+_SEEDS = 2**32 - 1
+"""Seeds are 32 bits wide, and the highest one means "draw one at random"."""
+
+_PENALTY_WINDOW = 8192
+"""Tokens a repetition penalty looks back on. vLLM looks at all; here "all" is not accepted (-1)."""
+
+_FORCED = 1e6
+"""A bias no logit of a model comes near."""
+
+_WHOLE_VOCABULARY = 2**31 - 1
+"""The server takes the smaller of this and what it has."""
+
+
+class LlamaCppWire:
+    """Continues text over `POST /completion`; checked against the llama.cpp server itself.
+
+    Log-probabilities are the model's own, before temperature and the other samplers.
+    """
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._client = Client(endpoint)
+        self._opening: str | None = None
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """Where it talks to."""
+        return self._client.endpoint
+
+    async def describe(self) -> ServerFacts:
+        """See `Described.describe`; the context is that of one slot."""
+        served = await listed_models(self._client)
+        props = await self._client.get("/props")
+        with self._client.reading():
+            usual = props["default_generation_settings"]
+            length, defaults = int(usual["n_ctx"]), own_sampling(usual["params"])
+        return replace(served, context_length=length, defaults=defaults)
+
+    async def prompt_ids(self, prompt: str) -> Sequence[int]:
+        """See `Tokenizing.prompt_ids`."""
+        sent = prompt.removeprefix(await self._opening_text())
+        return [token_id for token_id, _ in await self._tokens(sent)]
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """See `CompletionWire.complete`."""
+        prompt = request.prompt.removeprefix(await self._opening_text())
+        answer = await self._client.post("/completion", {"prompt": prompt, **_body(request)})
+        with self._client.reading():
+            return Completion(
+                text="" + answer["content"],  # null is refused
+                ended=self._ended(answer),
+                usage=_usage(answer),
+                tokens=_reported(answer),
+            )
+
+    def _ended(self, answer: Mapping[str, Any]) -> Ended:
+        kind = answer["stop_type"]
+        if kind == "word":  # the only stop strings there are: ours
+            return "separator"
+        if kind == "eos":
+            return "eos"
+        if kind == "limit":
+            return "context" if answer["truncated"] else "length"
+        raise self._client.malformed(f"stop_type {kind!r}")
+
+    async def render(self, conversation: Sequence[Message]) -> str:
+        """See `CompletionWire.render`; the server renders, and leaves out the opening token."""
+        answer = await self._client.post("/apply-template", {"messages": list(conversation)})
+        with self._client.reading():
+            return str(answer["prompt"])
+
+    async def log_probability(
+        self, prompt: str, text: str, followed_by: str = ""
+    ) -> tuple[float, Usage]:
+        """Log-probability of *text* after *prompt*, at temperature 1 and without penalties.
+
+        No route of llama.cpp says that, but `/completion` reports the model's own probability of
+        whatever it generates, also where a bias leaves it no choice: one request for each token
+        of the text, each a token longer and the rest of it in the prefix cache. Where a token
+        spans the end of the prompt, the text is scored from that token on. The cost is booked as
+        reading: the forced token is sampled from what was read.
+        """
+        prompt = prompt.removeprefix(await self._opening_text())
+        before = [token_id for token_id, _ in await self._tokens(prompt)]
+        whole = await self._tokens(prompt + text + followed_by)
+        ids = [token_id for token_id, _ in whole]
+        other = next((token_id for token_id, piece in whole if _is_text(piece)), 0)
+        total, position, spent = 0.0, 0, [usage(calls=0)]
+        for index in range(max(1, common_prefix(before, ids)), len(ids)):
+            if position >= len(text.encode()):
+                break
+            token_id, piece = whole[index]
+            sampled = token_id if _is_text(piece) else other
+            logprob, cost = await self._forced(ids[:index], token_id, sampled)
+            total, position = total + logprob, position + len(piece)
+            spent.append(cost)
+        return total, Usage(**{**add_usage(*spent), "completion_tokens": 0})
+
+    async def _forced(
+        self, before: Sequence[int], token_id: int, sampled: int
+    ) -> tuple[float, Usage]:
+        """Log-probability of one token after others, where *sampled* is generated.
+
+        They differ for a token that is only a part of a character: the server says nothing of it
+        where it is generated, but ranks it among the rivals of another.
+        """
+        body = _body(CompletionRequest("", max_tokens=1))
+        body["n_probs"] = 1 if sampled == token_id else _WHOLE_VOCABULARY
+        body |= {"prompt": list(before), "logit_bias": [[sampled, _FORCED]]}
+        answer = await self._client.post("/completion", body)
+        with self._client.reading():
+            (row,) = answer["completion_probabilities"]
+            found = {r["id"]: float(r["logprob"]) for r in (*row["top_logprobs"], row)}
+            return found[token_id], _usage(answer)
+
+    async def _tokens(self, text: str) -> list[tuple[int, bytes]]:
+        """The tokens of a prompt, as `/completion` reads it, and their bytes."""
+        body = {"content": text, "add_special": True, "with_pieces": True}
+        answer = await self._client.post("/tokenize", body)
+        with self._client.reading():
+            return [(int(token["id"]), _bytes(token["piece"])) for token in answer["tokens"]]
+
+    async def _opening_text(self) -> str:
+        """The token (BOS) the server puts before every prompt: a prompt must not bring its own."""
+        if self._opening is None:
+            self._opening = b"".join(piece for _, piece in await self._tokens("")).decode()
+        return self._opening
+
+
+def _body(request: CompletionRequest) -> dict[str, Any]:
+    """Everything is said: the server's own defaults are temperature 0.8, top-k 40 and more."""
+    return {
+        "n_predict": request.max_tokens,
+        "stop": list(request.stop),
+        "seed": request.seed % _SEEDS,
+        "n_probs": 0 if request.logprobs is None else max(1, request.logprobs),
+        **({} if request.logprobs is None else {"return_tokens": True}),
+        "post_sampling_probs": False,
+        "cache_prompt": True,
+        "stream": False,
+        **_sampling(request.sampling),
+    }
+
+
+def _sampling(sampling: Sampling) -> dict[str, Any]:
+    """Ours, and every other sampler off."""
+    return {
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "top_k": sampling.top_k,
+        "min_p": sampling.min_p,
+        "repeat_penalty": sampling.repetition_penalty,
+        "repeat_last_n": 0 if sampling.repetition_penalty == 1 else _PENALTY_WINDOW,
+        "presence_penalty": 0.0,
+        "frequency_penalty": 0.0,
+        "typical_p": 1.0,
+        "top_n_sigma": -1.0,
+        "dynatemp_range": 0.0,
+        "dry_multiplier": 0.0,
+        "xtc_probability": 0.0,
+        "mirostat": 0,
+        "samplers": ["penalties", "top_k", "top_p", "min_p", "temperature"],
+    }
+
+
+def _usage(answer: Mapping[str, Any]) -> Usage:
+    """`tokens_evaluated` is the whole prompt; `tokens_cached` is what the slot holds afterwards.
+
+    What was reused stands only in the timings, which servers before September 2025 lack.
+    """
+    return usage(
+        prompt_tokens=int(answer["tokens_evaluated"]),
+        completion_tokens=int(answer["tokens_predicted"]),
+        cached_tokens=answer.get("timings", {}).get("cache_n"),
+    )
+
+
+def _reported(answer: Mapping[str, Any]) -> list[Token]:
+    """The generated tokens, but for those that ended the text; none if one of the text is missing.
+
+    llama.cpp takes back as many tokens as the stop string is by itself, however many it was here,
+    and of a character in several tokens it reports the last: part of a text's probability is not
+    the text's. Of tokens that its speculative decoding drafted it reports probability 1.
+    """
+    rows = answer.get("completion_probabilities")
+    if not rows or answer.get("timings", {}).get("draft_n"):
+        return []
+    ids, said = [row["id"] for row in rows], sum(len(row["bytes"]) for row in rows)
+    is_whole = ids == answer["tokens"][: len(ids)] and said >= len(answer["content"].encode())
+    return [_token(row) for row in rows] if is_whole else []
+
+
+def _token(row: Mapping[str, Any]) -> Token:
+    top = {str(rival["token"]): float(rival["logprob"]) for rival in row["top_logprobs"]}
+    return Token(str(row["token"]), float(row["logprob"]), top)
+
+
+def _bytes(piece: str | Sequence[int]) -> bytes:
+    """A token's text; llama.cpp lists the bytes of one that is not a whole number of characters."""
+    return piece.encode() if isinstance(piece, str) else bytes(piece)
+
+
+def _is_text(piece: bytes) -> bool:
+    try:
+        piece.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

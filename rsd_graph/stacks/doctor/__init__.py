@@ -1,0 +1,46 @@
+"""Is this stack fit for RSD? Each check asks the real endpoint and says how to mend what is wrong.
+
+The checks are the traps that make RSD wrong without making it fail: a separator that cannot be told
+from the end, a prefix that is not continued exactly, a second BOS, greedy decoding that is not, a
+PRM read the wrong way round. An endpoint that is down, refuses the key or serves another model is
+one finding, and the rest of its seat is not tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+from rsd_graph.answer.limits import Limits
+from rsd_graph.providers.base import RewardModel, StepModel
+from rsd_graph.stacks.doctor.finding import APPLES, SHIPPED, Check, Example, Seat, Verdict
+from rsd_graph.stacks.doctor.prm import examine_prm
+from rsd_graph.stacks.doctor.writer import examine_writer
+
+__all__ = ["APPLES", "SHIPPED", "Check", "Example", "Verdict", "examine"]
+
+
+async def examine(
+    draft: StepModel,
+    target: StepModel,
+    prm: RewardModel,
+    example: Example = APPLES,
+    *,
+    limits: Limits | None = None,
+    separator: str = "\n\n",
+) -> AsyncIterator[Check]:
+    """Check every seat of a stack, yielding each finding as it is made.
+
+    Args:
+        draft: The draft.
+        target: The target.
+        prm: The PRM.
+        example: What to ask; the PRM must be able to judge it.
+        limits: The stack's own; by default those of `ChatRSD`.
+        separator: What ends a step.
+    """
+    limits = limits or Limits()
+    for role, model in (("draft", draft), ("target", target)):
+        async for check in examine_writer(Seat(role, example, limits, separator), model):
+            yield check
+    async for check in examine_prm(Seat("prm", example, limits, separator), prm):
+        yield check

@@ -1,0 +1,64 @@
+"""How far ahead `lookahead="auto"` drafts: less waiting, within a stated share of waste."""
+
+from __future__ import annotations
+
+import pytest
+
+from rsd_graph import candidate
+from rsd_graph.answer.ledger import usage
+from rsd_graph.early.pace import Pace, Plan
+
+
+def pace(verdict_ms: float, acceptance: float, max_waste: float = 0.1) -> Pace:
+    """A pace that has seen 100 ms steps, and verdicts this slow and this kind."""
+    found = Pace(max_waste, acceptance=acceptance)
+    found.drafted(candidate("step", cost=usage(completion_tokens=20, ms=100.0)))
+    found.decided(verdict_ms, 0, rejected=False)
+    return found
+
+
+def test_before_anything_is_known_one_step_is_drafted_ahead() -> None:
+    """The first lap of a fresh drafter."""
+    assert Pace(0.1).plan() == Plan(1, 1)
+
+
+def test_a_fast_prm_is_hidden_behind_the_next_step() -> None:
+    """Verdicts shorter than a step: every step is scored at once, while the draft writes on."""
+    assert pace(30.0, 0.85).plan() == Plan(1, 2)
+
+
+def test_a_slow_prm_is_asked_about_runs() -> None:
+    """Verdicts of ten steps' time: the longest run whose tail may be wasted, none beyond it."""
+    assert pace(1000.0, 0.85).plan() == Plan(2, 0)
+
+
+def test_the_surer_the_draft_the_longer_the_runs() -> None:
+    """With 99 % accepted, long runs and drafting on cost next to nothing."""
+    assert pace(1000.0, 0.99).plan() == Plan(7, 8)
+    assert pace(300.0, 0.99).plan() == Plan(3, 4)
+
+
+def test_no_waste_allowed_is_the_sequential_loop() -> None:
+    """`max_waste=0` drafts one step and waits."""
+    assert pace(1000.0, 0.85, max_waste=0.0).plan() == Plan(1, 0)
+
+
+@pytest.mark.parametrize("max_waste", [0.05, 0.1, 0.3])
+def test_over_time_the_plans_waste_what_is_allowed_and_no_more(max_waste: float) -> None:
+    """Whatever is saved on one lap may be spent on another; the mean stays."""
+    found = pace(1000.0, 0.85, max_waste)
+    plans = [found.plan() for _ in range(500)]
+
+    drafted = sum(plan.run for plan in plans)
+    settled = sum(sum(0.85**step for step in range(plan.run)) for plan in plans)
+
+    assert 1 - settled / drafted == pytest.approx(max_waste, rel=0.15)
+
+
+def test_acceptance_follows_the_verdicts() -> None:
+    """Rejections make it careful, acceptances bold; neither at once."""
+    found = Pace(0.1, acceptance=0.8)
+
+    found.decided(10.0, 3, rejected=True)
+
+    assert found.acceptance == pytest.approx((0.8 * 0.98**3 + 1 - 0.98**3) * 0.98)

@@ -1,0 +1,86 @@
+"""Arms by name, and the ones that only exist there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rsd_graph import ConfigurationError
+from rsd_graph.lab.arms.catalog import Kit, named_arm
+from rsd_graph.lab.arms.oracle import advantage_oracle
+from tests.helpers.counted_models import stack
+
+KIT = Kit(stack(), extract=lambda question, text: text)
+
+
+@pytest.mark.parametrize(
+    ("name", "arm"),
+    [
+        ("draft", "draft only"),
+        ("target", "target only"),
+        ("rsd", "RSD 0.7"),
+        ("rsd:0.85", "RSD 0.85"),
+        ("constant:0.9", "RSD constant(p=0.9)"),
+        ("clipping", "RSD clipping()"),
+        ("sigmoidal", "RSD sigmoidal()"),
+        ("logistic:10:0.6", "RSD logistic(alpha=10.0, delta=0.6)"),
+        ("random:0.25", "random mixing, target share 25.0%"),
+        ("share:0.1", "RSD adaptive, target share 10.0%"),
+        ("difficulty:0.9:0.5", "RSD adaptive, difficulty 0.9/0.5"),
+        ("majority:4", "majority@4"),
+        ("best-of:4", "best-of-4 (min)"),
+        ("best-of:4:last", "best-of-4 (last)"),
+        ("process-best-of:8", "process best-of-8"),
+        ("beam:2x4", "beam search 2x4"),
+        ("oracle", "advantage oracle"),
+    ],
+)
+async def test_every_arm_has_a_name_and_answers(name: str, arm: str) -> None:
+    """What the help lists can be run, and is called in the table what it is."""
+    made = named_arm(name, KIT)
+
+    outcome = await made.solve("q", 0)
+
+    assert made.name == arm
+    assert outcome.text.endswith("the answer")
+    assert outcome.finish_reason == "stop"
+
+
+async def test_what_is_started_early_is_part_of_the_stack() -> None:
+    """Look-ahead and hedge of a run hold for its RSD arms, and stand in their names."""
+    early = replace(stack(), lookahead=2, hedge=0)
+
+    arm = named_arm("rsd", Kit(early, KIT.extract))
+
+    assert arm.name == "RSD 0.7, lookahead 2, hedge 0"
+    assert (await arm.solve("q", 0)).text == (await named_arm("rsd", KIT).solve("q", 0)).text
+
+
+@pytest.mark.parametrize(
+    "name", ["rsdd", "rsd:high", "majority", "majority:0", "best-of:4:most", "beam:2", "draft:3"]
+)
+def test_a_name_that_means_nothing_is_refused(name: str) -> None:
+    """Before anything is asked."""
+    with pytest.raises(ConfigurationError, match=r"there is no arm|cannot be read"):
+        named_arm(name, KIT)
+
+
+def test_only_a_plain_threshold_has_a_delta() -> None:
+    """The delta sweep is drawn from arms that one threshold decides, and from no others."""
+    names = ["rsd:0.8", "logistic:10:0.6", "share:0.1", "random:0.2"]
+
+    assert [named_arm(name, KIT).delta for name in names] == [0.8, None, None, None]
+
+
+async def test_the_oracle_takes_the_better_step_and_books_both() -> None:
+    """The target's step stands only where its reward is higher; both are paid for everywhere."""
+    outcome = await advantage_oracle(stack()).solve("q", 0)
+
+    assert [step["source"] for step in outcome.steps] == ["draft", "target", "draft"]
+    assert outcome.steps[1]["rejected_text"] == "wrong 1"
+    ledger = outcome.ledger
+    assert (ledger["draft"]["calls"], ledger["target"]["calls"]) == (3, 3)
+    assert (ledger["accepted_steps"], ledger["target_steps"]) == (2, 1)
+    assert (ledger["kept_draft_tokens"], ledger["discarded_draft_tokens"]) == (4, 2)
+    assert ledger["scored_steps"] == 6

@@ -1,0 +1,45 @@
+"""The pool: order, both verdicts, and answers that hang SymPy."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("math_verify")
+pytest.importorskip("pebble")
+
+from rsd_graph.errors import ConfigurationError, InputError
+from rsd_graph.lab import Grader, Question, Verdict
+
+TOWER = "\\boxed{9^{9^{9^9}}}"
+"""SymPy never finishes comparing it, and no signal handler gets a turn while it tries."""
+
+
+def question(gold: str) -> Question:
+    return Question("q/0", "What?", gold, "math")
+
+
+async def test_verdicts_come_in_order_and_a_hanging_answer_is_killed() -> None:
+    """The hang is graded wrong with the reason "timeout"; its neighbours are graded as usual."""
+    answers = [(question(str(n)), f"\\boxed{{{n % 3}}}") for n in range(6)]
+
+    with Grader(processes=2, timeout_s=2.0) as grader:
+        verdicts = grader.grade_all([*answers[:3], (question("5"), TOWER), *answers[3:]])
+        awaited = await grader.agrade(question("\\frac12"), "\\boxed{0.5}")
+
+    assert [v.correct for v in verdicts] == [True, True, True, False, False, False, False]
+    assert verdicts[3] == Verdict(False, paper_correct=False, extracted=None, reason="timeout")
+    assert verdicts[4] == Verdict(False, paper_correct=False, extracted="0", reason="mismatch")
+    assert awaited == Verdict(True, paper_correct=True, extracted="0.5", reason="match")
+
+
+def test_open_questions_are_refused_before_they_are_queued() -> None:
+    """The error reaches the caller, not a worker."""
+    with Grader(processes=1) as grader, pytest.raises(InputError, match="no gold answer"):
+        grader.submit(Question("q/0", "Write.", None, "open"), "text")
+
+
+@pytest.mark.parametrize(("processes", "timeout_s"), [(0, 1.0), (1, 0.0)])
+def test_impossible_settings_are_refused(processes: int, timeout_s: float) -> None:
+    """A pool of nobody would wait forever."""
+    with pytest.raises(ConfigurationError, match="cannot work"):
+        Grader(processes=processes, timeout_s=timeout_s)

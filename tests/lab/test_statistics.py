@@ -1,0 +1,167 @@
+"""Intervals, tests and delta, against textbook values and against the truth they claim."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsd_graph.errors import InputError
+from rsd_graph.lab.statistics import (
+    bootstrap_interval,
+    bootstrap_ratio,
+    choose_delta,
+    compare_paired,
+    dkw_margin,
+    lower_bound,
+    mcnemar_p_value,
+    quantile,
+    wilson_interval,
+)
+
+
+def test_wilson_matches_the_textbook() -> None:
+    """8 of 10 at 95 %: [0.490, 0.943] (Wilson 1927 as tabulated everywhere)."""
+    interval = wilson_interval(8, 10)
+
+    assert interval.value == 0.8
+    assert (round(interval.low, 4), round(interval.high, 4)) == (0.4902, 0.9433)
+
+
+@pytest.mark.parametrize(("successes", "low", "high"), [(0, 0.0, 0.2775), (10, 0.7225, 1.0)])
+def test_wilson_is_sound_at_the_ends(successes: int, low: float, high: float) -> None:
+    """Ten of ten right is not certainty."""
+    interval = wilson_interval(successes, 10)
+
+    assert (round(interval.low, 4), round(interval.high, 4)) == (low, high)
+
+
+@pytest.mark.parametrize(("successes", "count"), [(0, 0), (3, 2), (-1, 2)])
+def test_impossible_counts_are_refused(successes: int, count: int) -> None:
+    """No interval can be had from no questions."""
+    with pytest.raises(InputError, match="Statistics cannot be computed"):
+        wilson_interval(successes, count)
+
+
+def test_a_lower_bound_is_one_sided() -> None:
+    """8 of 10 reach 0.541 with confidence 95 %: the low end of the two-sided interval at 90 %."""
+    assert round(lower_bound(8, 10), 4) == 0.5408
+    assert lower_bound(8, 10) == pytest.approx(wilson_interval(8, 10, 0.9).low)
+    assert lower_bound(8, 10, 0.5) == 0.8
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 2])
+def test_no_bound_is_certain(confidence: float) -> None:
+    """A confidence of 1 would need infinitely many questions."""
+    with pytest.raises(InputError, match=f"a confidence of {confidence}"):
+        lower_bound(8, 10, confidence)
+    with pytest.raises(InputError, match=f"a confidence of {confidence}"):
+        wilson_interval(8, 10, confidence)
+
+
+def test_a_share_of_steps_is_as_sure_as_its_questions() -> None:
+    """Twenty questions that go to the target wholly or not at all are twenty facts, not 200."""
+    parts = [10.0, 0.0] * 10
+
+    found = bootstrap_ratio(parts, [10] * 20)
+
+    assert found.value == 0.5
+    assert (found.low, found.high) == (pytest.approx(0.28, abs=0.04), pytest.approx(0.72, abs=0.04))
+    assert bootstrap_ratio([1, 2], [2, 4]).low == bootstrap_ratio([1, 2], [2, 4]).high == 0.5
+
+
+@pytest.mark.parametrize(("parts", "wholes"), [([], []), ([1.0], [1, 2]), ([0.0], [0])])
+def test_a_share_of_nothing_is_refused(parts: list[float], wholes: list[float]) -> None:
+    """No steps, no share."""
+    with pytest.raises(InputError, match="Statistics cannot be computed"):
+        bootstrap_ratio(parts, wholes)
+
+
+def test_bootstrap_repeats_and_covers() -> None:
+    """The same seed gives the same interval; it agrees with the normal one on 1,000 outcomes."""
+    outcomes = [1.0] * 700 + [0.0] * 300
+
+    interval = bootstrap_interval(outcomes, resamples=500, seed=3)
+
+    assert interval == bootstrap_interval(outcomes, resamples=500, seed=3)
+    assert interval.value == 0.7
+    half = 1.96 * math.sqrt(0.7 * 0.3 / 1000)
+    assert interval.low == pytest.approx(0.7 - half, abs=0.006)
+    assert interval.high == pytest.approx(0.7 + half, abs=0.006)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "p"),
+    [(0, 0, 1.0), (5, 5, 1.0), (1, 9, 0.021484375), (10, 0, 2 / 1024), (600, 1000, 0.0)],
+)
+def test_mcnemar_is_exact(first: int, second: int, p: float) -> None:
+    """Two-sided binomial values, and no overflow for thousands of questions."""
+    assert mcnemar_p_value(first, second) == pytest.approx(p, abs=1e-12)
+
+
+def test_pairing_sees_what_separate_intervals_miss() -> None:
+    """Nine questions gained and none lost is significant, though the accuracies overlap."""
+    first = [True] * 59 + [False] * 41
+    second = [True] * 50 + [False] * 50
+
+    result = compare_paired(first, second, resamples=500)
+
+    assert (result.only_first, result.only_second) == (9, 0)
+    assert result.difference.value == pytest.approx(0.09)
+    assert result.difference.low > 0
+    assert result.p_value == 2 / 2**9
+
+
+def test_arms_must_answer_the_same_questions() -> None:
+    """A shorter arm cannot be paired."""
+    with pytest.raises(InputError, match="arms of 1 and 2 questions"):
+        compare_paired([True], [True, False])
+
+
+@pytest.mark.parametrize(("q", "value"), [(0, 1), (0.2, 1), (0.21, 2), (0.5, 3), (1, 5)])
+def test_quantile_is_a_value_of_the_sample(q: float, value: float) -> None:
+    """The smallest value with at least a share q at or below it."""
+    assert quantile([5, 3, 1, 2, 4], q) == value
+
+
+def test_delta_is_the_gamma_quantile_of_the_rewards() -> None:
+    """Of rewards 0.00 to 0.99, a quarter lies below 0.25 (Proposition 2.3)."""
+    choice = choose_delta([n / 100 for n in range(100)], 0.25, confidence=None)
+
+    assert (choice.delta, choice.share, choice.share_bound) == (0.25, 0.25, 0.25)
+
+
+def test_tied_rewards_are_kept_within_the_budget() -> None:
+    """When most rewards are equal, rejecting that value would break the budget."""
+    choice = choose_delta([0.1] + [0.9] * 99, 0.5, confidence=None)
+
+    assert (choice.delta, choice.share) == (0.9, 0.01)
+
+
+def test_a_small_sample_promises_nothing() -> None:
+    """The error says how many rewards the promise takes."""
+    with pytest.raises(InputError, match="at least 38 rewards"):
+        choose_delta([0.5] * 10, 0.2)
+
+
+@given(st.lists(st.floats(0, 1), min_size=200, max_size=400), st.floats(0.2, 0.9))
+def test_the_sample_never_exceeds_the_budget(rewards: list[float], gamma: float) -> None:
+    """Whatever the rewards, the bound that is promised is within gamma."""
+    choice = choose_delta(rewards, gamma)
+
+    assert choice.share_bound <= gamma + 1e-9
+    assert choice.share == sum(r < choice.delta for r in rewards) / len(rewards)
+
+
+def test_the_promise_holds_at_its_confidence() -> None:
+    """With uniform rewards the true share below delta is delta: at most 5 % of samples exceed."""
+    rng = random.Random(0)
+    exceeded = sum(
+        choose_delta([rng.random() for _ in range(300)], 0.3).delta > 0.3 for _ in range(200)
+    )
+
+    assert exceeded <= 10
+    assert dkw_margin(300) == pytest.approx(0.0707, abs=1e-4)
