@@ -20,12 +20,12 @@ from rsd_graph.acceptance import (
 )
 from rsd_graph.answer.events import events_after
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.options import Lookahead, OnPRMError
 from rsd_graph.answer.state import RSDState
 from rsd_graph.early.hedge import Hedge
-from rsd_graph.early.lookahead import Drafter, Lookahead
+from rsd_graph.early.lookahead import Drafter
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
 from rsd_graph.nodes.request import StepOptions
-from rsd_graph.nodes.score import OnPRMError
 from rsd_graph.providers.base import RewardModel, Sampling, StepModel
 from rsd_graph.runtime.node import Node, NodeFunction, Router, RSDGraph
 

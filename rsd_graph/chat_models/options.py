@@ -9,11 +9,10 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import ConfigDict, Field, SecretStr
 
 from rsd_graph.acceptance import Criterion, reward_threshold
+from rsd_graph.answer.options import Lookahead, OnPRMError
 from rsd_graph.answer.prices import Prices
 from rsd_graph.chat_models.shared import Shared
-from rsd_graph.early.lookahead import Lookahead
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.nodes.score import OnPRMError
 from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.stacks.calibrated import calibrated_delta
 

@@ -14,16 +14,15 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 from rsd_graph.answer.ledger import add_usage
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.matching import content, failed, is_reachable
 from rsd_graph.early.pace import Pace, Plan
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.base import StepModel, StepRequest
-
-Lookahead = int | Literal["auto"]
 
 RequestAfter = Callable[[Sequence[Candidate]], StepRequest | None]
 """The request for the step after these drafted ones; `None` if they would end the answer."""

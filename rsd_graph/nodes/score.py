@@ -6,16 +6,15 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from itertools import takewhile
-from typing import Any, Literal
+from typing import Any
 
 from rsd_graph.answer.ledger import add
+from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import Candidate, RSDState
 from rsd_graph.early.hedge import Hedge
 from rsd_graph.errors import RSDError
 from rsd_graph.nodes.request import StepOptions, is_judgeable
 from rsd_graph.providers.base import RewardModel, Scores, check_scores
-
-OnPRMError = Literal["raise", "target"]
 
 
 async def score_steps(

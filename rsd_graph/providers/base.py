@@ -114,6 +114,15 @@ class RewardModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Models:
+    """The three models of RSD, one for each role."""
+
+    draft: StepModel
+    target: StepModel
+    prm: RewardModel
+
+
 @runtime_checkable
 class TextScorer(Protocol):
     """A step model that can also say how probable a given text is (likelihood-ratio weighting)."""

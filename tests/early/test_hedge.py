@@ -25,9 +25,9 @@ from rsd_graph import (
     initial_state,
 )
 from rsd_graph.answer.ledger import add, empty_ledger, settled_tokens, usage
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.hedge import Hedge
-from rsd_graph.early.lookahead import Lookahead
 from rsd_graph.providers.scripted import ScriptedRewardModel, ScriptedStepModel
 from tests.helpers.chat_support import END
 from tests.helpers.hashed import HashedModel, HashedPRM, transcript

@@ -22,8 +22,9 @@ from rsd_graph import (
     create_rsd_graph,
     initial_state,
 )
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate
-from rsd_graph.early.lookahead import Drafter, Lookahead
+from rsd_graph.early.lookahead import Drafter
 from tests.helpers.hashed import HashedModel, HashedPRM, transcript
 
 

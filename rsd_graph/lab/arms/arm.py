@@ -18,8 +18,8 @@ from typing import Literal, TypeGuard
 from rsd_graph.acceptance import Criterion, Weighting, constant, derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate, Message, RSDInput, Step, answer_text
-from rsd_graph.early.lookahead import Lookahead
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.arms.alone import settled, solve_alone
 from rsd_graph.providers.base import Prefix, RewardModel, Sampling, StepModel

@@ -23,8 +23,8 @@ from typing import Any
 
 from rsd_graph.answer.ledger import Ledger, add, add_usage, empty_ledger
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate, RSDInput
-from rsd_graph.early.lookahead import Lookahead
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.latency.simulated import Questions, Seats, SimulatedStepModel, spent
 from rsd_graph.lab.latency.workload import render

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from statistics import fmean, quantiles
 
 from rsd_graph.answer.ledger import PerRole, flops, settled_tokens
-from rsd_graph.early.lookahead import Lookahead
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.lab.latency.bound import Bound, critical_path
 from rsd_graph.lab.latency.clock import run_virtual
 from rsd_graph.lab.latency.hardware import Preset

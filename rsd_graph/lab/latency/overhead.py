@@ -22,8 +22,8 @@ from typing import Any
 from aiohttp import web
 
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import initial_state
-from rsd_graph.early.lookahead import Lookahead
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.latency.process import serve, started
 from rsd_graph.providers.http.endpoint import Endpoint

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any
 
-from rsd_graph.early.lookahead import Lookahead
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.latency import over_http, overhead
 from rsd_graph.lab.latency.hardware import MFU, presets
