@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from rsd_graph.server.failures import Refusal
+from rsd_graph.server.failures import RefusedError
 
 _RETRY_SECONDS = 1
 
@@ -38,7 +38,7 @@ class Admission:
         """Hold a seat for one answer.
 
         Raises:
-            Refusal: 503 while draining, 429 where the queue is full.
+            RefusedError: 503 while draining, 429 where the queue is full.
         """
         if self.is_draining:
             raise _refused(503, "The server is shutting down.", "shutting_down")
@@ -64,17 +64,17 @@ class Admission:
             self._cut.set()
             await self._empty.wait()
 
-    async def until_end(self, seconds: float) -> Refusal:
+    async def until_end(self, seconds: float) -> RefusedError:
         """Waits until an answer has to end, at the latest after *seconds*; says why."""
         try:
             async with asyncio.timeout(seconds):
                 await self._cut.wait()
         except TimeoutError:
             said = f"The answer took longer than {seconds:g} s; what was sent stands."
-            return Refusal(said, status=504, kind="server_error", code="time_limit")
+            return RefusedError(said, status=504, kind="server_error", code="time_limit")
         return _refused(503, "The server is shutting down; what was sent stands.", "shutting_down")
 
 
-def _refused(status: int, message: str, code: str) -> Refusal:
+def _refused(status: int, message: str, code: str) -> RefusedError:
     kind = "rate_limit_error" if status == 429 else "server_error"
-    return Refusal(message, status=status, kind=kind, code=code, retry_after=_RETRY_SECONDS)
+    return RefusedError(message, status=status, kind=kind, code=code, retry_after=_RETRY_SECONDS)

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -18,7 +17,7 @@ from rsd_graph.errors import RSDError
 from rsd_graph.server.admission import Admission
 from rsd_graph.server.catalog import Catalog
 from rsd_graph.server.chat import Chat
-from rsd_graph.server.failures import Failure, Refusal, failure_of
+from rsd_graph.server.failures import Failure, RefusedError, failure_of
 from rsd_graph.server.guard import Guard
 from rsd_graph.server.metrics import CONTENT_TYPE, Metrics
 from rsd_graph.server.options import ServerOptions
@@ -50,7 +49,7 @@ def create_app(
         ],
         middleware=_middleware(allowed),
         exception_handlers={
-            Refusal: _refused,
+            RefusedError: _refused,
             RSDError: _failed,
             HTTPException: _http_error,
         },
@@ -61,10 +60,7 @@ def create_app(
 
 def _middleware(allowed: ServerOptions) -> list[Middleware]:
     """From the outside in. All of it pure ASGI: a client that leaves must be noticed inside."""
-    stack = [
-        Middleware(Guard, access=allowed.access),
-        Middleware(RequestBodyLimitMiddleware, max_body_size=allowed.max_body),
-    ]
+    stack = [Middleware(Guard, access=allowed.access)]
     if origins := list(allowed.access.origins):
         cors = Middleware(
             CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"]
@@ -115,7 +111,7 @@ def _response(failure: Failure) -> Response:
 
 
 def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Refusal)
+    assert isinstance(error, RefusedError)
     return _response(error.failure)
 
 

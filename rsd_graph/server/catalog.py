@@ -20,7 +20,7 @@ from rsd_graph.answer.state import Candidate
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.providers.base import Prefix, Scores, StepModel, StepRequest
 from rsd_graph.providers.registry import step_model
-from rsd_graph.server.failures import Refusal
+from rsd_graph.server.failures import RefusedError
 from rsd_graph.stacks.config import load_config
 
 SHIPPED = "rsd-shipped"
@@ -67,11 +67,11 @@ class Catalog:
         """The model a client means by *name*.
 
         Raises:
-            Refusal: There is none, or its delta is no number.
+            RefusedError: There is none, or its delta is no number.
         """
         stack, at, delta = name.partition("@")
         if stack not in self._models:
-            raise Refusal(
+            raise RefusedError(
                 f"There is no model {stack!r}. {did_you_mean(stack, self._models)}",
                 status=404,
                 param="model",
@@ -84,7 +84,7 @@ def _delta(text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise Refusal(f"{text!r} is no delta.", param="model") from None
+        raise RefusedError(f"{text!r} is no delta.", param="model") from None
 
 
 def alone(llm: ChatRSD, role: str) -> ChatRSD:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from rsd_graph.errors import RSDError
 from rsd_graph.server.admission import Admission
 from rsd_graph.server.catalog import Catalog, Offered
-from rsd_graph.server.failures import Refusal, failure_of
+from rsd_graph.server.failures import RefusedError, failure_of
 from rsd_graph.server.metrics import Metrics
 from rsd_graph.server.options import ServerOptions
 from rsd_graph.server.requests import ChatRequest, read_request
@@ -41,15 +41,15 @@ class Chat:
         """Answer one request, whole or as a stream.
 
         Raises:
-            Refusal: The request cannot be honoured.
+            RefusedError: The request cannot be honoured.
         """
-        asked = read_request(await request.body())
+        asked = read_request(await _body(request, self._allowed.max_body))
         self._check(asked)
         offered = self._catalog.offered(asked.model)
         try:
             response = await self._answer(request, asked, offered)
-        except (Refusal, RSDError) as error:
-            failure = error.failure if isinstance(error, Refusal) else failure_of(error)
+        except (RefusedError, RSDError) as error:
+            failure = error.failure if isinstance(error, RefusedError) else failure_of(error)
             response = JSONResponse(failure.body, failure.status, failure.headers)
         self._metrics.requests.labels(offered.stack, response.status_code).inc()
         return response
@@ -81,15 +81,31 @@ class Chat:
         """What this server does not allow.
 
         Raises:
-            Refusal: `param` names it.
+            RefusedError: `param` names it.
         """
         allowed = self._allowed
         if asked.n > allowed.max_choices:
-            raise Refusal(f"n is at most {allowed.max_choices} here.", param="n")
+            raise RefusedError(f"n is at most {allowed.max_choices} here.", param="n")
         if len(asked.messages) > allowed.max_messages:
-            raise Refusal(f"At most {allowed.max_messages} messages.", param="messages")
+            raise RefusedError(f"At most {allowed.max_messages} messages.", param="messages")
         if asked.n > 1 and not asked.temperature:
-            raise Refusal("n > 1 needs temperature > 0: greedy answers are equal.", param="n")
+            raise RefusedError("n > 1 needs temperature > 0: greedy answers are equal.", param="n")
         budget = asked.max_completion_tokens or asked.max_tokens or 0
         if allowed.max_tokens and budget > allowed.max_tokens:
-            raise Refusal(f"max_tokens is at most {allowed.max_tokens} here.", param="max_tokens")
+            raise RefusedError(
+                f"max_tokens is at most {allowed.max_tokens} here.", param="max_tokens"
+            )
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """The body, as far as it may go.
+
+    Raises:
+        RefusedError: 413 as soon as it is longer than *most* bytes.
+    """
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            raise RefusedError(f"The body is longer than {most} bytes.", status=413)
+    return bytes(body)

@@ -13,7 +13,7 @@ from rsd_graph import errors
 Body = dict[str, Any]
 
 
-class Refusal(Exception):
+class RefusedError(Exception):
     """A request that is refused before anything is spent.
 
     Args:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from langchain_core.messages import BaseMessage, convert_to_messages
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from rsd_graph.server.failures import Refusal
+from rsd_graph.server.failures import RefusedError
 
 Include = Literal["trace", "ledger", "events"]
 
@@ -151,14 +151,14 @@ def read_request(body: bytes) -> ChatRequest:
     """The request in *body*.
 
     Raises:
-        Refusal: It is not one; `param` names the field.
+        RefusedError: It is not one; `param` names the field.
     """
     try:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise _refusal(error) from None
     except RecursionError:
-        raise Refusal("The body is nested too deeply.") from None
+        raise RefusedError("The body is nested too deeply.") from None
     _refuse_unsupported(request)
     return request
 
@@ -168,22 +168,22 @@ def _refuse_unsupported(request: ChatRequest) -> None:
     extra = request.model_extra or {}
     for name in _CANNOT:
         if extra.get(name):
-            raise Refusal(
+            raise RefusedError(
                 f"{name} is not supported: draft and target have no common answer to it.",
                 param=name,
                 code="unsupported_parameter",
             )
     if request.rsd.strict and extra:
         name = sorted(extra)[0]
-        raise Refusal(f"{name} is not known here.", param=name, code="unknown_parameter")
+        raise RefusedError(f"{name} is not known here.", param=name, code="unknown_parameter")
 
 
-def _refusal(error: ValidationError) -> Refusal:
+def _refusal(error: ValidationError) -> RefusedError:
     """What is wrong at the most exact place, as `messages[3].content[1]`."""
     first = max(error.errors(), key=lambda said: len(said["loc"]))
     if first["type"] == "json_invalid":
-        return Refusal("The body is not JSON.")
-    return Refusal(f"{first['msg']}.", param=_place(first["loc"]) or None)
+        return RefusedError("The body is not JSON.")
+    return RefusedError(f"{first['msg']}.", param=_place(first["loc"]) or None)
 
 
 def _place(location: tuple[int | str, ...]) -> str:

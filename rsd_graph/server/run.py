@@ -16,11 +16,11 @@ from rsd_graph.errors import RSDError
 from rsd_graph.server.answers import Completion, Piece
 from rsd_graph.server.catalog import Offered
 from rsd_graph.server.events import Events
-from rsd_graph.server.failures import Refusal, failure_of
+from rsd_graph.server.failures import RefusedError, failure_of
 from rsd_graph.server.metrics import Metrics
 from rsd_graph.server.requests import ChatRequest
 
-Ending = Callable[[], Awaitable[Refusal]]
+Ending = Callable[[], Awaitable[RefusedError]]
 """Waits until an answer has to end, whatever it has come to, and says why."""
 
 
@@ -61,7 +61,7 @@ class Run:
 
         Raises:
             RSDError: A model failed.
-            Refusal: It had to end.
+            RefusedError: It had to end.
         """
         chunks: list[list[AIMessageChunk]] = [[] for _ in range(self._asked.n)]
         async with aclosing(self._pieces) as pieces:
@@ -82,7 +82,7 @@ class Run:
         except RSDError as error:
             yield failure_of(error).body
             return
-        except Refusal as refusal:
+        except RefusedError as refusal:
             for body in self.completion.cut_short():
                 yield body
             yield refusal.failure.body

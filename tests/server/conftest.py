@@ -1,0 +1,67 @@
+"""A server of scripted-by-hash stacks on a real socket, and OpenAI's own client for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette")
+pytest.importorskip("prometheus_client")
+uvicorn = pytest.importorskip("uvicorn")
+
+import openai  # noqa: E402
+
+from rsd_graph import ChatRSD  # noqa: E402
+from rsd_graph.server import Catalog, ServerOptions, create_app  # noqa: E402
+from tests.helpers.hashed import HashedModel, HashedPRM  # noqa: E402
+
+
+def stack(**options: Any) -> ChatRSD:
+    """A chat model whose words are a function of what it is asked."""
+    models = {"draft": HashedModel("d"), "target": HashedModel("t"), "prm": HashedPRM(0.3)}
+    return ChatRSD(**{**models, **options})
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server at work."""
+
+    url: str
+    app: Any
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        """OpenAI's client for it, which asks once."""
+        settings = {"api_key": "none", "max_retries": 0, **options}
+        return openai.OpenAI(base_url=f"{self.url}/v1", **settings)
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves stacks by name on a free port until the test ends."""
+    running: list[tuple[Any, threading.Thread]] = []
+
+    def start(stacks: Mapping[str, ChatRSD] | None = None, **allowed: Any) -> Served:
+        app = create_app(Catalog(stacks or {"math": stack()}), ServerOptions(**allowed))
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        running.append((server, thread))
+        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+
+    yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()
