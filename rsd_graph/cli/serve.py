@@ -48,7 +48,7 @@ def serve(
     """
     from rsd_graph.server import Access, Admission, Catalog, ServerOptions, create_app
     from rsd_graph.server.guard import check_binding, hosts_for
-    from rsd_graph.server.process import run_server
+    from rsd_graph.server.process import listening, run_server
 
     keys = [*(api_key or ()), *filter(None, os.environ.get(_KEYS, "").split(","))]
     check_binding(host, keys, insecure=insecure)
@@ -61,5 +61,7 @@ def serve(
         max_seconds=max_seconds,
     )
     catalog, admission = Catalog.from_config(config), Admission(max_answers, max_queue)
-    typer.echo(f"serving {', '.join(catalog.names)} on http://{host}:{port}/v1", err=True)
-    run_server(create_app(catalog, options, admission), admission, host, port, drain)
+    with listening(host, port) as listener:
+        url = f"http://{host}:{listener.getsockname()[1]}/v1"
+        typer.echo(f"serving {', '.join(catalog.names)} on {url}", err=True)
+        run_server(create_app(catalog, options, admission), admission, listener, drain)

@@ -16,27 +16,27 @@ _CLOSING_SECONDS = 5
 """For connections that stay open once every answer has ended."""
 
 
-def run_server(app: ASGIApp, admission: Admission, host: str, port: int, drain: float) -> None:
+def run_server(app: ASGIApp, admission: Admission, listener: socket.socket, drain: float) -> None:
     """Serve until told to end; a second signal ends at once.
 
     Args:
         app: The ASGI app.
         admission: The app's own, which is drained.
-        host: Address to listen on.
-        port: Port; 0 takes any free one.
+        listener: See `listening`.
         drain: Seconds that answers in flight may still take.
-
-    Raises:
-        ConfigurationError: The port is taken.
     """
     config = uvicorn.Config(
         app, log_level="warning", timeout_graceful_shutdown=_CLOSING_SECONDS, server_header=False
     )
-    with _listening(host, port) as listener:
-        DrainingServer(config, admission, drain).run([listener])
+    DrainingServer(config, admission, drain).run([listener])
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listening(host: str, port: int) -> socket.socket:
+    """A socket on this address; port 0 takes any free one.
+
+    Raises:
+        ConfigurationError: The port is taken, or the address not ours.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -10,17 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import openai
 import pytest
+import uvicorn
 
-pytest.importorskip("starlette")
-pytest.importorskip("prometheus_client")
-uvicorn = pytest.importorskip("uvicorn")
-
-import openai  # noqa: E402
-
-from rsd_graph import ChatRSD  # noqa: E402
-from rsd_graph.server import Catalog, ServerOptions, create_app  # noqa: E402
-from tests.helpers.hashed import HashedModel, HashedPRM  # noqa: E402
+from rsd_graph import ChatRSD
+from rsd_graph.server import Catalog, ServerOptions, create_app
+from tests.helpers.hashed import HashedModel, HashedPRM
 
 
 def stack(**options: Any) -> ChatRSD:

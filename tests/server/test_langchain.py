@@ -1,12 +1,10 @@
-"""LangChain's own client for OpenAI, and LangChain's standard suite for chat models, against ours."""
+"""LangChain's client for OpenAI, and its standard suite for chat models, against our server."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-
-pytest.importorskip("langchain_openai")
 from langchain_core.language_models import BaseChatModel
 from langchain_openai import ChatOpenAI
 from langchain_tests.integration_tests import ChatModelIntegrationTests
