@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,11 +32,12 @@ class Served:
 
     url: str
     app: Any
+    open: ExitStack
 
     def client(self, **options: Any) -> openai.OpenAI:
-        """OpenAI's client for it, which asks once."""
+        """OpenAI's client for it, which asks once; closed when the test ends."""
         settings = {"api_key": "none", "max_retries": 0, **options}
-        return openai.OpenAI(base_url=f"{self.url}/v1", **settings)
+        return self.open.enter_context(openai.OpenAI(base_url=f"{self.url}/v1", **settings))
 
 
 Serve = Callable[..., Served]
@@ -45,6 +47,7 @@ Serve = Callable[..., Served]
 def serve() -> Iterator[Serve]:
     """Serves stacks by name on a free port until the test ends."""
     running: list[tuple[Any, threading.Thread]] = []
+    clients = ExitStack()
 
     def start(stacks: Mapping[str, ChatRSD] | None = None, **allowed: Any) -> Served:
         app = create_app(Catalog(stacks or {"math": stack()}), ServerOptions(**allowed))
@@ -55,9 +58,10 @@ def serve() -> Iterator[Serve]:
         while not server.started:
             time.sleep(0.01)
         running.append((server, thread))
-        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app)
+        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app, clients)
 
-    yield start
+    with clients:
+        yield start
     for server, thread in running:
         server.should_exit = True
         thread.join()
