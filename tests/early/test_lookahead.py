@@ -22,10 +22,17 @@ from rsd_graph import (
     create_rsd_graph,
     initial_state,
 )
+from rsd_graph.answer.books import Books
+from rsd_graph.answer.ledger import empty_ledger
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.lookahead import Drafter
 from tests.helpers.hashed import HashedModel, HashedPRM, transcript
+
+
+def books() -> Books:
+    """Nothing spent yet."""
+    return Books(empty_ledger())
 
 
 async def solve(
@@ -134,10 +141,10 @@ async def test_a_rejection_cancels_the_request_in_flight_and_counts_it() -> None
     """Discarding a run closes its running request; its possible tokens are booked as a bound."""
     model = BlockingModel()
     drafter = Drafter(model, 2)
-    await drafter.write_run(1, request_after)
+    await drafter.write_run("1", request_after, books())
     await model.hanging.wait()
 
-    entry = drafter.discard(1)
+    entry = drafter.discard("1")
     await asyncio.sleep(0)
 
     assert model.cancelled == 1
@@ -179,9 +186,9 @@ async def test_an_error_ahead_surfaces_only_if_its_step_is_needed() -> None:
 
     drafter = Drafter(FailsAhead(), 1)
 
-    run = await drafter.write_run(1, request_after)
+    run = await drafter.write_run("1", request_after, books())
     with pytest.raises(EndpointConnectionError):
-        await drafter.write_run(1, lambda ahead: request_after([*run, *ahead]))
+        await drafter.write_run("1", lambda ahead: request_after([*run, *ahead]), books())
 
     assert [step["text"] for step in run] == ["first"]
 
@@ -190,10 +197,12 @@ async def test_a_prefix_nobody_started_starts_afresh() -> None:
     """Speculation for one prefix is never used for another."""
     model = HashedModel("d")
     drafter = Drafter(model, 1)
-    first = await drafter.write_run(1, request_after)
+    first = await drafter.write_run("1", request_after, books())
     other = candidate("something else entirely")
 
-    (second, *_) = await drafter.write_run(1, lambda ahead: request_after([other, *ahead]))
+    (second, *_) = await drafter.write_run(
+        "1", lambda ahead: request_after([other, *ahead]), books()
+    )
 
     expected = await HashedModel("d").write_step(request_after([other]))
     assert second["text"] == expected["text"]
