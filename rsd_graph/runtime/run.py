@@ -72,9 +72,11 @@ async def settled_steps(
             while (lap := await start(_next(laps), context=context)) is not None:
                 yield lap
         finally:
-            await start(laps.aclose(), context=context)
-            if on_end is not None:
-                on_end(run.ledger)
+            try:
+                await start(laps.aclose(), context=context)
+            finally:
+                if on_end is not None:
+                    on_end(run.ledger)
 
 
 async def _next(laps: AsyncGenerator[Settled]) -> Settled | None:
@@ -107,8 +109,10 @@ class _Run:
                     if update.get("steps"):
                         yield _lap(update)
         finally:
-            await events.aclose()
-            self.ledger = add(self.ledger, self._graph.early.end(self._name))
+            try:
+                await events.aclose()
+            finally:
+                self.ledger = add(self.ledger, self._graph.early.end(self._name))
 
 
 def _lap(update: Update) -> Settled:
