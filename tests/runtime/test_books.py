@@ -174,20 +174,23 @@ async def test_a_stop_string_leaves_nothing_unbooked() -> None:
 
 
 async def test_a_graph_run_inside_a_model_keeps_books_of_its_own() -> None:
-    """A PRM that runs another graph in the same context adds nothing to this run's ledger."""
+    """A draft that runs another graph, ahead of the verdict, adds nothing to this run's ledger."""
     inner = Run(limits=Limits(max_steps=3))
 
-    class Asking(HashedPRM):
-        async def score(self, prefix: Any, candidates: Any) -> Any:
+    class Asking(HashedModel):
+        async def write_step(self, request: Any) -> Any:
             await inner.graph.ainvoke(QUESTION)
-            return await super().score(prefix, candidates)
+            return await super().write_step(request)
 
     run = Run()
     run.graph = create_rsd_graph(
-        draft=run.draft, target=run.target, prm=Asking(0.3), limits=Limits(max_steps=4)
+        draft=Asking("d"), target=run.target, prm=run.prm, lookahead=2
     ).compile()
 
-    laps = await run.finish()
+    async with aclosing(settled_steps(run.graph, QUESTION, on_end=run.ended.append)) as steps:
+        await anext(steps)
+        while inner.prm.finished < 5:  # the look-ahead is at work in the inner graph
+            await asyncio.sleep(0)
 
-    assert run.ended == [laps[-1].ledger]
-    assert inner.draft.finished > run.draft.finished
+    (final,) = run.ended
+    assert final["prm"]["calls"] == run.prm.finished == 1
