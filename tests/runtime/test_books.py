@@ -14,51 +14,24 @@ from rsd_graph.graph import create_rsd_graph
 from rsd_graph.providers.scripted import ScriptedRewardModel
 from rsd_graph.providers.wires.completion import Completion, HostedModel
 from rsd_graph.runtime.run import Settled, settled_steps
-from tests.helpers.hashed import HashedModel, HashedPRM
+from tests.helpers.hashed import HashedModel
 from tests.helpers.scripted_wire import ScriptedWire
+from tests.helpers.trio import Trio, booked
 
 QUESTION = initial_state("what does it cost?", seed=1)
 
 
-class Run:
+class Run(Trio):
     """One run of counting models, and the ledgers it ended with."""
 
-    def __init__(self, *, fails: float = 0.0, **options: Any) -> None:
-        self.draft = HashedModel("d", use_seed=True, fails=fails)
-        self.target = HashedModel("t", use_seed=True, fails=fails)
-        self.prm = HashedPRM(0.3, fails=fails)
-        self.graph = create_rsd_graph(
-            draft=self.draft, target=self.target, prm=self.prm, **options
-        ).compile()
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
         self.ended: list[Ledger] = []
 
     async def finish(self) -> list[Settled]:
         """All its laps."""
         laps = settled_steps(self.graph, QUESTION, on_end=self.ended.append)
         return [lap async for lap in laps]
-
-    def counted(self) -> dict[str, int]:
-        """What its models counted."""
-        models = (self.draft, self.target, self.prm)
-        return {
-            "draft calls": self.draft.finished,
-            "target calls": self.target.finished,
-            "prm calls": self.prm.finished,
-            "tokens": 3 * (self.draft.finished + self.target.finished),
-            "closed": sum(model.closed for model in models),
-        }
-
-
-def booked(ledger: Ledger) -> dict[str, int]:
-    """What a ledger says of the same."""
-    draft, target = ledger["draft"], ledger["target"]
-    return {
-        "draft calls": draft["calls"],
-        "target calls": target["calls"],
-        "prm calls": ledger["prm"]["calls"],
-        "tokens": draft["completion_tokens"] + target["completion_tokens"],
-        "closed": ledger["cancelled_calls"],
-    }
 
 
 WAYS = pytest.mark.parametrize("hedge", [None, 0.0])

@@ -10,52 +10,23 @@ from typing import Any
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
 
-from rsd_graph import Prefix, StepRequest, candidate, create_rsd_graph, initial_state
+from rsd_graph import Limits, Prefix, StepRequest, candidate, create_rsd_graph, initial_state
 from rsd_graph.answer.books import Books
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.hedge import Hedge
 from rsd_graph.early.lookahead import Drafter
-from tests.helpers.hashed import HashedModel, HashedPRM, transcript
+from tests.helpers.hashed import transcript
+from tests.helpers.trio import Trio, booked, unexplained
 
 QUESTION = "the same question"
 
 
-class Trio:
-    """A graph of counting models."""
-
-    def __init__(self, **options: Any) -> None:
-        self.draft, self.target, self.prm = HashedModel("d"), HashedModel("t"), HashedPRM(0.3)
-        self.graph = create_rsd_graph(
-            draft=self.draft, target=self.target, prm=self.prm, **options
-        ).compile()
-
-    async def answer(self, twins: int) -> list[dict[str, Any]]:
-        """The answers of as many runs at once."""
-        runs = (self.graph.ainvoke(initial_state(QUESTION, seed=1)) for _ in range(twins))
-        return list(await asyncio.gather(*runs))
-
-    def counted(self) -> tuple[int, ...]:
-        """Calls and tokens of each model, and the requests closed unanswered."""
-        closed = self.draft.closed + self.target.closed
-        finished = [model.finished for model in (self.draft, self.target, self.prm)]
-        return (*finished, 3 * self.draft.finished, 3 * self.target.finished, closed)
-
-
-def booked(ledger: Ledger) -> tuple[int, ...]:
-    """What a ledger says of the same."""
-    calls = [ledger["draft"]["calls"], ledger["target"]["calls"], ledger["prm"]["calls"]]
-    draft, target = ledger["draft"]["completion_tokens"], ledger["target"]["completion_tokens"]
-    return (*calls, draft, target, ledger["cancelled_calls"])
-
-
-def unexplained(ledger: Ledger) -> int:
-    """Draft and target tokens that are booked and in none of the places they can have gone to."""
-    kept, lost = ledger["kept_draft_tokens"], ledger["discarded_draft_tokens"]
-    draft = ledger["draft"]["completion_tokens"] - kept - lost - ledger["wasted_draft_tokens"]
-    rewritten = 3 * ledger["target_steps"] + ledger["wasted_target_tokens"]
-    return abs(draft) + abs(ledger["target"]["completion_tokens"] - rewritten)
+async def answers_of(trio: Trio, twins: int) -> list[dict[str, Any]]:
+    """The answers of as many runs at once."""
+    runs = (trio.graph.ainvoke(initial_state(QUESTION, seed=1)) for _ in range(twins))
+    return list(await asyncio.gather(*runs))
 
 
 WAYS = pytest.mark.parametrize("hedge", [None, 0.0])
@@ -69,15 +40,15 @@ async def test_twins_keep_separate_books(
     twins: int, lookahead: Lookahead, hedge: float | None
 ) -> None:
     """Each ledger explains its own tokens; together they are what the models counted."""
-    alone = await Trio().answer(1)
+    alone = await answers_of(Trio(), 1)
     trio = Trio(lookahead=lookahead, hedge=hedge)
 
-    answers = await trio.answer(twins)
+    answers = await answers_of(trio, twins)
     await asyncio.sleep(0)
 
     ledgers = [answer["ledger"] for answer in answers]
     assert [transcript(answer) for answer in answers] == [transcript(alone[0])] * twins
-    assert [unexplained(ledger) for ledger in ledgers] == [0] * twins
+    assert [unexplained(ledger) for ledger in ledgers] == [(0, 0)] * twins
     assert booked(add(empty_ledger(), *ledgers)) == trio.counted()
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -91,19 +62,18 @@ def test_twins_in_two_threads_keep_separate_books(
     """Also where they run on the event loops of two threads, and no loop's task is touched from
     the other: asyncio's debug mode would raise.
     """
-    trio, barrier = Trio(lookahead=lookahead, hedge=hedge), threading.Barrier(2)
+    trio = Trio(lookahead=lookahead, hedge=hedge, limits=Limits(max_steps=6))
+    barrier = threading.Barrier(2)
 
     def half(_: int) -> list[dict[str, Any]]:
         barrier.wait()
-        return [
-            answer for _ in range(3) for answer in asyncio.run(trio.answer(twins // 2), debug=True)
-        ]
+        return asyncio.run(answers_of(trio, twins // 2), debug=True)
 
     with ThreadPoolExecutor(2) as threads:
         answers = [answer for part in threads.map(half, range(2)) for answer in part]
 
     ledgers = [answer["ledger"] for answer in answers]
-    assert [unexplained(ledger) for ledger in ledgers] == [0] * 3 * twins
+    assert [unexplained(ledger) for ledger in ledgers] == [(0, 0)] * twins
     assert booked(add(empty_ledger(), *ledgers)) == trio.counted()
 
 
@@ -121,9 +91,9 @@ def timeless(ledger: Ledger) -> dict[str, Any]:
 async def test_a_twin_spends_what_it_would_spend_alone(lookahead: int, hedge: float | None) -> None:
     """No twin uses, cancels or pays for what another one has started."""
     options: dict[str, Any] = {"lookahead": lookahead, "hedge": hedge}
-    (alone,) = await Trio(**options).answer(1)
+    (alone,) = await answers_of(Trio(**options), 1)
 
-    answers = await Trio(**options).answer(4)
+    answers = await answers_of(Trio(**options), 4)
 
     assert [timeless(answer["ledger"]) for answer in answers] == [timeless(alone["ledger"])] * 4
 
@@ -201,7 +171,7 @@ THREAD: Any = {"configurable": {"thread_id": "1"}}
 @pytest.mark.parametrize("lookahead", [0, 2])
 async def test_a_checkpoint_of_an_older_version_goes_on(lookahead: int) -> None:
     """Without a name for the run and with fewer counters, the run goes on as it would have."""
-    alone = (await Trio().answer(1))[0]
+    alone = (await answers_of(Trio(), 1))[0]
     trio = Trio()
     graph = create_rsd_graph(
         draft=trio.draft, target=trio.target, prm=trio.prm, lookahead=lookahead, hedge=0.0
