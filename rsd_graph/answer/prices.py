@@ -68,7 +68,7 @@ def cost(ledger: Ledger, prices: Prices) -> float:
     Prompt tokens count as cached only where the server says so.
     """
     cancelled = ledger["cancelled_draft_tokens"] * prices["draft"].output
-    cancelled += ledger.get("cancelled_target_tokens", 0) * prices["target"].output
+    cancelled += ledger["cancelled_target_tokens"] * prices["target"].output
     return cancelled / _MILLION + sum(_spent(ledger[role], prices[role]) for role in _ROLES)
 
 

@@ -56,6 +56,10 @@ class Answer:
                 for index, call in enumerate(calls):
                     yield _chunk("", tool_call_chunks=[_tool_call_chunk(call, index)])
 
+    def book(self, ledger: Ledger) -> None:
+        """All the run has spent: after a stop string, what was under way has been cancelled."""
+        self._ledger = ledger
+
     def last_chunk(
         self, parameters: PerRole | None, prices: Prices | None, model_name: str
     ) -> ChatGenerationChunk:

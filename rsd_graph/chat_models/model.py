@@ -96,8 +96,9 @@ class ChatRSD(ChatOptions):
         model = self.with_options({k: v for k, v in kwargs.items() if k not in OPTIONS})
         callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
-        run = settled_steps(compiled_graph(model, actions), question, callbacks)  # type: ignore[arg-type]
         answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
+        graph = compiled_graph(model, actions)
+        run = settled_steps(graph, question, callbacks, on_end=answer.book)  # type: ignore[arg-type]
         async with aclosing(run) as laps:
             async for lap in laps:
                 for chunk in answer.chunks(lap.steps, lap.ledger, lap.finish_reason):

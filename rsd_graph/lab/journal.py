@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from rsd_graph.answer.ledger import stored_ledger
 from rsd_graph.errors import ConfigurationError
 
 Record = dict[str, Any]
@@ -87,6 +88,8 @@ class Journal:
     def _read(self, line: str) -> None:
         record = json.loads(line)
         if "config_hash" not in record:
+            if record["ledger"]:
+                record["ledger"] = stored_ledger(record["ledger"])
             self.records[record["arm"], record["question"]] = record
         elif record["config_hash"] != self._hash:
             raise ConfigurationError(

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Ledger, add, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate, Message, Step
 from rsd_graph.providers.base import Prefix, Sampling, StepModel, StepRequest
 
@@ -56,7 +56,7 @@ def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
     )
 
 
-def _entry(answer: Candidate, role: Literal["draft", "target"]) -> dict[str, object]:
+def _entry(answer: Candidate, role: Literal["draft", "target"]) -> Entry:
     if role == "target":
         return {"target": answer["usage"], "target_steps": 1}
     return {

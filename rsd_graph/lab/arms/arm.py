@@ -11,12 +11,11 @@ import math
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from statistics import fmean
 from typing import Literal, TypeGuard
 
 from rsd_graph.acceptance import Criterion, Weighting, constant, derive_seed
-from rsd_graph.answer.ledger import Ledger, add, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate, Message, RSDInput, Step, answer_text
@@ -189,7 +188,7 @@ async def _scored(
     if not steps:
         return draft, -math.inf
     scores = await stack.prm.score(Prefix(stack.conversation(question)), steps)
-    entry = {"prm": scores.usage, "scored_steps": len(steps)}
+    entry: Entry = {"prm": scores.usage, "scored_steps": len(steps)}
     return replace(draft, ledger=add(draft.ledger, entry)), aggregate(scores.rewards, by)
 
 
@@ -204,4 +203,4 @@ def aggregate(rewards: Sequence[float], by: Aggregation) -> float:
 
 def _total(outcomes: Sequence[Outcome]) -> Ledger:
     """Everything all of them spent."""
-    return reduce(add, (dict(o.ledger) for o in outcomes), empty_ledger())
+    return add(empty_ledger(), *(outcome.ledger for outcome in outcomes))

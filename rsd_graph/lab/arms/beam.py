@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Ledger, add, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate, answer_text
 from rsd_graph.lab.arms.alone import settled
 from rsd_graph.lab.arms.arm import Arm, Outcome, Stack
@@ -82,7 +82,7 @@ class _Search:
         self._book({"prm": scores.usage, "scored_steps": 1})
         return scores.rewards[0]
 
-    def _book(self, entry: dict[str, object]) -> None:
+    def _book(self, entry: Entry) -> None:
         self.ledger = add(self.ledger, entry)
 
     def _outcome(self, best: _Beam) -> Outcome:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 
+from rsd_graph.answer.ledger import Entry
 from rsd_graph.answer.state import Candidate, Step
 from rsd_graph.lab.arms.alone import settled
 from rsd_graph.lab.arms.arm import Arm, Outcome, Stack
@@ -36,7 +37,7 @@ class _Answer(StepwiseAnswer):
             self.write(stack.draft, "draft"), self.write(stack.target, "target")
         )
         r_draft, r_target = await asyncio.gather(self._rank(draft), self._rank(target))
-        written = {"draft": draft["usage"], "target": target["usage"], "drafted_steps": 1}
+        written: Entry = {"draft": draft["usage"], "target": target["usage"], "drafted_steps": 1}
         if is_judgeable(draft) and r_draft >= r_target:
             kept = draft["usage"]["completion_tokens"]
             self.book({**written, "accepted_steps": 1, "kept_draft_tokens": kept})

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Ledger, add, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate, FinishReason, Step, answer_text
 from rsd_graph.lab.arms.arm import Outcome, Stack
 from rsd_graph.providers.base import Prefix, StepModel, StepRequest, check_scores
@@ -65,7 +65,7 @@ class StepwiseAnswer(ABC):
         conversation = self.stack.conversation(self.question)
         return Prefix(conversation, self.steps, self.stack.separator)
 
-    def book(self, entry: dict[str, object]) -> None:
+    def book(self, entry: Entry) -> None:
         """Add to the ledger."""
         self.ledger = add(self.ledger, entry)
 

@@ -20,6 +20,7 @@ from statistics import fmean
 from typing import Literal
 
 from rsd_graph.answer.ledger import (
+    Entry,
     Ledger,
     PerRole,
     Usage,
@@ -154,7 +155,7 @@ def expected(trial: Trial, delta: float) -> Answered:
         right = None if any(below) else trial.right
         written = sum(n for n, is_below in zip(trial.tokens, below, strict=True) if is_below)
         spent = usage(calls=sum(below), completion_tokens=written)
-    entry = {
+    entry: Entry = {
         "draft": trial.ledger["draft"],
         "prm": trial.ledger["prm"],
         "target": spent,

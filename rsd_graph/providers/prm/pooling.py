@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix, Scores
@@ -65,9 +65,7 @@ class PoolingPRM:
         with self._client.reading():
             rows, spent = _rows(answer), read_usage(answer["usage"])
         rewards = self._rewards(rows, len(steps))
-        elapsed = (time.perf_counter() - started) * 1000
-        usage = Usage(**{**spent, "ms": elapsed})
-        return Scores(rewards[len(prefix.steps) :], usage, step_rewards=rewards)
+        return Scores(rewards[len(prefix.steps) :], timed(spent, started), step_rewards=rewards)
 
     def _rewards(self, rows: Sequence[Sequence[float]], steps: int) -> list[float]:
         """P(good) of each row; a server with another step tag answers 200 and an empty list."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix, Scores
@@ -134,8 +134,7 @@ class TokenRowsPRM:
             rows, spent = _rows(answer), read_usage(answer["usage"])
         self._check(rows, len(ids))
         rewards = [self._format.read(rows[mark]) for mark in marks]
-        usage = Usage(**{**spent, "ms": (time.perf_counter() - started) * 1000})
-        return Scores(rewards[len(prefix.steps) :], usage, step_rewards=rewards)
+        return Scores(rewards[len(prefix.steps) :], timed(spent, started), step_rewards=rewards)
 
     async def _marked(
         self, prefix: Prefix, candidates: Sequence[Candidate]

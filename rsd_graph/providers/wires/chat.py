@@ -18,7 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.runnables.config import set_config_context
 
-from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.ledger import Usage, timed, usage
 from rsd_graph.answer.state import Candidate, Ended, Message
 from rsd_graph.errors import EndpointTimeoutError, MalformedResponseError, ProviderError, RSDError
 from rsd_graph.providers.base import StepRequest
@@ -86,7 +86,7 @@ class ChatStepModel:
         started = time.perf_counter()
         reply = await self._route.ask(_messages(request), request, self._options)
         text, ended = _read(reply, request.prefix.separator)
-        spent = Usage(**{**reply.usage, "ms": (time.perf_counter() - started) * 1000})
+        spent = timed(reply.usage, started)
         return Candidate(text=text, ended=ended, logprob=None, usage=spent)
 
 

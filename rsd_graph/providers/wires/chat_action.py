@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from rsd_graph._logging import get_logger
 from rsd_graph.answer.actions import Actions
-from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.ledger import timed, usage
 from rsd_graph.answer.state import (
     Candidate,
     Ended,
@@ -70,7 +70,7 @@ class ChatActionModel:
             return Candidate(text="", ended="context", logprob=None, usage=usage(cached_tokens=0))
         with self._client.reading():
             action = _action(answer)
-        action["usage"] = Usage(**{**action["usage"], "ms": (time.perf_counter() - started) * 1000})
+        action["usage"] = timed(action["usage"], started)
         if self._checked and action["ended"] == "eos":
             self._check(action)
         return action

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rsd_graph.answer.ledger import Usage, add_usage, usage
+from rsd_graph.answer.books import kept_on_error
+from rsd_graph.answer.ledger import Usage, add_usage, timed, usage
 from rsd_graph.answer.state import Candidate, Ended, Message
 from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Prefix, Sampling, StepRequest
@@ -142,7 +143,7 @@ class HostedModel:
             completion = await self._write(await self.request_for(request))
         except ContextOverflowError:
             completion = Completion("", "context", usage(cached_tokens=0))
-        spent = Usage(**{**completion.usage, "ms": (time.perf_counter() - started) * 1000})
+        spent = timed(completion.usage, started)
         return Candidate(
             text=completion.text,
             ended=completion.ended,
@@ -167,7 +168,8 @@ class HostedModel:
         if first.ended != "separator" or first.text.strip():
             return first
         again = replace(request, prompt=request.prompt + request.stop[0])
-        second = await self.wire.complete(again)
+        with kept_on_error([first.usage]):
+            second = await self.wire.complete(again)
         return replace(second, usage=add_usage(first.usage, second.usage))
 
     async def prompt(self, prefix: Prefix) -> str:

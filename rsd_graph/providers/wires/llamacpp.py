@@ -110,7 +110,7 @@ class LlamaCppWire:
             logprob, cost = await self._forced(ids[:index], token_id, sampled)
             total, position = total + logprob, position + len(piece)
             spent.append(cost)
-        return total, Usage(**{**add_usage(*spent), "completion_tokens": 0})
+        return total, {**add_usage(*spent), "completion_tokens": 0}
 
     async def _forced(
         self, before: Sequence[int], token_id: int, sampled: int
