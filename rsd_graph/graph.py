@@ -14,7 +14,7 @@ from rsd_graph.acceptance import (
     Criterion,
     Uniform,
     accepted_run,
-    check_delta,
+    check_criterion,
     reward_threshold,
     seeded_uniform,
 )
@@ -26,15 +26,16 @@ from rsd_graph.early.hedge import Hedge
 from rsd_graph.early.lookahead import Drafter
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
 from rsd_graph.nodes.request import StepOptions
-from rsd_graph.providers.base import RewardModel, Sampling, StepModel
+from rsd_graph.providers.adapted import adapted
+from rsd_graph.providers.base import RewardModelLike, Sampling, StepModelLike
 from rsd_graph.runtime.node import Node, NodeFunction, Router, RSDGraph
 
 
 def create_rsd_graph(
     *,
-    draft: StepModel,
-    target: StepModel,
-    prm: RewardModel,
+    draft: StepModelLike,
+    target: StepModelLike,
+    prm: RewardModelLike,
     accept: Criterion = reward_threshold(0.7),  # noqa: B008 (a frozen value)
     sampling: Sampling = Sampling(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
@@ -51,11 +52,13 @@ def create_rsd_graph(
     numbers of criteria that are not a threshold.
 
     Raises:
-        ConfigurationError: delta is outside the PRM's range of rewards, or an option outside its.
+        ConfigurationError: delta is outside the PRM's range of rewards, an option outside its; or
+            a model or criterion that cannot be asked.
     """
-    check_delta(accept, prm.reward_range)
+    models = adapted(draft, target, prm)
+    check_criterion(accept, models.prm.reward_range)
     options = StepOptions(sampling, limits, step_separator)
-    drafter, hedged = Drafter(draft, lookahead, max_waste), Hedge(target, hedge)
+    drafter, hedged = Drafter(models.draft, lookahead, max_waste), Hedge(models.target, hedge)
 
     def accepted(state: RSDState) -> int:
         """How many candidates the criterion accepts before it rejects one."""
@@ -75,7 +78,7 @@ def create_rsd_graph(
         "begin": begin,
         "draft": partial(draft_step, drafter=drafter, options=options),
         "score": partial(
-            score_steps, prm=prm, hedge=hedged, options=options, on_error=on_prm_error
+            score_steps, prm=models.prm, hedge=hedged, options=options, on_error=on_prm_error
         ),
         "accept": partial(accept_step, hedge=hedged, limits=limits),
         "target": partial(

@@ -16,6 +16,7 @@ import pytest
 
 from rsd_graph import (
     ConfigurationError,
+    Endpoint,
     Prefix,
     StepRequest,
     candidate,
@@ -63,7 +64,8 @@ def test_other_options_are_another_server(engine: Engine, bigram: Path) -> None:
 
 async def test_every_slot_has_the_whole_context(engine: Engine, bigram: Path) -> None:
     """Context is per slot, though llama.cpp divides what it is given among them."""
-    client = Client(engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}"))
+    served = engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}")
+    client = Client(Endpoint(**served._asdict()))
 
     props = await client.get("/props")
 
@@ -124,10 +126,10 @@ def test_a_server_that_died_is_started_again(engine: Engine, bigram: Path) -> No
     [
         ("nothing", "embedded:nothing is not there"),
         ("/nowhere/model.gguf", "/nowhere/model.gguf is no file"),
-        ("draft?slot=2", "cannot use slot=2"),
-        ("draft?slots=two", "cannot use slots=two"),
-        ("draft?slots", "cannot use slots="),
-        ("draft?slots=0", "slots and threads at least 1"),
+        ("draft?slot=2", "unknown option 'slot' of embedded.* Did you mean 'slots'"),
+        ("draft?slots=two", "'slots' cannot be used with 'two'"),
+        ("draft?slots", "'slots' cannot be used with ''"),
+        ("draft?slots=0", "slots at least 1"),
     ],
 )
 def test_a_name_that_means_nothing(name: str, complaint: str) -> None:
@@ -173,10 +175,10 @@ def test_a_file_that_is_cut_off(engine: Engine, bigram: Path, tmp_path: Path) ->
 
 
 def test_a_port_that_is_taken(engine: Engine, bigram: Path) -> None:
-    """Two servers cannot share a port."""
+    """Two servers cannot share a port, and the error names it."""
     port = urlsplit(engine.endpoint(str(bigram)).url).port
 
-    with pytest.raises(ConfigurationError, match="couldn't bind"):
+    with pytest.raises(ConfigurationError, match=f"port {port} is taken"):
         engine.endpoint(f"{bigram}?port={port}")
 
 
