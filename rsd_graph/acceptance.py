@@ -137,9 +137,9 @@ def _parts(text: str) -> tuple[str, list[Any], dict[str, Any]]:
         tree = ast.parse(text.strip(), mode="eval").body
         asked = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
         arguments = [ast.literal_eval(each) for each in asked.args]
-        options = {each.arg: ast.literal_eval(each.value) for each in asked.keywords}
+        options = {each.arg or "**": ast.literal_eval(each.value) for each in asked.keywords}
         if isinstance(asked.func, ast.Name) and len(options) == len(asked.keywords):
-            return asked.func.id, arguments, {str(name): options[name] for name in options}
+            return asked.func.id, arguments, options
     except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
         pass
     raise ConfigurationError(
