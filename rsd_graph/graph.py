@@ -14,7 +14,7 @@ from rsd_graph.acceptance import (
     Criterion,
     Uniform,
     accepted_run,
-    check_delta,
+    check_criterion,
     reward_threshold,
     seeded_uniform,
 )
@@ -25,15 +25,16 @@ from rsd_graph.answer.state import RSDState
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
 from rsd_graph.nodes.request import StepOptions
-from rsd_graph.providers.base import RewardModel, Sampling, StepModel
+from rsd_graph.providers.adapted import adapted
+from rsd_graph.providers.base import RewardModelLike, Sampling, StepModelLike
 from rsd_graph.runtime.node import Node, NodeFunction, Pure, RSDGraph
 
 
 def create_rsd_graph(
     *,
-    draft: StepModel,
-    target: StepModel,
-    prm: RewardModel,
+    draft: StepModelLike,
+    target: StepModelLike,
+    prm: RewardModelLike,
     accept: Criterion = reward_threshold(0.7),  # noqa: B008 (a frozen value)
     sampling: Sampling = Sampling(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
@@ -50,11 +51,13 @@ def create_rsd_graph(
     numbers of criteria that are not a threshold.
 
     Raises:
-        ConfigurationError: delta is outside the PRM's range of rewards, or an option outside its.
+        ConfigurationError: delta is outside the PRM's range of rewards, an option outside its; or
+            a model or criterion that cannot be asked.
     """
-    check_delta(accept, prm.reward_range)
+    models = adapted(draft, target, prm)
+    check_criterion(accept, models.prm.reward_range)
     options = StepOptions(sampling, limits, step_separator)
-    early = EarlyRequests(draft, target, lookahead, max_waste, hedge)
+    early = EarlyRequests(models.draft, models.target, lookahead, max_waste, hedge)
 
     def accepted(state: RSDState) -> int:
         """How many candidates the criterion accepts before it rejects one."""
@@ -73,7 +76,7 @@ def create_rsd_graph(
         "draft": partial(draft_step, drafter=early.drafter, options=options),
         "score": partial(
             score_steps,
-            prm=prm,
+            prm=models.prm,
             hedge=early.hedge,
             options=options,
             on_error=on_prm_error,

@@ -30,7 +30,7 @@ from rsd_graph.chat_models.metadata import Answer
 from rsd_graph.chat_models.naming import identifying_params, langsmith_params, model_name, public
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.structured import Method, structured_output
-from rsd_graph.providers.registry import known_parameters
+from rsd_graph.embedded.card import known_parameters
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync

@@ -13,7 +13,7 @@ from rsd_graph.answer.options import Lookahead, OnPRMError
 from rsd_graph.answer.prices import Prices
 from rsd_graph.chat_models.shared import Shared
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.base import RewardModel, StepModel
+from rsd_graph.providers.base import RewardModelLike, StepModelLike
 from rsd_graph.stacks.calibrated import calibrated_delta
 
 CONNECTION = ("timeout", "max_retries", "api_key")
@@ -31,11 +31,11 @@ class ChatOptions(BaseChatModel):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True, extra="forbid")
 
-    draft: str | StepModel = "embedded:draft"
+    draft: str | StepModelLike = "embedded:draft"
     """Endpoint string or provider of the draft model."""
-    target: str | StepModel = Field(default="embedded:target", alias="model")
+    target: str | StepModelLike = Field(default="embedded:target", alias="model")
     """Endpoint string or provider of the target model; also named `model`."""
-    prm: str | RewardModel = "embedded:prm"
+    prm: str | RewardModelLike = "embedded:prm"
     """Endpoint string or provider of the process reward model."""
     delta: float | str = 0.7
     """Accept a draft step iff its reward >= delta; or a file written by `rsd-graph calibrate`,

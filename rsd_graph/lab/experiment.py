@@ -14,6 +14,7 @@ from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.prices import Prices
 from rsd_graph.chat_models.naming import model_name
 from rsd_graph.chat_models.options import WAITING
+from rsd_graph.embedded.card import known_parameters
 from rsd_graph.lab.arms.arm import Arm, Stack
 from rsd_graph.lab.arms.catalog import Kit, named_arm
 from rsd_graph.lab.journal import Journal, Record
@@ -24,7 +25,7 @@ from rsd_graph.lab.report.tables import headers, row
 from rsd_graph.lab.runner import Progress, evaluate
 from rsd_graph.lab.statistics import PairedDifference
 from rsd_graph.providers.base import Sampling
-from rsd_graph.providers.registry import known_parameters, reward_model, step_model
+from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.stacks.calibrated import calibrated_delta
 
 SHIPPED = {role: f"embedded:{role}" for role in ("draft", "target", "prm")}

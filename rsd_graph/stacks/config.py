@@ -154,7 +154,7 @@ def _model(
     role: Role, spec: str, endpoints: Mapping[str, EndpointConfig]
 ) -> StepModel | RewardModel | str:
     """The model for one seat: an endpoint string as it stands, or a named endpoint's model."""
-    if "://" in spec or spec.startswith("embedded:") or "+embedded:" in spec:
+    if ":" in spec:
         return spec
     if spec not in endpoints:
         raise ConfigurationError(

@@ -11,7 +11,8 @@ from typing import Literal
 from rsd_graph.answer.ledger import add_usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import ConfigurationError, RewardError
-from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
+from rsd_graph.providers.adapted import adapted_prm
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, check_scores
 from rsd_graph.providers.prm.each import all_or_none
 
 Aggregation = Literal["last", "min", "product", "mean"]
@@ -34,7 +35,7 @@ class Aggregated:
         ConfigurationError: Unknown aggregation, or a product of rewards that are no probabilities.
     """
 
-    def __init__(self, prm: RewardModel, how: Aggregation) -> None:
+    def __init__(self, prm: RewardModelLike, how: Aggregation) -> None:
         low, high = prm.reward_range
         if how not in _AGGREGATIONS or (how == "product" and not 0 <= low <= high <= 1):
             raise ConfigurationError(
@@ -42,7 +43,7 @@ class Aggregated:
                 role="prm",
                 expected=f"one of {', '.join(_AGGREGATIONS)}; product for rewards in [0, 1] only",
             )
-        self._prm = prm
+        self._prm = adapted_prm(prm)
         self._how = how
 
     @property
@@ -84,7 +85,9 @@ class Ensemble:
         ConfigurationError: No PRM, or ranges that differ: their rewards cannot be compared.
     """
 
-    def __init__(self, prms: Sequence[RewardModel], how: Literal["mean", "min"] = "mean") -> None:
+    def __init__(
+        self, prms: Sequence[RewardModelLike], how: Literal["mean", "min"] = "mean"
+    ) -> None:
         ranges = {prm.reward_range for prm in prms}
         if len(ranges) != 1 or how not in ("mean", "min"):
             raise ConfigurationError(
@@ -93,7 +96,7 @@ class Ensemble:
                 expected="at least one PRM, the same range for all, and mean or min",
                 hint="Bring rewards to one scale with a FunctionPRM of your own.",
             )
-        self._prms = tuple(prms)
+        self._prms = tuple(adapted_prm(prm) for prm in prms)
         self._combine = _AGGREGATIONS[how]
 
     @property

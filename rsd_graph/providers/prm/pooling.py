@@ -27,6 +27,8 @@ class PoolingPRM:
     step tags reads no prefix cache.
     """
 
+    providers = ("vllm",)
+    """Servers that have its route."""
     reward_range = (0.0, 1.0)
 
     def __init__(self, endpoint: Endpoint) -> None:

@@ -96,6 +96,9 @@ class TokenRowsPRM:
     where we put it and nothing inside a step can be taken for one.
     """
 
+    providers = ("vllm",)
+    """Servers that have its routes."""
+
     def __init__(self, endpoint: Endpoint, format: RowsFormat) -> None:
         self._client = Client(endpoint)
         self._format = format

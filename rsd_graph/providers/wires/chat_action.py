@@ -26,7 +26,8 @@ from rsd_graph.answer.state import (
     action_text,
 )
 from rsd_graph.errors import ContextOverflowError
-from rsd_graph.providers.base import Prefix, RewardModel, Sampling, Scores, StepRequest
+from rsd_graph.providers.adapted import adapted_prm
+from rsd_graph.providers.base import Prefix, RewardModelLike, Sampling, Scores, StepRequest
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.wires.completions_api import named, openai_sampling, read_usage
 
@@ -100,8 +101,8 @@ class ActionRewardModel:
     the tools' answers to it; the proposed action is the step to be scored.
     """
 
-    def __init__(self, prm: RewardModel) -> None:
-        self._prm = prm
+    def __init__(self, prm: RewardModelLike) -> None:
+        self._prm = adapted_prm(prm)
         self.endpoint = getattr(prm, "endpoint", "")
 
     @property
