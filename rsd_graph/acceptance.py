@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -89,6 +90,24 @@ def hybrid(beta: float = 1.0) -> Weighting:
     """min(1, beta r P_M / P_m), for the weighted rewards of `HybridRatio` (rebuttal)."""
     _require(beta > 0, f"hybrid(beta) needs beta > 0, got {beta}")
     return Weighting("hybrid", lambda value: min(1.0, max(0.0, beta * value)), {"beta": beta})
+
+
+def criterion(text: str) -> Weighting:
+    """The weighting function *text* names, such as `logistic(alpha=10, delta=0.7)`.
+
+    Raises:
+        ConfigurationError: There is no such function, or not with these parameters.
+    """
+    given = (constant, reward_threshold, clipping, sigmoidal, logistic, likelihood_ratio, hybrid)
+    makers: dict[str, Callable[..., Weighting]] = {make.__name__: make for make in given}
+    match = re.fullmatch(r"(\w+)\((.*)\)", text.strip())
+    _require(match is not None and match[1] in makers, f"{text!r} is no criterion.")
+    assert match is not None
+    try:
+        pairs = (pair.split("=") for pair in match[2].split(",") if pair.strip())
+        return makers[match[1]](**{name.strip(): float(value) for name, value in pairs})
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{text!r} is no criterion: {error}.") from error
 
 
 def seeded_uniform(seed: int, index: int) -> float:

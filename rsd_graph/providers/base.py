@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.options import check_fields
 from rsd_graph.answer.state import Candidate, Message, Step, join_steps
-from rsd_graph.errors import ConfigurationError, RewardError
+from rsd_graph.errors import RewardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +37,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Refuse what every server refuses, before anything is spent."""
-        if not 0 <= self.temperature <= 2 or not 0 < self.top_p <= 1:
-            raise ConfigurationError(
-                f"temperature={self.temperature}, top_p={self.top_p} cannot be sampled from.",
-                expected="0 <= temperature <= 2 and 0 < top_p <= 1",
-            )
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
