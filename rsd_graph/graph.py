@@ -20,7 +20,7 @@ from rsd_graph.acceptance import (
 )
 from rsd_graph.answer.events import events_after
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.options import Lookahead, OnPRMError
+from rsd_graph.answer.options import Lookahead, OnPRMError, checked
 from rsd_graph.answer.state import RSDState
 from rsd_graph.early.hedge import Hedge
 from rsd_graph.early.lookahead import Drafter
@@ -54,7 +54,8 @@ def create_rsd_graph(
         ConfigurationError: delta is outside the PRM's range of rewards, or an option outside its.
     """
     check_delta(accept, prm.reward_range)
-    options = StepOptions(sampling, limits, step_separator)
+    options = StepOptions(sampling, limits, checked("step_separator", step_separator))
+    on_error = checked("on_prm_error", on_prm_error)
     drafter, hedged = Drafter(draft, lookahead, max_waste), Hedge(target, hedge)
 
     def accepted(state: RSDState) -> int:
@@ -74,9 +75,7 @@ def create_rsd_graph(
     nodes: dict[str, NodeFunction] = {
         "begin": begin,
         "draft": partial(draft_step, drafter=drafter, options=options),
-        "score": partial(
-            score_steps, prm=prm, hedge=hedged, options=options, on_error=on_prm_error
-        ),
+        "score": partial(score_steps, prm=prm, hedge=hedged, options=options, on_error=on_error),
         "accept": partial(accept_step, hedge=hedged, limits=limits),
         "target": partial(
             target_step, hedge=hedged, drafter=drafter, options=options, accepted=accepted

@@ -24,6 +24,9 @@ def our_errors(said: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
     try:
         yield
     except ValidationError as error:
+        cause = error.errors()[0].get("ctx", {}).get("error")
+        if isinstance(cause, ConfigurationError) and not error.errors()[0]["loc"]:
+            raise cause from None
         wrong = mistakes(error, said, lambda path: () if path[1:] else known).values()
         raise ConfigurationError(" ".join(wrong)) from None
 
@@ -64,18 +67,20 @@ def _mistake(
 ) -> str:
     if texts[0] in _UNKNOWN:
         where = f" in {'.'.join(path[:-1])}" if path[1:] else ""
-        return f"there is no option {path[-1]!r}{where}. {did_you_mean(path[-1], known(path))}"
+        hint = f" {did_you_mean(path[-1], names)}" if (names := known(path)) else ""
+        return f"there is no option {path[-1]!r}{where}.{hint}"
     if texts == ["field required"]:
         return f"{'.'.join(path)} is missing."
     for part in path:
         said = said[part]
-    value = f"={said!r}" if isinstance(said, str | int | float) and "key" not in path[-1] else ""
-    reasons = ", or ".join(dict.fromkeys(texts))
-    return f"{'.'.join(path)}{value} cannot be used: {reasons.rstrip('.')}."
+    what = ".".join(path) or "this"
+    if isinstance(said, str | int | float) and "key" not in what:
+        what = f"{what}={said!r}"
+    return f"{what} cannot be used: {', or '.join(dict.fromkeys(texts)).rstrip('.')}."
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What there is: the nearest name, or all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names) or 'none'}."
+    return f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
