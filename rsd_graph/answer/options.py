@@ -91,8 +91,8 @@ class Options(BaseModel):
     accept: Annotated[
         str | Callable[[float], float] | None, AfterValidator(_a_criterion), ANSWER
     ] = None
-    """Another acceptance criterion instead of delta: a callable, or one by name, such as
-    `logistic(alpha=10, delta=0.7)`; see `rsd_graph.acceptance`."""
+    """Another acceptance criterion instead of delta, by name: `logistic(alpha=10, delta=0.7)`; in
+    Python any callable of the reward will do. See `rsd_graph.acceptance`."""
     temperature: Annotated[float, Field(ge=0, le=2), ANSWER] = 0.0
     """How freely tokens are drawn; 0, the usual one, is greedy."""
     top_p: Annotated[float, Field(gt=0, le=1), ANSWER] = 1.0
@@ -110,8 +110,8 @@ class Options(BaseModel):
     max_steps: Annotated[Count, ANSWER] = 100
     """Steps of an answer."""
     max_repeats: Annotated[Count, ANSWER] = 4
-    """The answer ends when one step has been settled this often, word for word, among the last
-    `4 * max_repeats` steps."""
+    """The answer ends when one step has been settled this often, word for word, among the last four
+    times as many steps."""
     seed: Annotated[int | None, ANSWER] = None
     """Root of every random choice; the same seed and question give the same answer."""
     step_separator: Annotated[str, Field(min_length=1), ANSWER] = "\n\n"

@@ -248,11 +248,11 @@ class ChatRSD(ChatOptions):
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The models and what decides, and whatever else is not as usual; never a key."""
-        decides = "delta" if self.accept is None else "accept"
-        usual = {*ROLES, decides}
-        for name in (*ROLES, decides, *(declared().keys() - usual), "streaming"):
+        always = (*ROLES, "delta" if self.accept is None else "accept")
+        others = (name for name in (*declared(), "streaming") if name not in always)
+        for name in (*always, *others):
             value = getattr(self, name)
-            if name in usual or value != type(self).model_fields[name].default:
+            if name in always or value != type(self).model_fields[name].default:
                 yield name, public(value) if isinstance(value, str) else value
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:

@@ -60,10 +60,12 @@ def check_whole(said: Mapping[str, Any]) -> None:
         ConfigurationError: Names the models that are missing.
     """
     missing = [role for role in ROLES if role not in said]
+    if not missing or len(missing) == len(ROLES):
+        return
+    named = [role for role in ROLES if role in said]
     shipped = ", ".join(f"{role}='embedded:{role}'" for role in missing)
-    if 0 < len(missing) < len(ROLES):
-        raise ConfigurationError(
-            f"half a stack: {' and '.join(missing)} missing.",
-            expected="all three of draft, target and prm, or none",
-            hint=f"If you mean the shipped models, name them: {shipped}.",
-        )
+    raise ConfigurationError(
+        f"half a stack: {' and '.join(named)} named, {' and '.join(missing)} not.",
+        expected="all three of draft, target and prm, or none",
+        hint=f"If you mean the shipped models, name them: {shipped}.",
+    )
