@@ -20,7 +20,7 @@ from rsd_graph.acceptance import (
 )
 from rsd_graph.answer.events import events_after
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.options import Lookahead, OnPRMError
+from rsd_graph.answer.options import Lookahead, OnPRMError, checked
 from rsd_graph.answer.state import RSDState
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
@@ -56,7 +56,7 @@ def create_rsd_graph(
     """
     models = adapted(draft, target, prm)
     check_criterion(accept, models.prm.reward_range)
-    options = StepOptions(sampling, limits, step_separator)
+    options = StepOptions(sampling, limits, checked("step_separator", step_separator))
     early = EarlyRequests(models.draft, models.target, lookahead, max_waste, hedge)
 
     def accepted(state: RSDState) -> int:
@@ -79,7 +79,7 @@ def create_rsd_graph(
             prm=models.prm,
             hedge=early.hedge,
             options=options,
-            on_error=on_prm_error,
+            on_error=checked("on_prm_error", on_prm_error),
             accepted=accepted,
         ),
         "accept": partial(accept_step, hedge=early.hedge, limits=limits),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, with_config
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
@@ -51,10 +51,9 @@ def _as_price(value: Any) -> Any:
 _RolePrice = Annotated[Price, BeforeValidator(_as_price)]
 
 
+@with_config(extra="forbid")
 class Prices(TypedDict):
     """The price list of a stack; where it is read, a number or a table stands for a `Price`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     draft: _RolePrice
     target: _RolePrice

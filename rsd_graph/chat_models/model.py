@@ -23,6 +23,7 @@ from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
 from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.options import declared
 from rsd_graph.answer.state import RSDInput
 from rsd_graph.chat_models.assembly import compiled_graph
 from rsd_graph.chat_models.messages import to_conversation, whole_message
@@ -35,6 +36,7 @@ from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
 from rsd_graph.stacks.config import load_stack
+from rsd_graph.stacks.settings import ROLES, over
 
 
 class ChatRSD(ChatOptions):
@@ -66,21 +68,26 @@ class ChatRSD(ChatOptions):
         finish reason, the FLOPs in both accountings and, with `prices`, the money.
 
     Options:
-        Every option of `ChatOptions` can also be given per call: `llm.invoke(q, delta=0.9)`.
+        Every option can also be given per call, `llm.invoke(q, delta=0.9)`, or by a variable of
+        the environment, `RSD_DELTA`; an argument goes before the environment. Name all three
+        models or none: a shipped one never stands in beside yours unasked.
 
     Raises:
-        ConfigurationError: The parts do not fit together; raised at the first call.
+        ConfigurationError: An option cannot be used, or the parts do not fit together. It is a
+            `ValueError`.
         ProviderError: An endpoint failed; steps already settled are on the exception.
     """
 
     @classmethod
     def from_config(cls, path: str | Path, stack: str | None = None, **options: Any) -> Self:
-        """The model a stack in a TOML file describes; *options* replace what it says.
+        """The model a stack in a TOML file describes.
+
+        *options* go before what the environment says (`RSD_DELTA`, …), and that before the file.
 
         Raises:
             ConfigurationError: No such file, stack or setting; the message names each mistake.
         """
-        return cls(**{**load_stack(path, stack), **options})
+        return cls(**over(load_stack(path, stack), cls._by_name(options)))
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -93,7 +100,7 @@ class ChatRSD(ChatOptions):
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """One chunk per settled step; usage, trace and totals once, on the last chunk."""
         actions = Actions.chosen(kwargs)
-        model = self.with_options({k: v for k, v in kwargs.items() if k not in OPTIONS})
+        model, _ = self._of_call(kwargs)
         callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
         answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
@@ -196,6 +203,12 @@ class ChatRSD(ChatOptions):
         """The compiled graph this model runs."""
         return compiled_graph(self)
 
+    def _of_call(self, options: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """This model with the options of one call, and those that are about actions."""
+        actions = {name: value for name, value in options.items() if name in OPTIONS}
+        fields = {name: value for name, value in options.items() if name not in OPTIONS}
+        return self.with_options(fields), actions
+
     # -- what it says about itself -----------------------------------------------------------------
 
     @property
@@ -228,10 +241,20 @@ class ChatRSD(ChatOptions):
     def _identifying_params(self) -> dict[str, Any]:
         return identifying_params(self)
 
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The key of LangChain's caches: what decides the answer of one call."""
+        model, actions = self._of_call(kwargs)
+        stops = {} if stop is None else {"stop": stop}
+        return str(sorted((identifying_params(model) | actions | stops).items()))
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The fields, without keys that may stand in endpoint strings."""
-        for name, value in super().__repr_args__():
-            yield name, public(value) if isinstance(value, str) else value
+        """The models and what decides, and whatever else is not as usual; never a key."""
+        always = (*ROLES, "delta" if self.accept is None else "accept")
+        others = (name for name in (*declared(), "streaming") if name not in always)
+        for name in (*always, *others):
+            value = getattr(self, name)
+            if name in always or value != type(self).model_fields[name].default:
+                yield name, public(value) if isinstance(value, str) else value
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return langsmith_params(self, stop, kwargs)

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from rsd_graph.cli._options import spoken
 from rsd_graph.errors import RSDError
 
 INTERRUPTED = 130
@@ -21,7 +22,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except RSDError as error:
-            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            sys.stderr.write(f"error: {spoken(str(error))}\n")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(INTERRUPTED) from error

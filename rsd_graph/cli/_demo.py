@@ -58,7 +58,7 @@ async def run_demo(console: Console) -> None:
 
 async def _runs() -> list[_Run]:
     """The first problems, and more until a draft step has been rejected."""
-    llm = ChatRSD()
+    llm = ChatRSD(draft="embedded:draft", target="embedded:target", prm="embedded:prm")
     # A server of its own: in RSD's, the target would find half of its work already done.
     target = step_model("embedded:target?slots=1", "target")
     runs: list[_Run] = []

@@ -12,22 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import (
-    PRM,
-    AsJson,
-    Config,
-    Delta,
-    Draft,
-    Hedge,
-    Lookahead,
-    MaxTokens,
-    MaxWaste,
-    Stack,
-    System,
-    Target,
-    Temperature,
-    stack_options,
-)
+from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.chat_models import ChatRSD
@@ -35,6 +20,7 @@ if TYPE_CHECKING:
     from rsd_graph.lab.journal import Record
 
 
+@takes(*OPTIONS)
 def batch(
     context: typer.Context,
     questions: Annotated[
@@ -43,19 +29,7 @@ def batch(
     answers: Annotated[
         Path, typer.Argument(help="Answers are appended here, a JSON object per line.")
     ],
-    config: Config = None,
-    stack: Stack = None,
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
-    delta: Delta = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
     system: System = None,
-    seed: Annotated[int, typer.Option(help="Repeats the same random choices.")] = 0,
-    lookahead: Lookahead = None,
-    max_waste: MaxWaste = None,
-    hedge: Hedge = None,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 64,
     limit: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
     as_json: AsJson = False,
@@ -65,10 +39,11 @@ def batch(
     The same command goes on where it was interrupted or killed, and asks again what failed.
     Exit code 1 if an answer is missing.
     """
-    asked = {"questions": questions, "limit": limit, "seed": seed, "system": system}
     from rsd_graph.chat_models import ChatRSD
 
     options = stack_options(context)
+    seed = options.get("seed", 0)
+    asked = {"questions": questions, "limit": limit, "seed": seed, "system": system}
     llm = ChatRSD(**options)
     try:
         found = asyncio.run(_run(llm, options, asked, answers, concurrency, quiet=as_json))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target, stack_options
+from rsd_graph.cli._options import stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.lab.calibration.choice import Plan
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _USUAL_SHARE = 0.1
 
 
+@takes()
 def calibrate(
     context: typer.Context,
     prompts: Annotated[str, typer.Argument(help="A file with one prompt per line; - for stdin.")],
@@ -50,11 +51,6 @@ def calibrate(
     confidence: Annotated[
         float, typer.Option(help="Of keeping the budget, or reaching the accuracy.")
     ] = 0.95,
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
-    config: Config = None,
-    stack: Stack = None,
     ask_target: Annotated[
         bool, typer.Option("--ask-target", help="For costs and latency with --target-share, too.")
     ] = False,
@@ -73,13 +69,14 @@ def calibrate(
     question and answer. If all have answers, accuracy and the PRM's reliability are told too.
     """
     from rsd_graph.lab.calibration.choice import Plan
+    from rsd_graph.lab.experiment import Models
 
     lines = sys.stdin.read() if prompts == "-" else _read(prompts)
     rows = [_row(line) for line in lines.splitlines() if line.strip()]
     objective = _objective(target_share, accuracy, best_value, confidence)
     is_asked = ask_target or objective.asks_target
     is_checked = is_asked if check is None else check
-    models = _models(stack_options(context), needs_target=is_asked or is_checked)
+    models = Models(stack_options(context, needs_target=is_asked or is_checked))
     plan = Plan(objective, _accounting(models), is_asked, concurrency)
     found = asyncio.run(_calibrate(rows, models, plan, out, is_checked))
     if as_json:
@@ -120,15 +117,6 @@ def _objective(
         return Objective("best value" if best_value else "accuracy", accuracy, confidence)
     share = _USUAL_SHARE if target_share is None else target_share
     return Objective("target share", share, confidence)
-
-
-def _models(options: dict[str, Any], *, needs_target: bool) -> Models:
-    """The three models; where no target is needed, the draft keeps its seat warm."""
-    from rsd_graph.lab.experiment import Models
-
-    if not needs_target and "draft" in options:
-        options.setdefault("target", options["draft"])
-    return Models(options)
 
 
 def _accounting(models: Models) -> Any:

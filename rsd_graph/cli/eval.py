@@ -11,22 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import (
-    PRM,
-    AsJson,
-    Config,
-    Delta,
-    Draft,
-    Hedge,
-    Lookahead,
-    MaxTokens,
-    MaxWaste,
-    Stack,
-    System,
-    Target,
-    Temperature,
-    stack_options,
-)
+from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.lab.experiment import Findings, Models
@@ -49,6 +34,7 @@ _JUDGE_HELP = (
 )
 
 
+@takes(*OPTIONS)
 def evaluate(
     context: typer.Context,
     dataset: Annotated[str | None, typer.Option(help=_DATASET_HELP)] = None,
@@ -56,20 +42,8 @@ def evaluate(
         int | None, typer.Option(help="How many questions of each dataset; candies: 300.")
     ] = None,
     arms: Annotated[str, typer.Option(help=_ARMS_HELP)] = "draft,target,rsd",
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
     judge: Annotated[str | None, typer.Option(help=_JUDGE_HELP)] = None,
-    config: Config = None,
-    stack: Stack = None,
-    delta: Delta = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
     system: System = None,
-    lookahead: Lookahead = None,
-    max_waste: MaxWaste = None,
-    hedge: Hedge = None,
-    seed: Annotated[int, typer.Option(help="Seed of candies and of all sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 8,
     journal: Annotated[
         Path | None, typer.Option(help="Keep answers in this JSONL file, and resume from it.")
@@ -92,12 +66,13 @@ def evaluate(
         system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
     from rsd_graph.lab.experiment import Models
 
-    models = Models(stack_options(context), system)
+    options = stack_options(context)
+    models = Models(options, system)
     names = arms.split(",")
     run = {
         "dataset": dataset or "candies",
         "limit": limit,
-        "seed": seed,
+        "seed": options.get("seed", 0),
         "arms": names,
         "paper": paper,
         "judge": judge,

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 
 from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.ledger import Entry
+from rsd_graph.answer.options import checked
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.costs import booked_if_lost, cancelled, in_vain
 from rsd_graph.early.matching import cancel, content, failed, is_reachable
 from rsd_graph.early.odds import RejectionOdds
 from rsd_graph.early.pace import Speed
 from rsd_graph.early.runs import Runs
-from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.base import StepModel, StepRequest
 
 
@@ -39,11 +39,8 @@ class Hedge:
     """
 
     def __init__(self, model: StepModel, threshold: float | None = None) -> None:
-        if threshold is not None and not 0 <= threshold <= 1:
-            expected = "a probability of rejection, 0 to 1, or None"
-            raise ConfigurationError(f"hedge={threshold}.", expected=expected)
         self._model = model
-        self._threshold = threshold
+        self._threshold: float | None = checked("hedge", threshold)
         self._odds = RejectionOdds()
         self._speed = Speed()
         self._draft_speed = Speed()

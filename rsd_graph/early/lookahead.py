@@ -17,13 +17,12 @@ from typing import cast
 
 from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.ledger import Entry, Usage, add_usage
-from rsd_graph.answer.options import Lookahead
+from rsd_graph.answer.options import Lookahead, checked
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.costs import booked_if_lost, cancelled, in_vain
 from rsd_graph.early.matching import cancel, content, failed, is_reachable
 from rsd_graph.early.pace import Pace, Plan
 from rsd_graph.early.runs import Runs
-from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.base import StepModel, StepRequest
 
 RequestAfter = Callable[[Sequence[Candidate]], StepRequest | None]
@@ -41,13 +40,9 @@ class Drafter:
     """
 
     def __init__(self, model: StepModel, depth: Lookahead = 0, max_waste: float = 0.1) -> None:
-        if depth != "auto" and depth < 0:
-            raise ConfigurationError(f"lookahead={depth}.", expected="0, 1, 2, … or 'auto'")
-        if not 0 <= max_waste <= 1:
-            raise ConfigurationError(f"max_waste={max_waste}.", expected="a share from 0 to 1")
         self._model = model
-        self._depth = depth
-        self._pace = Pace(max_waste)
+        self._depth: Lookahead = checked("lookahead", depth)
+        self._pace = Pace(checked("max_waste", max_waste))
         self._chains: Runs[_Chain] = Runs(drop=lambda chain: chain.cancel())
 
     async def write_run(

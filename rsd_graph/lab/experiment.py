@@ -11,9 +11,9 @@ from typing import Any
 from rsd_graph import __version__
 from rsd_graph.answer.ledger import PerRole
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.options import names_of
 from rsd_graph.answer.prices import Prices
 from rsd_graph.chat_models.naming import model_name
-from rsd_graph.chat_models.options import WAITING
 from rsd_graph.embedded.card import known_parameters
 from rsd_graph.lab.arms.arm import Arm, Stack
 from rsd_graph.lab.arms.catalog import Kit, named_arm
@@ -77,7 +77,7 @@ class Models:
         On a shared server an arm would find another's work in the prefix cache. Endpoints you
         serve are shared by all arms: to compare full costs there, run one arm at a time.
         """
-        early = {name: self.settings[name] for name in WAITING if name in self.settings}
+        early = {name: self.settings[name] for name in names_of("waiting") if name in self.settings}
         if self.are_shipped:
             temperature = float(self.settings.get("temperature", 0.0))
             shipped = embedded_stack(temperature, _CONTEXT - number, self.system)

@@ -17,8 +17,9 @@ from numbers import Real
 from typing import Protocol, TypeGuard, runtime_checkable
 
 from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.options import check_fields
 from rsd_graph.answer.state import Candidate, Message, Step, join_steps
-from rsd_graph.errors import ConfigurationError, RewardError
+from rsd_graph.errors import RewardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +42,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Refuse what every server refuses, before anything is spent."""
-        if not 0 <= self.temperature <= 2 or not 0 < self.top_p <= 1:
-            raise ConfigurationError(
-                f"temperature={self.temperature}, top_p={self.top_p} cannot be sampled from.",
-                expected="0 <= temperature <= 2 and 0 < top_p <= 1",
-            )
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
