@@ -71,8 +71,8 @@ async def _runs() -> list[_Run]:
 
 
 async def _alone(target: StepModel, question: str) -> tuple[str, Ledger]:
-    written, ledger = await solve_alone(target, [Message(role="user", content=question)])
-    return written["text"], ledger
+    found = await solve_alone(target, [Message(role="user", content=question)])
+    return found.text, found.ledger
 
 
 def _choose(runs: list[_Run]) -> list[_Run]:

@@ -10,24 +10,53 @@ from collections.abc import Sequence
 from typing import Literal
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Ledger, add, empty_ledger
-from rsd_graph.answer.state import Candidate, Message, Step
+from rsd_graph.answer.ledger import add, empty_ledger
+from rsd_graph.answer.state import Candidate, Ended, Message, Step
+from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix, Sampling, StepModel, StepRequest
+
+Writer = Literal["draft", "target"]
 
 _NEVER = "\ue000"
 """A separator no model writes (a private-use character), so that no step ends before the answer."""
+
+
+def alone(setup: Setup, role: Writer) -> Arm:
+    """One model writes everything."""
+
+    async def solve(question: str, seed: int) -> Outcome:
+        return await answer_alone(setup, role, question, seed)
+
+    return Arm(f"{role} only", solve)
+
+
+async def answer_alone(setup: Setup, role: Writer, question: str, seed: int) -> Outcome:
+    """One answer of one model.
+
+    Raises:
+        ProviderError: The endpoint failed.
+    """
+    return await solve_alone(
+        setup.models.draft if role == "draft" else setup.models.target,
+        setup.conversation(question),
+        role=role,
+        sampling=setup.sampling,
+        max_tokens=setup.limits.max_tokens,
+        seed=seed,
+    )
 
 
 async def solve_alone(
     model: StepModel,
     conversation: Sequence[Message],
     *,
-    role: Literal["draft", "target"] = "target",
+    role: Writer = "target",
     sampling: Sampling = Sampling(),  # noqa: B008 (a frozen value)
     max_tokens: int = 4096,
     seed: int = 0,
-) -> tuple[Candidate, Ledger]:
-    """Let one model write the whole answer; the answer, and what it cost.
+) -> Outcome:
+    """Let one model write the whole answer.
 
     Raises:
         ProviderError: The endpoint failed.
@@ -39,10 +68,12 @@ async def solve_alone(
         seed=derive_seed(seed, role, 0),
     )
     answer = await model.write_step(request)
-    return answer, add(empty_ledger(), _entry(answer, role))
+    ledger = add(empty_ledger(), _entry(answer, role))
+    reason = reason_to_finish(answer["ended"])
+    return Outcome(answer["text"], [settled(answer, role)], ledger, reason)
 
 
-def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
+def settled(candidate: Candidate, role: Writer) -> Step:
     """A candidate as a settled step nobody scored."""
     return Step(
         text=candidate["text"],
@@ -56,7 +87,12 @@ def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
     )
 
 
-def _entry(answer: Candidate, role: Literal["draft", "target"]) -> dict[str, object]:
+def reason_to_finish(ended: Ended) -> str:
+    """Why an answer ended whose last step ended so."""
+    return "stop" if ended == "eos" else ended
+
+
+def _entry(answer: Candidate, role: Writer) -> dict[str, object]:
     if role == "target":
         return {"target": answer["usage"], "target_steps": 1}
     return {

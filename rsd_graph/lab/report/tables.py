@@ -1,13 +1,13 @@
-"""A summary as a table: the cells of its rows, for terminals and for Markdown."""
+"""The tables of a report: headers, and the cells of each row."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rsd_graph.lab.questions.open_ended import HEADERS as OPEN_ENDED
-from rsd_graph.lab.questions.open_ended import win_rate
-from rsd_graph.lab.report.summary import ROLES, ArmSummary
-from rsd_graph.lab.statistics import Estimate, PairedDifference
+from rsd_graph.lab.report.summary import ArmSummary, win_rate
+from rsd_graph.lab.report.text import UNITS, of, percent, scaled
+from rsd_graph.lab.setup import ROLES
+from rsd_graph.lab.statistics import PairedDifference
 
 HEADERS = (
     "arm",
@@ -21,7 +21,8 @@ HEADERS = (
     "p50 s",
     "p95 s",
 )
-
+OPEN_ENDED = ("reward [95 %]", "wins % [95 %] vs target (p)")
+"""What the table has instead of accuracies where nothing is right or wrong."""
 
 MONEY = "cost per 1,000 questions"
 """Header of the column that only a price list fills."""
@@ -29,11 +30,11 @@ MONEY = "cost per 1,000 questions"
 
 def headers(*, priced: bool, open_ended: bool = False) -> tuple[str, ...]:
     """The headers of `row`, with the column for money if there is a price list."""
-    if open_ended:
-        arm, _, _, *costs = headers(priced=priced)
-        return (arm, *OPEN_ENDED, *costs)
-    place = HEADERS.index("FLOPs full") + 1
-    return (*HEADERS[:place], MONEY, *HEADERS[place:]) if priced else HEADERS
+    arm, *quality = HEADERS[:3]
+    costs = list(HEADERS[3:])
+    if priced:
+        costs.insert(costs.index("FLOPs full") + 1, MONEY)
+    return (arm, *(OPEN_ENDED if open_ended else quality), *costs)
 
 
 def row(
@@ -53,8 +54,8 @@ def row(
     return (
         summary.name + (f" ({summary.failures} failed)" if summary.failures else ""),
         *quality(summary, versus),
-        _share(summary.decode_only, baseline.decode_only if baseline else None),
-        _share(summary.full, baseline.full if baseline else None),
+        _flops(summary.decode_only, baseline.decode_only if baseline else None),
+        _flops(summary.full, baseline.full if baseline else None),
         *([] if summary.money is None else [_money(summary.money, baseline)]),
         "" if summary.acceptance is None else f"{summary.acceptance:.1%}",
         f"{summary.draft_alone:.0%}",
@@ -64,59 +65,36 @@ def row(
     )
 
 
-def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table for people who read Markdown."""
-    lines = [headers, ["---"] * len(headers), *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
-
-
-def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """The same table for terminals: columns of one width, two spaces apart."""
-    lines = [headers, *rows]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    padded = (map(str.ljust, cells, widths) for cells in lines)
-    return "\n".join("  ".join(cells).rstrip() for cells in padded)
-
-
 def by_dataset(summaries: Sequence[ArmSummary]) -> list[tuple[str, ...]]:
     """Headers and rows of every arm's accuracy on each dataset; nothing if there is only one."""
     if not summaries or len(summaries[0].datasets) < 2:
         return []
     headers = [f"{part.name} ({part.questions})" for part in summaries[0].datasets]
-    rows = [(s.name, *(_percent(part.accuracy) for part in s.datasets)) for s in summaries]
+    rows = [(s.name, *(percent(part.accuracy) for part in s.datasets)) for s in summaries]
     return [("accuracy % [95 %]", *headers), *rows]
 
 
 def _graded(summary: ArmSummary, versus: PairedDifference | None) -> tuple[str, str]:
     points = f"{100 * versus.difference.value:+.1f} ({versus.p_value:.2g})" if versus else ""
-    return _percent(summary.accuracy), points
+    return percent(summary.accuracy), points
 
 
 def _open_ended(summary: ArmSummary, versus: PairedDifference | None) -> tuple[str, str]:
     mean = summary.reward
     reward = f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]" if mean else ""
-    if versus is None:
-        return reward, ""
-    return reward, f"{_percent(win_rate(versus))} ({versus.p_value:.2g})"
-
-
-def _percent(estimate: Estimate) -> str:
-    value, low, high = (100 * part for part in (estimate.value, estimate.low, estimate.high))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    wins = f"{percent(win_rate(versus))} ({versus.p_value:.2g})" if versus else ""
+    return reward, wins
 
 
 def _money(spent: float, baseline: ArmSummary | None) -> str:
     """For a thousand questions: one costs too little to be read."""
-    of, amount = baseline.money if baseline else None, 1000 * spent
+    amount = 1000 * spent
     shown = f"{amount:,.2f}" if amount >= 1 else f"{amount:.3g}"
-    return shown + (f" ({spent / of:.0%})" if of else "")
+    return shown + of(spent, baseline.money if baseline else None)
 
 
-_UNITS = (("T", 1e12), ("G", 1e9), ("M", 1e6))
-
-
-def _share(spent: float | None, of: float | None) -> str:
+def _flops(spent: float | None, baseline: float | None) -> str:
     if spent is None:
         return ""
-    unit, size = next((row for row in _UNITS if spent >= row[1]), _UNITS[-1])
-    return f"{spent / size:.1f}{unit}" + (f" ({spent / of:.0%})" if of else "")
+    number, unit = scaled(spent, UNITS[:3])
+    return f"{number:.1f}{unit}{of(spent, baseline)}"

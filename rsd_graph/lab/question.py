@@ -8,6 +8,9 @@ from typing import Literal
 
 Kind = Literal["math", "choice", "open"]
 
+LETTERS = "ABCDEFGHJK"
+"""Names of a question's options, as printed on tests: I is skipped, it looks like a one."""
+
 
 @dataclass(frozen=True)
 class Question:
