@@ -115,7 +115,7 @@ async def _run(
     from rsd_graph.cli._progress import BatchProgress
     from rsd_graph.lab.journal import Journal
     from rsd_graph.lab.questions.datasets import load_dataset
-    from rsd_graph.lab.runner import evaluate
+    from rsd_graph.lab.runner import answer_all
 
     questions = load_dataset(path, limit=limit, open_ended=True)
     with (
@@ -126,11 +126,11 @@ async def _run(
         for record in known:
             progress.add(record)
         started = time.perf_counter()
-        records = await evaluate(
+        records = await answer_all(
             _arm(llm, experiment.system),
             questions,
-            book,
             _judge,
+            book,
             concurrency=concurrency,
             seed=experiment.seed,
             progress=progress.add,

@@ -76,7 +76,6 @@ def calibrate(
     question and answer. If all have answers, accuracy and the PRM's reliability are told too.
     """
     from rsd_graph.lab.calibration.calibrate import Plan, write_calibration
-    from rsd_graph.lab.calibration.sweep import Accounting
     from rsd_graph.lab.experiment import Experiment
 
     lines = sys.stdin.read() if prompts == "-" else _read(prompts)
@@ -88,8 +87,7 @@ def calibrate(
     if "draft" in options and not needs_target:
         options.setdefault("target", options["draft"])  # nobody asks it, but it must be named
     experiment = Experiment(options)
-    accounting = Accounting(experiment.parameters, experiment.options.prices)
-    plan = Plan(objective, accounting, is_asked, concurrency)
+    plan = Plan(objective, experiment.accounting, is_asked, concurrency)
     found = asyncio.run(_calibrate(rows, experiment, plan, is_checked))
     asked = {r: m for r, m in experiment.endpoints.items() if r != "target" or needs_target}
     content = write_calibration(out, found, asked)

@@ -129,7 +129,8 @@ async def _run(
     from rsd_graph.cli._progress import EvaluationProgress
     from rsd_graph.lab.arms.catalog import named_arm
     from rsd_graph.lab.journal import Journal
-    from rsd_graph.lab.runner import measure
+    from rsd_graph.lab.report.findings import Findings
+    from rsd_graph.lab.runner import answer_all
 
     with ExitStack() as opened:
         exam = _exam(experiment, limit, opened)
@@ -144,22 +145,24 @@ async def _run(
         for record in book.answers:
             progress.add(record)
         opened.enter_context(progress)
-        findings = await measure(
-            made,
-            exam,
-            book,
-            experiment.parameters,
-            prices=experiment.options.prices,
-            concurrency=concurrency,
-            seed=experiment.seed,
-            progress=progress.add,
-        )
+        findings = Findings()
+        for arm in made:
+            records = await answer_all(
+                arm,
+                exam.questions,
+                exam.grade,
+                book,
+                concurrency=concurrency,
+                seed=experiment.seed,
+                progress=progress.add,
+            )
+            findings = findings.with_arm(arm, records, experiment.accounting)
         return await _evaluation(experiment, exam, findings, report, paper=paper)
 
 
 def _exam(experiment: Experiment, limit: int | None, opened: ExitStack) -> Exam:
     """The questions and their judge; whatever it opens is closed with *opened*."""
-    from rsd_graph.lab.exam import DatasetExam, OpenExam, candies_exam
+    from rsd_graph.lab.exam import candies_exam, dataset_exam, open_exam
     from rsd_graph.lab.grading.workers import Grader
     from rsd_graph.lab.questions.candies import NAME
     from rsd_graph.lab.questions.datasets import load_datasets
@@ -168,10 +171,10 @@ def _exam(experiment: Experiment, limit: int | None, opened: ExitStack) -> Exam:
     names = experiment.dataset.split(",")
     if experiment.judge:
         questions = load_datasets(names, limit=limit, open_ended=True)
-        return OpenExam(questions, reward_model(experiment.judge))
+        return open_exam(questions, reward_model(experiment.judge))
     if names == [NAME]:
         return candies_exam(limit, experiment.seed)
-    return DatasetExam(load_datasets(names, limit=limit), opened.enter_context(Grader()))
+    return dataset_exam(load_datasets(names, limit=limit), opened.enter_context(Grader()))
 
 
 async def _evaluation(
@@ -183,7 +186,6 @@ async def _evaluation(
     from rsd_graph.lab.experiment import environment
     from rsd_graph.lab.report.page import write_report
     from rsd_graph.lab.report.published import beside_published
-    from rsd_graph.lab.report.tables import by_dataset
 
     summaries = findings.summaries
     evidence = await step_evidence(experiment.setup(len(summaries)), exam, findings.records)
@@ -203,6 +205,6 @@ async def _evaluation(
         "headers": findings.headers,
         "table": findings.cells(),
         "errors": findings.errors(),
-        "by_dataset": by_dataset(summaries),
+        "by_dataset": findings.by_dataset(),
         "published": beside_published(summaries, experiment.model_names) if paper else [],
     }

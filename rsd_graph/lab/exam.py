@@ -2,128 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
-from rsd_graph.answer.state import Message
+from rsd_graph.answer.state import initial_state
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
 from rsd_graph.errors import InputError
 from rsd_graph.lab.grading.multiple_choice import extract_letter
 from rsd_graph.lab.grading.verdict import check_gradable, extract_math
 from rsd_graph.lab.grading.workers import Grader
 from rsd_graph.lab.journal import Judgement
-from rsd_graph.lab.question import Question
+from rsd_graph.lab.question import Extract, Question
 from rsd_graph.lab.questions.candies import COUNT, as_questions
 from rsd_graph.providers.base import Prefix, RewardModel, check_scores
 from rsd_graph.providers.scripted import candidate
 
-
-class Exam(Protocol):
-    """Questions and their judge."""
-
-    @property
-    def questions(self) -> Sequence[Question]:
-        """What is asked."""
-        ...
-
-    async def grade(self, question: Question, text: str) -> Judgement:
-        """Judge one answer."""
-        ...
-
-    def extract(self, question: str, text: str) -> object:
-        """What an answer boils down to; `None` if it states nothing."""
-        ...
+Grade = Callable[[Question, str], Awaitable[Judgement]]
+"""(question, answer) -> what a judge finds in it."""
 
 
-class DatasetExam:
-    """A dataset of mathematics or multiple choice, graded in processes of its own.
+@dataclass(frozen=True, slots=True)
+class Exam:
+    """Questions and their judge.
+
+    Attributes:
+        questions: What is asked.
+        grade: Judges one answer.
+        extract: What an answer boils down to, for votes.
+        problems: The same as problems of our own task, if they are: every step can be checked.
+    """
+
+    questions: Sequence[Question]
+    grade: Grade
+    extract: Extract
+    problems: Sequence[Problem] = ()
+
+
+def dataset_exam(questions: Sequence[Question], grader: Grader) -> Exam:
+    """A dataset of mathematics or multiple choice, graded in processes of their own.
 
     Raises:
         InputError: A question has no gold answer.
     """
+    for question in questions:
+        check_gradable(question)
+    by_text = {question.text: question for question in questions}
 
-    def __init__(self, questions: Sequence[Question], grader: Grader) -> None:
-        for question in questions:
-            check_gradable(question)
-        self.questions = questions
-        self._by_text = {question.text: question for question in questions}
-        self._grader = grader
+    async def grade(question: Question, text: str) -> Judgement:
+        found = await grader.agrade(question, text)
+        return {
+            "correct": found.correct,
+            "paper_correct": found.paper_correct,
+            "extracted": found.extracted,
+            "reason": found.reason,
+        }
 
-    async def grade(self, question: Question, text: str) -> Judgement:
-        """Our verdict, and the one of the paper's evaluation."""
-        verdict = await self._grader.agrade(question, text)
-        return Judgement(
-            correct=verdict.correct,
-            paper_correct=verdict.paper_correct,
-            extracted=verdict.extracted,
-            reason=verdict.reason,
-        )
+    def extract(question: str, text: str) -> object:
+        asked = by_text[question]
+        return extract_letter(text, asked.choices) if asked.kind == "choice" else extract_math(text)
 
-    def extract(self, question: str, text: str) -> object:
-        """The letter chosen, or the mathematics stated."""
-        asked = self._by_text[question]
-        if asked.kind == "choice":
-            return extract_letter(text, asked.choices)
-        return extract_math(text)
+    return Exam(questions, grade, extract)
 
 
-@dataclass(frozen=True, slots=True)
-class CandiesExam:
-    """Problems of our own task; answers, and every step, are checked exactly."""
+def candies_exam(count: int | None = None, seed: int = 0) -> Exam:
+    """Problems of our own task that no model was trained on: right iff the last box is exactly so.
 
-    problems: Sequence[Problem]
+    Args:
+        count: How many; 300 unless somebody says otherwise.
+        seed: Draws them.
+    """
+    problems = held_out_problems(COUNT if count is None else count, seed)
 
-    @property
-    def questions(self) -> list[Question]:
-        """The problems as questions."""
-        return as_questions(self.problems)
-
-    async def grade(self, question: Question, text: str) -> Judgement:
-        """Right iff the last box holds exactly the answer."""
+    async def grade(question: Question, text: str) -> Judgement:
         found = extract_answer(text)
         return {"correct": str(found) == question.gold, "extracted": found}
 
-    def extract(self, question: str, text: str) -> object:
-        """The number in the last box."""
+    def extract(question: str, text: str) -> object:
         return extract_answer(text)
 
-
-def candies_exam(count: int | None = None, seed: int = 0) -> CandiesExam:
-    """*count* problems no model was trained on."""
-    return CandiesExam(held_out_problems(COUNT if count is None else count, seed))
+    return Exam(as_questions(problems), grade, extract, problems)
 
 
-class OpenExam:
+def open_exam(questions: Sequence[Question], judge: RewardModel) -> Exam:
     """Open-ended questions: an answer's verdict is the reward an outcome reward model gives it.
 
-    The paper's AlpacaEval experiment (Table 6) is such a one. What the judge costs is no arm's.
+    The paper's AlpacaEval experiment (Table 6) is such a one. The judge sees the whole answer and
+    no system prompt; what it costs is no arm's. Such answers cannot vote.
     """
 
-    def __init__(self, questions: Sequence[Question], judge: RewardModel) -> None:
-        self.questions = questions
-        self._judge = judge
-
-    async def grade(self, question: Question, text: str) -> Judgement:
-        """The reward of the whole answer, asked for without any system prompt.
-
-        Raises:
-            ProviderError: The judge failed, or gave no reward that can be used.
-        """
-        prefix = Prefix([Message(role="user", content=question.text)])
-        answer = candidate(text, "eos")
-        scores = await self._judge.score(prefix, [answer])
-        check_scores(scores, [answer], self._judge)
+    async def grade(question: Question, text: str) -> Judgement:
+        prefix = Prefix(initial_state(question.text)["conversation"])
+        answer = [candidate(text, "eos")]
+        scores = await judge.score(prefix, answer)
+        check_scores(scores, answer, judge)
         return {"correct": None, "extracted": None, "reward": scores.rewards[0]}
 
-    def extract(self, question: str, text: str) -> object:
-        """Nothing.
-
-        Raises:
-            InputError: Always: open-ended answers boil down to nothing that could be counted.
-        """
+    def extract(question: str, text: str) -> object:
         raise InputError(
             "open-ended answers cannot vote.",
             expected="questions with a gold",
             hint="Compare with best-of-n instead of a majority.",
         )
+
+    return Exam(questions, grade, extract)

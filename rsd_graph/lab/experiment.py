@@ -12,6 +12,7 @@ from rsd_graph import __version__
 from rsd_graph.answer.ledger import PerRole
 from rsd_graph.answer.options import Options, checked, declared, names_of
 from rsd_graph.chat_models.naming import model_name
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.setup import ROLES, Setup
 from rsd_graph.providers.base import Models
 from rsd_graph.providers.registry import known_parameters, reward_model, step_model
@@ -67,10 +68,10 @@ class Experiment:
         return Options(**{**limits, **given, "delta": delta})
 
     @property
-    def parameters(self) -> PerRole | None:
-        """Parameter counts for FLOPs, if known."""
+    def accounting(self) -> Accounting:
+        """Sizes and prices of the models, as far as they are known."""
         counts = self.options.parameters or known_parameters(**self.endpoints)
-        return PerRole(**counts) if counts else None
+        return Accounting(PerRole(**counts) if counts else None, self.options.prices)
 
     @property
     def identity(self) -> dict[str, object]:

@@ -1,63 +1,26 @@
-"""Every arm on every question: many at once, each answer kept as soon as it is there."""
+"""One arm on every question: many at once, each answer kept as soon as it is there."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
-from rsd_graph.answer.ledger import PerRole
-from rsd_graph.answer.prices import Prices
 from rsd_graph.errors import RSDError
 from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.concurrency import at_most
-from rsd_graph.lab.exam import Exam
-from rsd_graph.lab.journal import Journal, Judgement, Record
+from rsd_graph.lab.exam import Grade
+from rsd_graph.lab.journal import Journal, Record
 from rsd_graph.lab.question import Question
-from rsd_graph.lab.report.findings import Findings
-from rsd_graph.lab.report.summary import summarise
-
-Grade = Callable[[Question, str], Awaitable[Judgement]]
-"""(question, answer text) -> what a judge finds in it."""
 
 Progress = Callable[[Record], None]
 """Called with each finished record."""
 
 
-async def measure(
-    arms: Sequence[Arm],
-    exam: Exam,
-    journal: Journal,
-    parameters: PerRole | None,
-    *,
-    prices: Prices | None = None,
-    concurrency: int = 8,
-    seed: int = 0,
-    progress: Progress = lambda record: None,
-) -> Findings:
-    """Ask every question of every arm, one arm after the other, and sum up."""
-    questions = exam.questions
-    records = {
-        arm.name: await evaluate(
-            arm,
-            questions,
-            journal,
-            exam.grade,
-            concurrency=concurrency,
-            seed=seed,
-            progress=progress,
-        )
-        for arm in arms
-    }
-    return Findings(
-        records, [summarise(arm, records[arm.name], parameters, prices) for arm in arms]
-    )
-
-
-async def evaluate(
+async def answer_all(
     arm: Arm,
     questions: Sequence[Question],
-    journal: Journal,
     grade: Grade,
+    journal: Journal,
     *,
     concurrency: int = 32,
     seed: int = 0,
@@ -101,10 +64,10 @@ async def _answer(arm: Arm, question: Question, grade: Grade, seed: int) -> Reco
     try:
         outcome = await arm.solve(question.text, seed)
         record["seconds"] = round(time.perf_counter() - started, 4)
-        verdict = await grade(question, outcome.text)
+        found = await grade(question, outcome.text)
     except RSDError as error:
         record["seconds"] = round(time.perf_counter() - started, 4)
         return {**record, "error": f"{type(error).__name__}: {error}", "correct": False}
     record["text"], record["steps"] = outcome.text, list(outcome.steps)
     record["ledger"], record["finish_reason"] = outcome.ledger, outcome.finish_reason
-    return {**record, **verdict}
+    return {**record, **found}

@@ -26,9 +26,6 @@ class Outcome:
 Solve = Callable[[str, int], Awaitable[Outcome]]
 """(question, seed) -> the answer."""
 
-Extract = Callable[[str, str], object]
-"""(question, answer) -> what the answer boils down to, for votes; `None` if it states nothing."""
-
 
 @dataclass(frozen=True, slots=True)
 class Arm:

@@ -32,13 +32,14 @@ from rsd_graph.chat_models.naming import public
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.arms.adaptive import DifficultyAware, RewardRank
 from rsd_graph.lab.arms.alone import alone
-from rsd_graph.lab.arms.arm import Arm, Extract
+from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.arms.beam import beam_search
 from rsd_graph.lab.arms.gsi import Guidance, guided
 from rsd_graph.lab.arms.oracle import advantage_oracle
 from rsd_graph.lab.arms.rsd import random_mixing, rsd
 from rsd_graph.lab.arms.sampled import best_of_n, majority
 from rsd_graph.lab.arms.specreason import specreason
+from rsd_graph.lab.question import Extract
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.prm.combine import Aggregation

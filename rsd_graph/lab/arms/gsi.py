@@ -20,9 +20,9 @@ from dataclasses import dataclass
 
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Usage, add_usage
-from rsd_graph.answer.state import Candidate, Step
+from rsd_graph.answer.state import Candidate, Source, Step
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.lab.arms.alone import Writer, settled
+from rsd_graph.lab.arms.alone import settled
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.arms.stepwise import StepwiseAnswer
 from rsd_graph.lab.setup import Setup
@@ -157,7 +157,7 @@ class _Answer(StepwiseAnswer):
         rewards = await all_or_none(self.reward(self.steps, candidate) for candidate in whole)
         return whole[self._soft_choice("target", rewards)]
 
-    async def _draw(self, model: StepModel, role: Writer) -> list[Candidate]:
+    async def _draw(self, model: StepModel, role: Source) -> list[Candidate]:
         """n steps, each from a seed of its own."""
         numbers = range(self.guidance.count)
         written = await all_or_none(self.write_next(model, f"gsi/{role}/{n}") for n in numbers)

@@ -11,8 +11,10 @@ from functools import reduce
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate
-from rsd_graph.lab.arms.alone import answer_alone
-from rsd_graph.lab.arms.arm import Arm, Extract, Outcome
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.concurrency import at_most
+from rsd_graph.lab.question import Extract
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix
 from rsd_graph.providers.prm.combine import AGGREGATIONS, Aggregation
@@ -53,8 +55,9 @@ def steps_of(text: str, separator: str) -> list[Candidate]:
 
 async def _samples(setup: Setup, question: str, seed: int, count: int) -> list[Outcome]:
     """*count* answers of the draft alone, each from a seed of its own."""
+    draft = alone(setup, "draft")
     seeds = [derive_seed(seed, f"{question}/sample", index) for index in range(count)]
-    return await all_or_none(answer_alone(setup, "draft", question, own) for own in seeds)
+    return await at_most(count, lambda own: draft.solve(question, own), seeds)
 
 
 async def _scored(

@@ -17,11 +17,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
 
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.check import Check, check
 from rsd_graph.lab.calibration.objectives import Choice, Objective, choose
 from rsd_graph.lab.calibration.one_pass import IsRight, Sample, collect
 from rsd_graph.lab.calibration.reliability import Reliability, reliability
-from rsd_graph.lab.calibration.sweep import Accounting, SweepPoint, accuracy, sweep
+from rsd_graph.lab.calibration.sweep import SweepPoint, accuracy, sweep
 from rsd_graph.lab.files import write_whole
 from rsd_graph.lab.setup import Setup
 from rsd_graph.lab.statistics import Estimate

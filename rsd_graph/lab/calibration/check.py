@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from rsd_graph.acceptance import reward_threshold
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.arms.rsd import rsd
 from rsd_graph.lab.calibration.one_pass import Answered, IsRight, Sample, answered, in_sequence
-from rsd_graph.lab.calibration.sweep import Accounting, accuracy, expected
+from rsd_graph.lab.calibration.sweep import accuracy, expected
 from rsd_graph.lab.concurrency import at_most
 from rsd_graph.lab.setup import Setup
 from rsd_graph.lab.statistics import (

@@ -14,7 +14,7 @@ from rsd_graph.answer.ledger import Ledger, empty_ledger
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import InputError
 from rsd_graph.lab.arms.alone import alone
-from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.arms.rsd import rsd
 from rsd_graph.lab.concurrency import at_most
 from rsd_graph.lab.setup import ROLES, Setup
@@ -135,14 +135,14 @@ async def collect(
     target = alone(setup, "target") if ask_target else None
 
     async def one(prompt: str) -> Trial:
-        outcome = await draft.solve(prompt, 0)
-        answer = await judged(prompt, outcome, is_right)
+        own = await draft.solve(prompt, 0)
+        cut = own.ledger["discarded_draft_tokens"]  # what was written of a step that has no reward
         return Trial(
             prompt,
-            [step["reward"] for step in outcome.steps],
-            _draft_tokens(outcome),
-            answer.right,
-            answer.ledger,
+            [step["reward"] for step in own.steps],
+            [step["tokens"] if step["source"] == "draft" else cut for step in own.steps],
+            await is_right(prompt, own.text) if is_right else None,
+            own.ledger,
             await answered(target, prompt, is_right) if target else None,
         )
 
@@ -159,19 +159,8 @@ def in_sequence(setup: Setup) -> Setup:
 
 async def answered(arm: Arm, prompt: str, is_right: IsRight | None) -> Answered:
     """An arm's answer to one prompt."""
-    return await judged(prompt, await arm.solve(prompt, 0), is_right)
-
-
-async def judged(prompt: str, outcome: Outcome, is_right: IsRight | None) -> Answered:
-    """Whether an answer is right, where that is known, and what it cost."""
-    right = await is_right(prompt, outcome.text) if is_right else None
-    return Answered(right, outcome.ledger)
-
-
-def _draft_tokens(outcome: Outcome) -> list[int]:
-    """What the draft wrote of each step; a step that could not be scored was discarded."""
-    cut = outcome.ledger["discarded_draft_tokens"]
-    return [step["tokens"] if step["source"] == "draft" else cut for step in outcome.steps]
+    answer = await arm.solve(prompt, 0)
+    return Answered(await is_right(prompt, answer.text) if is_right else None, answer.ledger)
 
 
 def _ends_the_answer(request: StepRequest) -> Candidate:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rsd_graph.embedded.task import Problem, is_step_correct
 from rsd_graph.lab.arms.sampled import steps_of
 from rsd_graph.lab.calibration.reliability import auroc
-from rsd_graph.lab.exam import CandiesExam, Exam
+from rsd_graph.lab.exam import Exam
 from rsd_graph.lab.journal import Record
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix
@@ -41,7 +41,7 @@ async def step_evidence(
 ) -> StepEvidence | None:
     """Score the steps the draft wrote alone; `None` where steps cannot be judged exactly."""
     drafts = records.get("draft only")
-    if drafts is None or not isinstance(exam, CandiesExam):
+    if drafts is None or not exam.problems:
         return None
     rewards: list[float] = []
     labels: list[bool] = []

@@ -17,48 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import fmean
-from typing import Literal
 
-from rsd_graph.answer.ledger import (
-    Ledger,
-    PerRole,
-    Usage,
-    add,
-    add_usage,
-    empty_ledger,
-    flops,
-    usage,
-)
-from rsd_graph.answer.prices import Prices, cost
+from rsd_graph.answer.ledger import Usage, add, add_usage, empty_ledger, usage
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.one_pass import Answered, Sample, Trial
 from rsd_graph.lab.statistics import Estimate, wilson_interval
-
-Unit = Literal["money", "FLOPs in full", "target tokens"]
-
-
-@dataclass(frozen=True, slots=True)
-class Accounting:
-    """What an answer's cost is counted in: money if there are prices, else FLOPs in full if the
-    sizes of the models are known, else tokens of the target.
-    """
-
-    parameters: PerRole | None = None
-    prices: Prices | None = None
-
-    @property
-    def unit(self) -> Unit:
-        """The unit of `cost`."""
-        if self.prices:
-            return "money"
-        return "FLOPs in full" if self.parameters else "target tokens"
-
-    def cost(self, ledger: Ledger) -> float:
-        """The cost of one answer."""
-        if self.prices:
-            return cost(ledger, self.prices)
-        if self.parameters:
-            return flops(ledger, self.parameters)["full"]
-        return ledger["target"]["completion_tokens"]
 
 
 @dataclass(frozen=True, slots=True)

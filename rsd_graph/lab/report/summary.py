@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from statistics import fmean
 
-from rsd_graph.answer.ledger import PerRole, acceptance_rate, add, empty_ledger, flops
-from rsd_graph.answer.prices import Prices, cost
+from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
+from rsd_graph.answer.prices import cost
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.journal import Record
 from rsd_graph.lab.setup import ROLES
@@ -96,17 +97,13 @@ class ArmSummary:
         return asdict(self) | ({"accuracy": None} if self.reward else {})
 
 
-def summarise(
-    arm: Arm,
-    records: Sequence[Record],
-    parameters: PerRole | None,
-    prices: Prices | None = None,
-) -> ArmSummary:
+def summarise(arm: Arm, records: Sequence[Record], accounting: Accounting) -> ArmSummary:
     """One arm's row."""
     ledgers = [record["ledger"] for record in records if record["ledger"]]
     total = reduce(add, ledgers, empty_ledger())
     count = len(records)
-    spent = flops(total, parameters) if parameters else None
+    sizes, prices = accounting.parameters, accounting.prices
+    spent = flops(total, sizes) if sizes else None
     seconds = [record["seconds"] for record in records]
     rewards = [record["reward"] for record in records if "reward" in record]
     return ArmSummary(
