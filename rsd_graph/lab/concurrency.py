@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TypeVar
 
@@ -15,12 +14,13 @@ R = TypeVar("R")
 async def at_most(count: int, work: Callable[[T], Awaitable[R]], items: Iterable[T]) -> list[R]:
     """The results of *work* on each of *items*, *count* at a time, in their order.
 
-    The first error, or a cancellation, ends the others.
+    The first error, or a cancellation, ends those under way, and no more are begun.
     """
-    semaphore = asyncio.Semaphore(count)
+    waiting, results = enumerate(items), dict[int, R]()
 
-    async def one(item: T) -> R:
-        async with semaphore:
-            return await work(item)
+    async def take_turns() -> None:
+        for number, item in waiting:
+            results[number] = await work(item)
 
-    return await all_or_none(one(item) for item in items)
+    await all_or_none(take_turns() for _ in range(count))
+    return [results[number] for number in sorted(results)]

@@ -129,7 +129,8 @@ def write_whole(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8", errors="replace")  # half a surrogate pair
         beside.replace(place)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
 
