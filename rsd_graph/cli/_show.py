@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _KEPT, _REJECTED, _REWRITTEN = "green", "red strike", "cyan"
 _MARGIN = 24
-_UNITS = (("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3), ("FLOP", 1))
 
 
 def screen(*, plain: bool = False) -> Console:
@@ -81,12 +80,10 @@ def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) 
 
 def amounts(spent: Mapping[str, float]) -> str:
     """Both accountings of `rsd_graph.answer.ledger.flops`."""
-    return f"{_amount(spent['decode_only'])} decode-only, {_amount(spent['full'])} in full"
+    from rsd_graph.lab.report.text import scaled
 
-
-def _amount(flops: float) -> str:
-    unit, size = next((row for row in _UNITS if flops >= row[1]), _UNITS[-1])
-    return f"{flops / size:.3g} {unit}"
+    decode_only, full = ("{:.3g} {}FLOP".format(*scaled(spent[n])) for n in ("decode_only", "full"))
+    return f"{decode_only} decode-only, {full} in full"
 
 
 def screen_rule(title: str) -> str:

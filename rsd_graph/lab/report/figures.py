@@ -1,15 +1,19 @@
-"""Each picture of a report; see `plots`, which sets their style and saves them."""
+"""Each picture of a report; `pictures` chooses among them, sets their style and saves them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rsd_graph.lab.calibration.reliability import calibration_bins, fit_isotonic
-from rsd_graph.lab.experiment import Findings
-from rsd_graph.lab.questions.shipped import StepEvidence
+from rsd_graph.lab.calibration.step_evidence import StepEvidence
+from rsd_graph.lab.report.findings import Findings
 from rsd_graph.lab.report.summary import ArmSummary
 from rsd_graph.lab.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK = "#010203"
 _BLUE, _ORANGE, _GREEN, _RED, GREY = "#3987c9", "#d9822b", "#3f9b5f", "#cc4f4f", "#8a8f98"
@@ -46,14 +50,15 @@ def delta_of(summary: ArmSummary) -> float:
     return -1.0 if summary.delta is None else summary.delta
 
 
-def _figure(columns: int = 1, size: tuple[float, float] = (6.4, 4.0)) -> tuple[Any, Any]:
+def _figure(panels: int = 1, size: tuple[float, float] = (6.4, 4.0)) -> tuple[Figure, list[Axes]]:
+    """An empty figure with its panels side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size)
-    return figure, figure.subplots(1, columns)
+    return figure, [figure.add_subplot(1, panels, number) for number in range(1, panels + 1)]
 
 
-def costs(findings: Findings) -> Any:
+def costs(findings: Findings) -> Figure:
     """Accuracy against cost in both accountings."""
     figure, panels = _figure(2, (11, 5))
     base = findings.baseline
@@ -73,7 +78,7 @@ def costs(findings: Findings) -> Any:
     return figure
 
 
-def _cost_panel(axes: Any, points: Sequence[tuple[float, ArmSummary]]) -> None:
+def _cost_panel(axes: Axes, points: Sequence[tuple[float, ArmSummary]]) -> None:
     """One accounting: a marker for each arm, and a dotted front of what no arm beats."""
     for group in _GROUPS:
         found = [(x, s.accuracy) for x, s in points if _group_of(s) is group]
@@ -114,9 +119,9 @@ def _group_of(summary: ArmSummary) -> _Group:
     return next((g for g in _GROUPS if summary.name.startswith(g.prefixes)), _GROUPS[0])
 
 
-def sweep(sweep: Sequence[ArmSummary]) -> Any:
+def sweep(sweep: Sequence[ArmSummary]) -> Figure:
     """What delta buys: accuracy, the draft's share of questions, the target's share of steps."""
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     where = [delta_of(summary) for summary in sweep]
     _band(axes, where, [s.accuracy for s in sweep], _BLUE, "accuracy")
     alone = [100 * summary.draft_alone for summary in sweep]
@@ -132,9 +137,9 @@ def sweep(sweep: Sequence[ArmSummary]) -> Any:
     return figure
 
 
-def rewards(evidence: StepEvidence) -> Any:
+def rewards(evidence: StepEvidence) -> Figure:
     """How rewards fall on right and on wrong steps, on a log scale: most steps are right."""
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     pairs = list(zip(evidence.rewards, evidence.labels, strict=True))
     for right, colour, label in ((True, _GREEN, "right steps"), (False, _RED, "wrong steps")):
         rewards = [reward for reward, is_right in pairs if is_right is right]
@@ -152,9 +157,9 @@ def rewards(evidence: StepEvidence) -> Any:
     return figure
 
 
-def calibration(evidence: StepEvidence) -> Any:
+def calibration(evidence: StepEvidence) -> Figure:
     """Is a reward of 0.8 right 80 % of the time? Bins with intervals, and the isotonic repair."""
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     bins = calibration_bins(evidence.rewards, evidence.labels)
     repair = fit_isotonic(evidence.rewards, evidence.labels)
     axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=":", label="perfectly calibrated")
@@ -176,7 +181,7 @@ def calibration(evidence: StepEvidence) -> Any:
     return figure
 
 
-def levels(findings: Findings, usual: ArmSummary) -> Any:
+def levels(findings: Findings, usual: ArmSummary) -> Figure:
     """By level of difficulty: accuracy of the main arms, and what the draft did alone."""
     figure, (left, right) = _figure(2, (11, 4))
     main = {"draft only": _ORANGE, "target only": GREY, usual.name: _BLUE}
@@ -197,7 +202,7 @@ def levels(findings: Findings, usual: ArmSummary) -> Any:
 
 
 def _band(
-    axes: Any, where: Sequence[float], values: Sequence[Estimate], colour: str, label: str
+    axes: Axes, where: Sequence[float], values: Sequence[Estimate], colour: str, label: str
 ) -> None:
     """A line with its 95 % intervals as a band."""
     axes.plot(where, _percent(values), color=colour, marker="o", label=label)

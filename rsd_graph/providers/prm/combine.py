@@ -17,9 +17,10 @@ from rsd_graph.providers.prm.each import all_or_none
 
 Aggregation = Literal["last", "min", "product", "mean"]
 
-_AGGREGATIONS: Mapping[Aggregation, Callable[[Sequence[float]], float]] = MappingProxyType(
+AGGREGATIONS: Mapping[Aggregation, Callable[[Sequence[float]], float]] = MappingProxyType(
     {"last": lambda rewards: rewards[-1], "min": min, "product": math.prod, "mean": fmean}
 )
+"""One reward from those of an answer's steps, in order."""
 
 
 class Aggregated:
@@ -37,11 +38,11 @@ class Aggregated:
 
     def __init__(self, prm: RewardModelLike, how: Aggregation) -> None:
         low, high = prm.reward_range
-        if how not in _AGGREGATIONS or (how == "product" and not 0 <= low <= high <= 1):
+        if how not in AGGREGATIONS or (how == "product" and not 0 <= low <= high <= 1):
             raise ConfigurationError(
                 f"rewards in [{low:g}, {high:g}] cannot be aggregated by {how!r}.",
                 role="prm",
-                expected=f"one of {', '.join(_AGGREGATIONS)}; product for rewards in [0, 1] only",
+                expected=f"one of {', '.join(AGGREGATIONS)}; product for rewards in [0, 1] only",
             )
         self._prm = adapted_prm(prm)
         self._how = how
@@ -69,7 +70,7 @@ class Aggregated:
                 expected="a PRM that reports every step, settled ones included",
                 hint="Generative PRMs judge one step at a time: use them as they are.",
             )
-        aggregate = _AGGREGATIONS[self._how]
+        aggregate = AGGREGATIONS[self._how]
         rewards = [aggregate(rows[: settled + n]) for n in range(1, len(candidates) + 1)]
         return Scores(rewards, scores.usage, rows)
 
@@ -97,7 +98,7 @@ class Ensemble:
                 hint="Bring rewards to one scale with a FunctionPRM of your own.",
             )
         self._prms = tuple(adapted_prm(prm) for prm in prms)
-        self._combine = _AGGREGATIONS[how]
+        self._combine = AGGREGATIONS[how]
 
     @property
     def reward_range(self) -> tuple[float, float]:

@@ -7,12 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsd_graph.errors import InputError
+from rsd_graph.lab.calibration.one_pass import Sample, Trial
 from rsd_graph.lab.calibration.reliability import (
+    IsotonicMap,
     auroc,
-    brier,
     calibration_bins,
     expected_calibration_error,
     fit_isotonic,
+    reliability,
 )
 
 REWARDS = [0.1, 0.4, 0.35, 0.8]
@@ -52,12 +54,6 @@ def test_rewards_outside_the_unit_interval_are_refused() -> None:
         calibration_bins([1.5], [True])
 
 
-def test_brier_is_the_squared_distance() -> None:
-    """Perfect is 0, a shrug is 0.25."""
-    assert brier([1.0, 0.0], [True, False]) == 0
-    assert brier([0.5, 0.5], [True, False]) == 0.25
-
-
 def test_isotonic_pools_what_falls() -> None:
     """1,0 out of order becomes 1/2,1/2; what rises is kept."""
     calibrated = fit_isotonic([0.1, 0.2, 0.3, 0.4], [False, True, False, True])
@@ -76,3 +72,29 @@ def test_isotonic_never_falls_and_keeps_the_mean(steps: list[tuple[float, bool]]
 
     assert list(calibrated.values) == sorted(calibrated.values)
     assert sum(map(calibrated, rewards)) == pytest.approx(sum(labels))
+
+
+def trial(*rewards: float | None, right: bool | None = None) -> Trial:
+    return Trial("q", rewards, [1] * len(rewards), right)
+
+
+def test_reliability_reads_an_answers_lowest_reward_as_a_probability() -> None:
+    """Bins, the gap, and a map that never falls; nothing without golds or beyond [0, 1]."""
+    rights = [((0.9, 0.2), False), ((0.9,), True), ((0.8,), True), ((0.85,), False)]
+    sample = Sample([trial(*rewards, right=right) for rewards, right in rights])
+
+    found = reliability(sample)
+
+    assert found is not None
+    assert [entry.count for entry in found.bins] == [1, 2, 1]
+    assert found.isotonic == IsotonicMap(edges=(0.2, 0.8, 0.9), values=(0.0, 0.5, 1.0))
+    assert reliability(Sample([trial(0.5)])) is None
+    assert reliability(Sample([trial(-1.5, right=True)])) is None
+
+
+def test_an_answer_that_was_cut_off_has_no_reliability() -> None:
+    """Its lowest reward is unknown: it is left out, and the others count."""
+    found = reliability(Sample([trial(0.9, right=True), trial(0.1, None, right=False)]))
+
+    assert found is not None
+    assert sum(entry.count for entry in found.bins) == 1

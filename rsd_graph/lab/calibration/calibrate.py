@@ -6,7 +6,7 @@ continuations, which is where RSD starts from; once the target has rewritten a s
 continues better text, so the share met in use is usually below the one promised here.
 
 With gold answers the target can be asked, too, and delta be chosen by accuracy or by value; see
-`objectives` for what is chosen and `offline` for what is assumed.
+`objectives` for what is chosen and `sweep` for what is assumed.
 """
 
 from __future__ import annotations
@@ -16,18 +16,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
-from rsd_graph.lab.arms.arm import Stack
-from rsd_graph.lab.calibration.check import HeldOut, run_held_out
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.calibration.check import Check, check
 from rsd_graph.lab.calibration.objectives import Choice, Objective, choose
 from rsd_graph.lab.calibration.one_pass import IsRight, Sample, collect
-from rsd_graph.lab.calibration.reliability import (
-    calibration_bins,
-    expected_calibration_error,
-    fit_isotonic,
-)
-from rsd_graph.lab.calibration.sweep import Accounting, accuracy, alone, sweep
+from rsd_graph.lab.calibration.reliability import Reliability, reliability
+from rsd_graph.lab.calibration.sweep import SweepPoint, accuracy, sweep
+from rsd_graph.lab.files import write_whole
+from rsd_graph.lab.setup import Setup
+from rsd_graph.lab.statistics import Estimate
 from rsd_graph.stacks.calibrated import FORMAT, model_identity
 
 
@@ -50,6 +48,18 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class TargetAlone:
+    """What the target's own answers are worth and cost, per question.
+
+    `accuracy` is `None` without golds.
+    """
+
+    accuracy: Estimate | None
+    cost: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Calibration:
     """A chosen delta and everything it rests on.
 
@@ -64,22 +74,44 @@ class Calibration:
     plan: Plan
     choice: Choice
     held_out_target_share: float
-    check: HeldOut | None
+    check: Check | None
     sample: Sample
+
+    @property
+    def sweep(self) -> list[SweepPoint]:
+        """What every delta would do on all prompts."""
+        return sweep(self.sample, self.plan.accounting)
+
+    @property
+    def reliability(self) -> Reliability | None:
+        """How far an answer's lowest reward is the probability that it is right; see there."""
+        return reliability(self.sample)
+
+    @property
+    def target_alone(self) -> TargetAlone | None:
+        """The target's own answers; `None` if it was not asked."""
+        answers = [trial.target for trial in self.sample.trials if trial.target]
+        if not answers:
+            return None
+        return TargetAlone(
+            accuracy(answers),
+            fmean(self.plan.accounting.cost(answer.ledger) for answer in answers),
+            fmean(answer.seconds for answer in answers),
+        )
 
 
 async def calibrate(
-    stack: Stack,
+    setup: Setup,
     prompts: Sequence[str],
     plan: Plan,
     *,
     is_right: IsRight | None = None,
-    check_on: Stack | None = None,
+    check_on: Setup | None = None,
 ) -> Calibration:
     """Choose delta on 70 % of the prompts, and see what it does on the rest.
 
     Args:
-        stack: The models for the pass.
+        setup: The models for the pass.
         prompts: The questions.
         plan: What delta is chosen for, and how.
         is_right: Judges (prompt, answer), where golds are known.
@@ -91,93 +123,51 @@ async def calibrate(
         ConfigurationError: The objective needs costs that nobody stated.
         ProviderError: An endpoint failed.
     """
-    objective, accounting = plan.objective, plan.accounting
+    objective, accounting, concurrency = plan.objective, plan.accounting, plan.concurrency
     objective.check(accounting, is_labelled=is_right is not None)
+    asks_target = plan.ask_target or objective.asks_target
     sample = await collect(
-        stack,
-        prompts,
-        concurrency=plan.concurrency,
-        is_right=is_right,
-        ask_target=plan.ask_target or objective.asks_target,
+        setup, prompts, concurrency=concurrency, is_right=is_right, ask_target=asks_target
     )
     chosen_on, other = sample.split()
     choice = choose(chosen_on, objective, accounting)
-    check = None
+    checked = None
     if check_on:
-        check = await run_held_out(
-            check_on,
-            other,
-            choice.delta,
-            accounting,
-            concurrency=plan.concurrency,
-            is_right=is_right,
+        checked = await check(
+            check_on, other, choice.delta, accounting, concurrency=concurrency, is_right=is_right
         )
-    return Calibration(plan, choice, other.share_below(choice.delta), check, sample)
-
-
-def reliability(sample: Sample) -> dict[str, Any] | None:
-    """How far an answer's lowest reward is the probability that it is right; `None` without golds.
-
-    The bins of a reliability diagram, the expected calibration error, and the isotonic map from
-    lowest reward to probability. For PRMs with rewards in [0, 1]; answers with a step that could
-    not be scored are left out.
-    """
-    pairs = [
-        (min(scored), bool(trial.right))
-        for trial in sample.trials
-        if (scored := [reward for reward in trial.rewards if reward is not None])
-        and len(scored) == len(trial.rewards)
-    ]
-    if not pairs or not sample.is_labelled or not all(0 <= lowest <= 1 for lowest, _ in pairs):
-        return None
-    lowest, right = zip(*pairs, strict=True)
-    bins = calibration_bins(lowest, right)
-    return {
-        "bins": [asdict(entry) for entry in bins],
-        "expected_calibration_error": expected_calibration_error(bins),
-        "isotonic": asdict(fit_isotonic(lowest, right)),
-    }
-
-
-def target_alone(sample: Sample, accounting: Accounting) -> dict[str, Any] | None:
-    """What the target's own answers are worth and cost, per question, if it was asked."""
-    answers = [answer for trial in sample.trials if (answer := alone(trial))]
-    if not answers:
-        return None
-    right = accuracy(answers)
-    return {
-        "accuracy": asdict(right) if right else None,
-        "cost": fmean(accounting.cost(answer.ledger) for answer in answers),
-        "seconds": fmean(answer.seconds for answer in answers),
-    }
+    return Calibration(plan, choice, other.share_below(choice.delta), checked, sample)
 
 
 def write_calibration(
-    path: str | Path, found: Calibration, seats: Mapping[str, object]
-) -> dict[str, Any]:
-    """Write the file that `ChatRSD(delta="….json")` reads, bound to the PRM in *seats*.
+    path: str | Path, found: Calibration, endpoints: Mapping[str, object]
+) -> dict[str, object]:
+    """Write the file that `ChatRSD(delta="….json")` reads, bound to the PRM in *endpoints*.
 
     Args:
         path: The file.
         found: What it says.
-        seats: Endpoint strings or objects of the three models.
+        endpoints: Endpoint strings or objects of the models that were asked, by role.
+
+    Raises:
+        ConfigurationError: It cannot be written.
     """
-    accounting, sample, choice = found.plan.accounting, found.sample, found.choice
-    content: dict[str, Any] = {
+    choice = found.choice
+    content: dict[str, object] = {
         "format": FORMAT,
         "delta": choice.delta,
-        **{role: model_identity(spec) for role, spec in seats.items()},
+        **{role: model_identity(spec) for role, spec in endpoints.items()},
         "objective": asdict(found.plan.objective),
         "estimate": asdict(choice.estimate),
         "accuracy_bound": choice.accuracy_bound,
         "choice": asdict(choice.bound) if choice.bound else None,
         "held_out_target_share": found.held_out_target_share,
         "check": asdict(found.check) if found.check else None,
-        "prompts": len(sample.trials),
-        "cost_unit": accounting.unit,
-        "target_alone": target_alone(sample, accounting),
-        "sweep": [asdict(point) for point in sweep(sample, accounting)],
-        "reliability": reliability(sample),
+        "prompts": len(found.sample.trials),
+        "cost_unit": found.plan.accounting.unit,
+        "target_alone": asdict(found.target_alone) if found.target_alone else None,
+        "sweep": [asdict(point) for point in found.sweep],
+        "reliability": asdict(found.reliability) if found.reliability else None,
     }
-    Path(path).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_whole(Path(path), json.dumps(content, indent=2) + "\n")
     return content

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["math", "choice", "open"]
+
+Extract = Callable[[str, str], object]
+"""(question, answer) -> what the answer boils down to, for votes; `None` if it states nothing."""
+
+LETTERS = "ABCDEFGHJK"
+"""Names of a question's options, as printed on tests: I is skipped, it looks like a one."""
 
 
 @dataclass(frozen=True)

@@ -10,19 +10,19 @@ import pytest
 
 from rsd_graph import ConfigurationError, InputError, step_model
 from rsd_graph.answer.ledger import PerRole
-from rsd_graph.lab.calibration.choice import (
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.calibration.calibrate import (
     Calibration,
     Plan,
     calibrate,
-    reliability,
-    target_alone,
     write_calibration,
 )
 from rsd_graph.lab.calibration.objectives import Choice, Objective
 from rsd_graph.lab.calibration.one_pass import Sample, Trial
-from rsd_graph.lab.calibration.sweep import Accounting, point
+from rsd_graph.lab.calibration.sweep import point
+from rsd_graph.lab.statistics import wilson_interval
 from rsd_graph.stacks.calibrated import calibrated_delta, model_identity
-from tests.helpers.counted_models import stack
+from tests.helpers.counted_models import setup
 
 TOKENS = Accounting()
 PRM = "qwen-prm+vllm+http://gpu3:8000/v1#Qwen/PRM-7B"
@@ -42,35 +42,13 @@ def calibration(delta: float = 0.5) -> Calibration:
     return Calibration(plan, Choice(delta, point(sample, delta, TOKENS)), 0.25, None, sample)
 
 
-def test_reliability_reads_an_answers_lowest_reward_as_a_probability() -> None:
-    """Bins, the gap, and a map that never falls; nothing without golds or beyond [0, 1]."""
-    rights = [((0.9, 0.2), False), ((0.9,), True), ((0.8,), True), ((0.85,), False)]
-    sample = Sample([trial(*rewards, right=right) for rewards, right in rights])
-
-    found = reliability(sample)
-
-    assert found is not None
-    assert [entry["count"] for entry in found["bins"]] == [1, 2, 1]
-    assert found["isotonic"] == {"edges": (0.2, 0.8, 0.9), "values": (0.0, 0.5, 1.0)}
-    assert reliability(Sample([trial(0.5)])) is None
-    assert reliability(Sample([trial(-1.5, right=True)])) is None
-
-
-def test_an_answer_that_was_cut_off_has_no_reliability() -> None:
-    """Its lowest reward is unknown: it is left out, and the others count."""
-    found = reliability(Sample([trial(0.9, right=True), trial(0.1, None, right=False)]))
-
-    assert found is not None
-    assert sum(entry["count"] for entry in found["bins"]) == 1
-
-
 async def test_an_accuracy_is_chosen_on_most_prompts_and_checked_by_running_rsd() -> None:
     """The draft is wrong in its second step: only a delta above its reward of 0.1 helps."""
     prompts = [f"question {n}" for n in range(10)]
     accounting = Accounting(PerRole(1, 10, 2))
     plan = Plan(Objective("accuracy", 0.7), accounting)
 
-    found = await calibrate(stack(), prompts, plan, is_right=is_right, check_on=stack())
+    found = await calibrate(setup(), prompts, plan, is_right=is_right, check_on=setup())
 
     assert found.choice.delta == 0.9
     assert found.choice.estimate.accuracy is not None
@@ -88,19 +66,19 @@ async def test_a_budget_needs_no_target() -> None:
     plan = Plan(Objective("target share", 0.5, confidence=0.5), TOKENS)
 
     found = await calibrate(
-        stack(target=refuses), [f"question {n}" for n in range(10)], plan, is_right=is_right
+        setup(target=refuses), [f"question {n}" for n in range(10)], plan, is_right=is_right
     )
 
     assert found.choice.delta == 0.9
     assert found.choice.bound is not None
     assert found.choice.bound.share == pytest.approx(1 / 3)
     assert (found.choice.estimate.accuracy, found.check) == (None, None)
-    assert target_alone(found.sample, TOKENS) is None
+    assert found.target_alone is None
 
 
 async def test_what_cannot_be_answered_is_refused_before_anybody_is_asked() -> None:
     """An accuracy without golds, and a value without costs."""
-    nobody = stack(draft=refuses)
+    nobody = setup(draft=refuses)
 
     with pytest.raises(InputError, match="accuracy needs to know what is right"):
         await calibrate(nobody, ["q"], Plan(Objective("accuracy", 0.5), TOKENS))
@@ -167,3 +145,14 @@ def test_identities_leave_the_address_out() -> None:
     assert model_identity("embedded:prm") == "embedded:prm"
     assert model_identity(step_model("vllm+http://a:1/v1#m", "draft")) == "HostedModel#m"
     assert model_identity(object()) == "object"
+
+
+async def test_the_target_alone_is_its_own_answers() -> None:
+    """What the estimates are compared with: right, in one request of 9 + 6 tokens each."""
+    plan = Plan(Objective("accuracy", 0.5, confidence=0.5), TOKENS)
+
+    found = await calibrate(setup(), ["one", "two"], plan, is_right=is_right)
+
+    assert found.target_alone is not None
+    assert found.target_alone.accuracy == wilson_interval(2, 2)
+    assert found.target_alone.cost == 6

@@ -1,4 +1,4 @@
-"""Open-ended questions: rewards of a reward model instead of right and wrong."""
+"""Exams: how their judges judge; open-ended ones by the rewards of a reward model."""
 
 from __future__ import annotations
 
@@ -16,17 +16,20 @@ from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.cli import app
 from rsd_graph.embedded.task import held_out_problems
-from rsd_graph.lab.arms.arm import alone, rsd
-from rsd_graph.lab.arms.catalog import Kit, named_arm
-from rsd_graph.lab.experiment import measure
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.catalog import named_arm
+from rsd_graph.lab.arms.rsd import rsd
+from rsd_graph.lab.exam import candies_exam, open_exam
 from rsd_graph.lab.journal import Journal
+from rsd_graph.lab.question import Question
 from rsd_graph.lab.questions.datasets import load_dataset
-from rsd_graph.lab.questions.open_ended import OpenExam
-from rsd_graph.lab.questions.question import Question
+from rsd_graph.lab.report.findings import Findings
 from rsd_graph.lab.report.summary import compare
-from rsd_graph.lab.report.tables import text_table
+from rsd_graph.lab.report.text import text_table
+from rsd_graph.lab.runner import answer_all
 from rsd_graph.providers.base import Prefix, Scores
-from tests.helpers.counted_models import stack
+from tests.helpers.counted_models import setup
 from tests.helpers.fake_endpoint import FakeEndpoint
 
 POEMS = [Question(f"poems/{n}", f"A poem about {n}.", None, "open") for n in range(5)]
@@ -44,13 +47,16 @@ class Taste:
 async def test_the_table_has_rewards_and_wins(tmp_path: Path) -> None:
     """Mean reward with its interval, and the share of wins against the target, ties half."""
     arms = [
-        alone(stack(), "draft"),
-        alone(stack(), "target"),
-        rsd(stack(), reward_threshold(0.7)),
+        alone(setup(), "draft"),
+        alone(setup(), "target"),
+        rsd(setup(), reward_threshold(0.7)),
     ]
+    exam, findings = open_exam(POEMS, Taste()), Findings()
 
     with Journal(tmp_path / "j.jsonl", {}) as journal:
-        findings = await measure(arms, OpenExam(POEMS, Taste()), journal, None)
+        for arm in arms:
+            records = await answer_all(arm, POEMS, exam.grade, journal)
+            findings = findings.with_arm(arm, records, Accounting())
 
     assert findings.headers[:3] == ("arm", "reward [95 %]", "wins % [95 %] vs target (p)")
     assert [row[:3] for row in findings.cells()] == [
@@ -80,7 +86,7 @@ async def test_the_judge_rates_the_whole_answer_to_the_question_alone() -> None:
     """One reward for one answer: no system prompt, no steps."""
     judge = ScriptedRewardModel([0.25])
 
-    verdict = await OpenExam(POEMS, judge).grade(POEMS[0], "line one\n\nline two")
+    verdict = await open_exam(POEMS, judge).grade(POEMS[0], "line one\n\nline two")
 
     assert verdict == {"correct": None, "extracted": None, "reward": 0.25}
     ((prefix, (answer,)),) = judge.history
@@ -91,15 +97,30 @@ async def test_the_judge_rates_the_whole_answer_to_the_question_alone() -> None:
 async def test_a_reward_that_is_none_is_an_error() -> None:
     """NaN is never a verdict."""
     with pytest.raises(RewardError, match="reward nan"):
-        await OpenExam(POEMS, ScriptedRewardModel([float("nan")])).grade(POEMS[0], "text")
+        await open_exam(POEMS, ScriptedRewardModel([float("nan")])).grade(POEMS[0], "text")
 
 
 async def test_open_ended_answers_do_not_vote() -> None:
     """A majority of poems means nothing, and says so."""
-    kit = Kit(stack(), OpenExam(POEMS, Taste()).extract)
+    arm = named_arm("majority:2", setup(), open_exam(POEMS, Taste()).extract)
 
     with pytest.raises(InputError, match="best-of-n instead of a majority"):
-        await named_arm("majority:2", kit).solve("q", 0)
+        await arm.solve("q", 0)
+
+
+async def test_our_own_problems_are_graded_exactly() -> None:
+    """Only the number in the last box counts, and it must be the answer itself."""
+    exam = candies_exam(2)
+    question, (problem, _) = exam.questions[0], exam.problems
+
+    found = [
+        (await exam.grade(question, text))["correct"]
+        for text in (f"\\boxed{{{problem.answer}}}", f"\\boxed{{{problem.answer}.0}}", "none")
+    ]
+
+    assert (question.id, question.gold) == ("candies/0", str(problem.answer))
+    assert found == [True, False, False]
+    assert exam.extract(question.text, "\\boxed{1} so \\boxed{7}") == 7
 
 
 @pytest.mark.parametrize(
