@@ -15,7 +15,7 @@ from typing import Required, Self, cast
 
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger
+from rsd_graph.answer.ledger import Ledger, stored_ledger
 from rsd_graph.answer.state import Step
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.files import JsonLines, Row
@@ -136,6 +136,8 @@ class Journal:
     def _read(self, row: Row) -> None:
         if "config_hash" not in row:
             record = cast("Record", row)
+            if record["ledger"]:
+                record["ledger"] = stored_ledger(record["ledger"])
             self.records[record["arm"], record["question"]] = record
         elif row["config_hash"] != self._hash:
             raise ConfigurationError(

@@ -51,10 +51,15 @@ class Scoring:
             except Exception as error:
                 name = type(error).__name__
                 get_logger(__name__).warning("rsd.scored_one_by_one", steps=len(run), error=name)
+        return await self._one_by_one(run)
+
+    async def _one_by_one(self, run: Sequence[Candidate]) -> Rewards:
         found: Rewards = []
-        while len(found) < len(run) and self.all_accepted(found):
+        for index, candidate in enumerate(run):
+            if not self.all_accepted(found):
+                break
             try:
-                found += await self._ask(run[len(found) :][:1], before=run[: len(found)])
+                found += await self._ask([candidate], before=run[:index])
             except Exception as error:
                 if self.on_error == "target" and isinstance(error, RSDError):
                     self.books.enter({"prm_failures": 1})

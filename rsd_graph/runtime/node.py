@@ -31,8 +31,8 @@ NodeFunction = Callable[[RSDState, Books], Awaitable[Update]]
 ledger_listener: ContextVar[Callable[[str, Ledger], None] | None] = ContextVar(
     "rsd_ledger_listener", default=None
 )
-"""Called with the run and its ledger after every node, one that failed or was cancelled included:
-an update that is never made, or never seen, is heard of here."""
+"""Called with the run and its ledger after every node, failed and cancelled ones included, so that
+the costs of a node are known even where its update is never made or never read."""
 
 
 class Node(Runnable[RSDState, Update]):

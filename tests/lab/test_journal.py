@@ -161,3 +161,16 @@ def test_a_journal_of_an_older_version_is_resumed(path: Path) -> None:
 
     assert texts(path) == ["né\u2028😀", "so 1"]
     assert path.read_text(encoding="utf-8").startswith(text)
+
+
+def test_a_ledger_that_an_older_version_wrote_is_read_as_one_of_this(path: Path) -> None:
+    """Counters it did not know are zero; an answer that failed has no ledger at all."""
+    older = {key: value for key, value in empty_ledger().items() if "cancelled" not in key}
+    with Journal(path, {}) as journal:
+        journal.add(Record(**{**record("1"), "ledger": older}))  # type: ignore[typeddict-item]
+        journal.add(record("2", error="no connection"))
+
+    with Journal(path, {}) as journal:
+        ledgers = [kept["ledger"] for kept in journal.records.values()]
+
+    assert ledgers == [empty_ledger(), None]
