@@ -10,6 +10,7 @@ import pytest
 import structlog
 
 from rsd_graph import Endpoint
+from rsd_graph.stacks.settings import SETTINGS
 from tests.helpers.bigram import CONTEXT, write_bigram_model
 from tests.helpers.fake_tool_server import FakeToolServer, in_a_thread
 
@@ -21,6 +22,13 @@ def _unconfigured_logging() -> Iterator[None]:
     """`capture_logs` leaves structlog configured, and the next test would log to its screen."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_yours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the environment of whoever runs the tests says to `ChatRSD` is not said here."""
+    for name in SETTINGS:
+        monkeypatch.delenv(f"RSD_{name.upper()}", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -243,9 +243,8 @@ class ChatRSD(ChatOptions):
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of LangChain's caches: what decides the answer of one call."""
-        model, actions = self._of_call(kwargs)
-        stops = {} if stop is None else {"stop": stop}
-        return str(sorted((identifying_params(model) | actions | stops).items()))
+        model, actions = self._of_call(kwargs if stop is None else {**kwargs, "stop": stop})
+        return str(sorted((identifying_params(model) | actions).items()))
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The models and what decides, and whatever else is not as usual; never a key."""
