@@ -40,13 +40,13 @@ def right_answer(question: str) -> int:
     Raises:
         ValueError: The question is no such story.
     """
-    first, *events, last = question.strip().split("\n")
-    start = re.fullmatch(r"(\w+) has (\d+) (\w+)\.", first)
+    lines = question.strip().split("\n")
+    start = re.fullmatch(r"(\w+) has (\d+) (\w+)\.", lines[0])
     if start is None or start[1] not in NAMES or start[3] not in ITEMS:
-        raise ValueError(f"a story does not start with {first!r}")
-    if last != f"How many {start[3]}?" or not MIN_EVENTS <= len(events) <= MAX_EVENTS:
+        raise ValueError(f"a story does not start with {lines[0]!r}")
+    if lines[-1] != f"How many {start[3]}?" or not MIN_EVENTS <= len(lines) - 2 <= MAX_EVENTS:
         raise ValueError(f"{question!r} has too few or too many events, or another last line")
-    return _last_value(int(start[2]), events)
+    return _last_value(int(start[2]), lines[1:-1])
 
 
 def _last_value(value: int, events: list[str]) -> int:
