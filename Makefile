@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval]' --group dev --group docs
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval,serve]' --group dev --group docs
 	touch $@
 
 demo: $(READY)  ## solve held-out problems with the shipped models, step by step

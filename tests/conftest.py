@@ -11,6 +11,7 @@ import structlog
 
 from rsd_graph import Endpoint
 from tests.helpers.bigram import CONTEXT, write_bigram_model
+from tests.helpers.fake_tool_server import FakeToolServer, in_a_thread
 
 Serve = Callable[[Path], Endpoint]
 
@@ -46,3 +47,10 @@ def serve_gguf() -> Iterator[Serve]:
 def llamacpp_server(serve_gguf: Serve, tmp_path_factory: pytest.TempPathFactory) -> Endpoint:
     """A real llama.cpp server with the bigram model: `tests.helpers.bigram.CHAIN` has its words."""
     return serve_gguf(write_bigram_model(tmp_path_factory.mktemp("gguf") / "bigram.gguf"))
+
+
+@pytest.fixture(scope="session")
+def tool_server(llamacpp_server: Endpoint) -> Iterator[str]:
+    """The URL of a server that writes text as llama.cpp does and acts as a fake does."""
+    with in_a_thread(FakeToolServer(llamacpp_server.url)) as server:
+        yield server.url
