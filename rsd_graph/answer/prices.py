@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger, Usage
+from rsd_graph.answer.ledger import Ledger, Usage, cached_perfectly
 from rsd_graph.errors import Role
 
 _ROLES: tuple[Role, ...] = ("draft", "target", "prm")
@@ -65,11 +65,23 @@ def cost(ledger: Ledger, prices: Prices) -> float:
     """The money one answer cost, in the currency of *prices*.
 
     Cancelled look-ahead is billed at the upper bound of what it generated, as `flops` does.
-    Prompt tokens count as cached only where the server says so.
+    Prompt tokens count as cached only where the server says so; where one does not, the money is
+    at most this and at least that of `cached_perfectly(ledger)`.
     """
     cancelled = ledger["cancelled_draft_tokens"] * prices["draft"].output
     cancelled += ledger.get("cancelled_target_tokens", 0) * prices["target"].output
     return cancelled / _MILLION + sum(_spent(ledger[role], prices[role]) for role in _ROLES)
+
+
+def costs(ledger: Ledger, prices: Prices | None) -> dict[str, float | None]:
+    """`{"cost": ...}` as answers report it; `None` without a price list.
+
+    Where a server does not say what it cached, `cost_if_cached` is the other end of the range.
+    """
+    if prices is None:
+        return {"cost": None}
+    most, least = cost(ledger, prices), cost(cached_perfectly(ledger), prices)
+    return {"cost": most} if least == most else {"cost": most, "cost_if_cached": least}
 
 
 def _spent(used: Usage, price: Price) -> float:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, flops
-from rsd_graph.answer.prices import Prices, cost
+from rsd_graph.answer.prices import Prices, costs
 from rsd_graph.answer.state import FinishReason, Step, answer_text, initial_state
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.lab.grading.boxed import last_boxed
@@ -50,7 +50,7 @@ class Answer:
             "acceptance_rate": acceptance_rate(self.ledger),
             "finish_reason": self.finish_reason,
             "flops": flops(self.ledger, self.parameters) if self.parameters else None,
-            "cost": cost(self.ledger, self.prices) if self.prices else None,
+            **costs(self.ledger, self.prices),
         }
 
 

@@ -140,7 +140,7 @@ def _totals(llm: ChatRSD, records: Sequence[Record]) -> dict[str, Any]:
     from functools import reduce
 
     from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
-    from rsd_graph.answer.prices import cost
+    from rsd_graph.answer.prices import costs
 
     ledger = reduce(add, (r["ledger"] for r in records if r["ledger"]), empty_ledger())
     errors = [record["error"] for record in records if record["error"]]
@@ -152,7 +152,7 @@ def _totals(llm: ChatRSD, records: Sequence[Record]) -> dict[str, Any]:
         "acceptance_rate": acceptance_rate(ledger),
         "ledger": ledger,
         "flops": flops(ledger, llm.sizes) if llm.sizes else None,
-        "cost": cost(ledger, llm.prices) if llm.prices else None,
+        **costs(ledger, llm.prices),
     }
 
 
