@@ -135,6 +135,7 @@ FAMILIES: Mapping[str, Callable[[Address], RewardModel]] = MappingProxyType(
         "orm": _outcome,
         "pure": partial(_token_rows, PURE),
         "qwen-prm": partial(_vllm_only, PoolingPRM),
+        "qwen-prm-split": partial(_vllm_only, partial(PoolingPRM, logits=True)),
         "recompute": partial(_token_probability, RECOMPUTE),
         "rlhflow": partial(_token_probability, RLHFLOW),
         "skywork": partial(_token_rows, SKYWORK),

@@ -11,13 +11,17 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.stacks.prm_head import UNUSED, Head, find_head, write_head, write_json
 from rsd_graph.stacks.safetensors_file import Tensor, copy_file, read_tensors, write_tensors
+
+Shards = Mapping[str, Mapping[str, Tensor]]
+"""The tensors of each shard, by its name."""
 
 Copied = Callable[[int, int], None]
 """(bytes more that are written, bytes in all)."""
@@ -41,21 +45,33 @@ def split_prm(checkpoint: Path, out: Path, copied: Copied = lambda size, total: 
     config = _config(checkpoint)
     shards = _shards(checkpoint)
     head = find_head(checkpoint, _all(shards))
+    kept = {shard: _backbone_of(tensors, head) for shard, tensors in shards.items()}
+    try:
+        with _appearing(out) as folder:
+            _write_shards(checkpoint, folder, shards, kept, copied)
+            _write_descriptions(folder, config, kept)
+            write_head(folder, config["hidden_size"], head, _all(shards))
+            _copy_the_rest(checkpoint, folder)
+    except OSError as error:
+        raise ConfigurationError(f"{out} cannot be written: {error.strerror}.") from error
+    return head
+
+
+@contextmanager
+def _appearing(out: Path) -> Iterator[Path]:
+    """A folder to fill, which becomes *out* at the end of the block, or vanishes."""
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}.", dir=out.parent) as scratch:
         folder = Path(scratch) / out.name
         folder.mkdir()
-        _write_backbone(checkpoint, folder, config, shards, head, copied)
-        write_head(folder, config["hidden_size"], head, _all(shards))
-        _copy_the_rest(checkpoint, folder)
+        yield folder
         folder.rename(out)
-    return head
 
 
 def _config(checkpoint: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((checkpoint / _CONFIG).read_text("utf-8"))
-        architecture = config["model_type"]
+        architecture, _ = config["model_type"], int(config["hidden_size"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigurationError(
             f"{checkpoint} is no checkpoint: {type(error).__name__} {error}.",
@@ -69,8 +85,7 @@ def _config(checkpoint: Path) -> dict[str, Any]:
     return config
 
 
-def _shards(checkpoint: Path) -> dict[str, dict[str, Tensor]]:
-    """The tensors of each shard, by its name."""
+def _shards(checkpoint: Path) -> Shards:
     if (checkpoint / "modules.json").exists():
         raise ConfigurationError(f"{checkpoint} has modules.json: it is divided already.")
     if not (checkpoint / _INDEX).exists():
@@ -78,6 +93,8 @@ def _shards(checkpoint: Path) -> dict[str, dict[str, Tensor]]:
     try:
         places = json.loads((checkpoint / _INDEX).read_text("utf-8"))["weight_map"]
         names = sorted(set(places.values()))
+        if any(Path(name).name != name for name in names):
+            raise ValueError("a shard elsewhere")
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ConfigurationError(f"{checkpoint / _INDEX} is no index of shards.") from error
     shards = {name: read_tensors(checkpoint / name) for name in names}
@@ -88,32 +105,30 @@ def _shards(checkpoint: Path) -> dict[str, dict[str, Tensor]]:
     return shards
 
 
-def _all(shards: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+def _all(shards: Shards) -> dict[str, Tensor]:
     return {name: tensor for shard in shards.values() for name, tensor in shard.items()}
 
 
-def _write_backbone(
-    checkpoint: Path,
-    folder: Path,
-    config: Mapping[str, Any],
-    shards: Mapping[str, Mapping[str, Tensor]],
-    head: Head,
-    copied: Copied,
+def _write_shards(
+    checkpoint: Path, folder: Path, shards: Shards, kept: Shards, copied: Copied
 ) -> None:
-    """The shards without the head, their index, and a config that names the bare model."""
-    kept = {shard: _backbone_of(tensors, head) for shard, tensors in shards.items()}
-    rewritten = [shard for shard, tensors in shards.items() if len(kept[shard]) < len(tensors)]
-    total = sum(tensor.size for tensor in _all(kept).values())
-
-    def more(size: int) -> None:
-        copied(size, total)
-
+    """What is *kept* of the *shards*; those of which all is, under a second name."""
+    untouched = [shard for shard, tensors in shards.items() if len(kept[shard]) == len(tensors)]
+    sizes = {
+        shard: sum(tensor.size for tensor in tensors.values()) for shard, tensors in kept.items()
+    }
+    sizes |= {shard: (checkpoint / shard).stat().st_size for shard in untouched}
+    total = sum(sizes.values())
     for shard, tensors in kept.items():
-        if shard not in rewritten:
-            _link(checkpoint / shard, folder / shard, more)
+        if shard in untouched:
+            _link(checkpoint / shard, folder / shard, lambda size: copied(size, total))
         elif tensors:
-            write_tensors(folder / shard, tensors, more)
-    if list(shards) != [_ONE_SHARD]:
+            write_tensors(folder / shard, tensors, lambda size: copied(size, total))
+
+
+def _write_descriptions(folder: Path, config: Mapping[str, Any], kept: Shards) -> None:
+    """The index of the shards, and a config that names the bare model."""
+    if list(kept) != [_ONE_SHARD]:
         places = {name: shard for shard, tensors in kept.items() for name in tensors}
         size = sum(tensor.size for tensor in _all(kept).values())
         write_json(folder / _INDEX, {"metadata": {"total_size": size}, "weight_map": places})
@@ -142,6 +157,7 @@ def _link(source: Path, target: Path, copied: Callable[[int], None]) -> None:
     """A second name for the same bytes; a copy where the file system has none."""
     try:
         os.link(source.resolve(), target)
-        copied(target.stat().st_size)
     except OSError:
         copy_file(source, target, copied)
+    else:
+        copied(target.stat().st_size)

@@ -52,12 +52,14 @@ async def examine_cache(seat: Seat, endpoint: Endpoint, ask: Ask, fix: str) -> A
 
 
 async def _is_read(seat: Seat, endpoint: Endpoint, ask: Ask, fix: str) -> Finding:
-    counters = await cache_counters(endpoint)
-    block = counters.block_size if counters else None
-    prefix = await _long_prefix(seat, ask, 2 * block + 1 if block else _ENOUGH_TOKENS)
-    found = await _asked_twice(prefix, endpoint, ask)
-    if found.cached is None:
+    counters, short = await cache_counters(endpoint), await ask(_repeated(seat, 1))
+    if counters is None and short["cache_unreported_calls"]:
         return fine("cannot tell: it reports no cached tokens, and shows no counters at /metrics")
+    block = counters.block_size if counters else None
+    tokens = 2 * block + 1 if block else _ENOUGH_TOKENS
+    found = await _asked_twice(await _longer(seat, ask, short, tokens), endpoint, ask)
+    if found.cached is None:
+        return fine("cannot tell: the counters at /metrics are those of another server")
     seen = f"{found.cached} of {found.prompt} prompt tokens came from it"
     if block and block > _COARSE:
         coarse = "Only whole blocks are found: serve with --block-size 16 (32 on a CPU)."
@@ -69,9 +71,9 @@ async def _is_read(seat: Seat, endpoint: Endpoint, ask: Ask, fix: str) -> Findin
     return fine(seen) if found.cached else ("warn", seen, fix)
 
 
-async def _long_prefix(seat: Seat, ask: Ask, tokens: int) -> Prefix:
+async def _longer(seat: Seat, ask: Ask, short: Usage, tokens: int) -> Prefix:
     """A prefix of at least *tokens* tokens, or as many as the context holds."""
-    one, two = [(await ask(_repeated(seat, count)))["prompt_tokens"] for count in (1, 2)]
+    one, two = short["prompt_tokens"], (await ask(_repeated(seat, 2)))["prompt_tokens"]
     step = max(1, two - one)
     room = (seat.facts.context_length or math.inf) - 2 * step
     return _repeated(seat, 1 + max(0, math.ceil((min(tokens, room) - one) / step)))
@@ -103,11 +105,10 @@ async def _outlives(seat: Seat, ask: Ask, slots: int) -> Finding:
     """Whether a prompt is still known after more others than there are slots."""
     if slots > _MOST_SLOTS:
         return fine(f"not tried: {slots} slots")
-    prefix = _repeated(seat, 2)
-    await ask(prefix)
-    for number in range(slots + 1):
-        await ask(_another(prefix, number))
-    found = await ask(prefix)
+    first, *others = [_numbered(seat, number) for number in range(slots + 2)]
+    for prefix in (first, *others):
+        await ask(prefix)
+    found = await ask(first)
     cached, prompt = found["cached_tokens"], found["prompt_tokens"]
     seen = f"{cached} of {prompt} tokens known after {slots + 1} other answers, with {slots} slots"
     if 2 * cached >= prompt:
@@ -119,7 +120,7 @@ async def _outlives(seat: Seat, ask: Ask, slots: int) -> Finding:
     return "warn", seen, fix
 
 
-def _another(prefix: Prefix, number: int) -> Prefix:
-    """The same steps to another question."""
-    asked = f"{number}. {prefix.conversation[-1]['content']}"
-    return Prefix([Message(role="user", content=asked)], prefix.steps, prefix.separator)
+def _numbered(seat: Seat, number: int) -> Prefix:
+    """The question after a number, half answered: prompts that have little in common."""
+    turns = [Message(role="user", content=f"{number}. {seat.example.question}")]
+    return Prefix(turns, _repeated(seat, 2).steps, seat.separator)
