@@ -98,6 +98,11 @@ def answers(seed: int) -> Iterator[Run]:
 
 
 def _words(dice: random.Random) -> str:
+    """A step of some thirty tokens."""
+    return " ".join(_sum(dice) for _ in range(3))
+
+
+def _sum(dice: random.Random) -> str:
     first, second = dice.randrange(100), dice.randrange(100)
     return f"{dice.choice(['Monday', 'Tuesday'])} loses {first}. {first}-{second}={first - second}."
 
