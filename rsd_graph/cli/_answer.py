@@ -7,7 +7,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 
 from rsd_graph.answer.ledger import PerRole, acceptance_rate, flops
-from rsd_graph.answer.prices import Prices, cost
+from rsd_graph.answer.prices import Prices, costs
 from rsd_graph.answer.state import Step, answer_text, initial_state
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.lab.arms.arm import Outcome
@@ -42,7 +42,7 @@ class Answer(Outcome):
             "acceptance_rate": acceptance_rate(self.ledger),
             "finish_reason": self.finish_reason,
             "flops": flops(self.ledger, self.parameters) if self.parameters else None,
-            "cost": cost(self.ledger, self.prices) if self.prices else None,
+            **costs(self.ledger, self.prices),
         }
 
 

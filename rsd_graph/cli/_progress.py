@@ -77,3 +77,15 @@ class BatchProgress(_Bars):
         share = self._steps["draft"] / max(1, self._steps.total())
         note = f"{self._steps.total()} steps, {share:.0%} by the draft"
         self._bars.update(self._task, advance=1, note=note)
+
+
+class CopyProgress(_Bars):
+    """One bar: bytes written, and the time the rest will take."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._task = self._bars.add_task("MB", total=None, note="")
+
+    def add(self, size: int, total: int) -> None:
+        """Count *size* bytes more, of *total* in all."""
+        self._bars.update(self._task, advance=size / 2**20, total=total / 2**20)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NotRequired
 
 import typer
 from typing_extensions import TypedDict
@@ -72,6 +72,7 @@ class Totals(TypedDict):
     ledger: Ledger
     flops: dict[str, float] | None
     cost: float | None
+    cost_if_cached: NotRequired[float]
     already_answered: int
     seconds: float
 
@@ -135,7 +136,7 @@ def _totals(llm: ChatRSD, records: Sequence[Record], known: int, seconds: float)
     from functools import reduce
 
     from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
-    from rsd_graph.answer.prices import cost
+    from rsd_graph.answer.prices import costs
 
     ledger = reduce(add, (r["ledger"] for r in records if r["ledger"]), empty_ledger())
     errors = [record["error"] for record in records if record["error"]]
@@ -147,9 +148,9 @@ def _totals(llm: ChatRSD, records: Sequence[Record], known: int, seconds: float)
         "acceptance_rate": acceptance_rate(ledger),
         "ledger": ledger,
         "flops": flops(ledger, llm.sizes) if llm.sizes else None,
-        "cost": cost(ledger, llm.prices) if llm.prices else None,
         "already_answered": known,
         "seconds": round(seconds, 2),
+        **costs(ledger, llm.prices),
     }
 
 

@@ -50,7 +50,8 @@ class LlamaCppWire:
         with self._client.reading():
             usual = props["default_generation_settings"]
             length, defaults = int(usual["n_ctx"]), own_sampling(usual["params"])
-        return replace(served, context_length=length, defaults=defaults)
+            slots = int(props["total_slots"]) if "total_slots" in props else None
+        return replace(served, context_length=length, defaults=defaults, slots=slots)
 
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
