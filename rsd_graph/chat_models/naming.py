@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from langchain_core.language_models import LangSmithParams
 from langchain_core.language_models.chat_models import BaseChatModel
 
 from rsd_graph.chat_models.options import CONNECTION, WAITING, ChatOptions
+from rsd_graph.providers.http.endpoint import without_credentials
 
 
 def public(value: object) -> str:
     """*value* as text; a key inside an endpoint string is left out."""
-    return re.sub(r"//[^/@#]*@", "//", str(value))
+    return without_credentials(str(value))
 
 
 def model_name(target: object) -> str:

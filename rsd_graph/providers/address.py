@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -15,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 from pydantic import SecretStr
 
 from rsd_graph.errors import ConfigurationError, Role
-from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy
+from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy, key_from_environment
 from rsd_graph.providers.wires.templates import ChatTemplate
 
 PROVIDERS: Mapping[str, str] = MappingProxyType(
@@ -104,19 +103,14 @@ def tuned(
     api_key: SecretStr | None,
 ) -> Endpoint:
     """The endpoint in its seat, with what the caller or the environment adds."""
-    key = api_key or endpoint.api_key or _key_of(role)
+    # An empty key stands for one that was not pickled: the client says what to do about it.
+    key = api_key or endpoint.api_key or key_from_environment(role) or api_key
     changes: dict[str, Any] = {"role": role, "api_key": key}
     if timeout is not None:
         changes["timeout"] = timeout
     if max_retries is not None:
         changes["retry"] = RetryPolicy(attempts=max_retries + 1)
     return replace(endpoint, **changes)
-
-
-def _key_of(role: Role) -> SecretStr | None:
-    """The role's own key from the environment, or the one for all roles."""
-    key = os.environ.get(f"RSD_{role.upper()}_API_KEY") or os.environ.get("RSD_API_KEY")
-    return SecretStr(key) if key else None
 
 
 def make_provider(

@@ -65,7 +65,7 @@ async def test_every_slot_has_the_whole_context(engine: Engine, bigram: Path) ->
     """Context is per slot, though llama.cpp divides what it is given among them."""
     client = Client(engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}"))
 
-    props = await client.get("/props")
+    props = await client.get("/props", dict)
 
     assert props["total_slots"] == 3
     assert props["default_generation_settings"]["n_ctx"] == CONTEXT

@@ -27,7 +27,7 @@ async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: Jud
     )
     spent = add_usage(*(cost for _, cost in judged))
     elapsed = (time.perf_counter() - started) * 1000
-    return Scores([reward for reward, _ in judged], Usage(**{**spent, "ms": elapsed}))
+    return Scores([reward for reward, _ in judged], {**spent, "ms": elapsed})
 
 
 async def _judged(judge: JudgeStep, steps: list[str]) -> tuple[float, Usage]:

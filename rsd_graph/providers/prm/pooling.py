@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Candidate
@@ -14,7 +13,7 @@ from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.format import qwen_prm_prompt, refuse_reserved
-from rsd_graph.providers.wires.completions_api import named, read_usage
+from rsd_graph.providers.wires.completions_api import PoolingAnswer, named
 
 _TAG = "<extra_0>"
 _GOOD = 1  # column of [P(bad), P(good)]
@@ -61,12 +60,10 @@ class PoolingPRM:
             "use_activation": True,
             "encoding_format": "float",
         }
-        answer = await self._client.post("/pooling", named(self.endpoint, body))
-        with self._client.reading():
-            rows, spent = _rows(answer), read_usage(answer["usage"])
-        rewards = self._rewards(rows, len(steps))
+        answer = await self._client.post("/pooling", named(self.endpoint, body), PoolingAnswer)
+        rewards = self._rewards(answer.rows, len(steps))
         elapsed = (time.perf_counter() - started) * 1000
-        usage = Usage(**{**spent, "ms": elapsed})
+        usage: Usage = {**answer.usage.spent, "ms": elapsed}
         return Scores(rewards[len(prefix.steps) :], usage, step_rewards=rewards)
 
     def _rewards(self, rows: Sequence[Sequence[float]], steps: int) -> list[float]:
@@ -81,9 +78,3 @@ class PoolingPRM:
                 hint=f"vLLM must serve this model with pooling_type STEP and the tag {_TAG}.",
             )
         return [row[_GOOD] for row in rows]
-
-
-def _rows(answer: Mapping[str, Any]) -> list[list[float]]:
-    """The rows of the only input. Sorted by index, as nothing promises their order."""
-    (item,) = sorted(answer["data"], key=lambda item: int(item["index"]))
-    return [[float(number) for number in row] for row in item["data"]]

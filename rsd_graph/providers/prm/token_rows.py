@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix, Scores
@@ -18,7 +18,7 @@ from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.providers.wires.completions_api import named, read_usage
+from rsd_graph.providers.wires.completions_api import PoolingAnswer, TokenIds, named
 
 _REMEMBERED_TEXTS = 4096
 
@@ -99,7 +99,7 @@ class TokenRowsPRM:
     def __init__(self, endpoint: Endpoint, format: RowsFormat) -> None:
         self._client = Client(endpoint)
         self._format = format
-        self._remembered: OrderedDict[str, list[int]] = OrderedDict()
+        self._remembered: Recent[str, list[int]] = Recent(_REMEMBERED_TEXTS)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -129,12 +129,12 @@ class TokenRowsPRM:
         started = time.perf_counter()
         ids, marks = await self._marked(prefix, candidates)
         body = {"input": ids, "encoding_format": "float", **(self._format.fields or {})}
-        answer = await self._client.post(self._format.route, named(self.endpoint, body))
-        with self._client.reading():
-            rows, spent = _rows(answer), read_usage(answer["usage"])
+        body = named(self.endpoint, body)
+        answer = await self._client.post(self._format.route, body, PoolingAnswer)
+        rows = answer.rows
         self._check(rows, len(ids))
         rewards = [self._format.read(rows[mark]) for mark in marks]
-        usage = Usage(**{**spent, "ms": (time.perf_counter() - started) * 1000})
+        usage: Usage = {**answer.usage.spent, "ms": (time.perf_counter() - started) * 1000}
         return Scores(rewards[len(prefix.steps) :], usage, step_rewards=rewards)
 
     async def _marked(
@@ -156,14 +156,9 @@ class TokenRowsPRM:
         """The ids of *text*, remembered: settled steps come again with every score."""
         if text not in self._remembered:
             body = named(self.endpoint, {"prompt": text, "add_special_tokens": False})
-            answer = await self._client.post("/tokenize", body)
-            with self._client.reading():
-                self._remembered[text] = [int(token) for token in answer["tokens"]]
-        self._remembered.move_to_end(text)
-        tokens = self._remembered[text]
-        while len(self._remembered) > _REMEMBERED_TEXTS:
-            self._remembered.popitem(last=False)
-        return tokens
+            answer = await self._client.post("/tokenize", body, TokenIds)
+            self._remembered[text] = answer.tokens
+        return self._remembered[text]
 
     def _check(self, rows: Sequence[Sequence[float]], tokens: int) -> None:
         """Fewer rows (a prefix cache, a truncation, another pooling) would shift every reward."""
@@ -177,10 +172,3 @@ class TokenRowsPRM:
                 expected=f"one row of {columns} per token",
                 hint=f"Is this a PRM of the family {self._format.name!r}, without pooling?",
             )
-
-
-def _rows(answer: Mapping[str, Any]) -> list[list[float]]:
-    """The rows of the only input: nested, or flat where there is one number per token."""
-    (item,) = answer["data"]
-    rows = item["data"] if "data" in item else item["embedding"]
-    return [[float(n) for n in (row if isinstance(row, list) else [row])] for row in rows]

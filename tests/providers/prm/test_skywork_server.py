@@ -109,7 +109,7 @@ async def test_text_is_refused(endpoint: Endpoint) -> None:
     """It pools token ids only, as the family asks."""
     prm = TokenRowsPRM(endpoint, SKYWORK)
     with pytest.raises(BadRequestError, match="token ids"):
-        await prm._client.post("/pooling", {"input": "text"})
+        await prm._client.post("/pooling", {"input": "text"}, dict)
 
 
 async def test_a_failing_model_fails_its_requests_only(endpoint: Endpoint) -> None:
