@@ -99,7 +99,9 @@ def decoded(answer: object, shape: type[T], endpoint: Endpoint, kind: str = "tex
     except Exception as error:  # not chained to ours: theirs holds what the server said
         problem = _problem(error)
     if isinstance(answer, bytes) and problem.startswith("Invalid JSON"):
-        problem = f"{len(answer)} bytes of {kind} are not JSON"
+        problem = (
+            f"{len(answer)} bytes of {kind} are not JSON{problem.removeprefix('Invalid JSON')}"
+        )
     raise malformed(endpoint, problem)
 
 

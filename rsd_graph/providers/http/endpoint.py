@@ -11,7 +11,7 @@ from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from rsd_graph.errors import ConfigurationError, Role, RSDError
+from rsd_graph.errors import ConfigurationError, Role, RSDError, printable
 
 E = TypeVar("E", bound=RSDError)
 
@@ -69,7 +69,7 @@ class Endpoint:
                 role=self.role,
                 endpoint=None if "@" in self.url else self.url.partition("?")[0],
                 expected="http://host:port/v1 or https://host/v1",
-                hint="In a password, @ / ? # : are written %40 %2F %3F %23 %3A.",
+                hint="In a password, @ / ? # are %40 %2F %3F %23." if "@" in self.url else None,
             )
         if self.timeout <= 0 or self.max_concurrency < 1:
             raise ConfigurationError(
@@ -128,7 +128,7 @@ class Endpoint:
         """*text* on one line, clipped, and without the key, however it is escaped."""
         for written in sorted({self._key, repr(self._key)[1:-1], quote(self._key, safe="")})[::-1]:
             text = text.replace(written, "…") if written else text
-        line = " ".join(text.split())
+        line = " ".join(printable(text).split())
         return line if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]}…"
 
     @property

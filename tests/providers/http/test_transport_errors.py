@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
@@ -23,6 +21,7 @@ from rsd_graph import (
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.failures import exchange_error
 from tests.helpers.fake_endpoint import FakeEndpoint
+from tests.helpers.raw_server import raw_server
 
 ONCE = RetryPolicy(attempts=1)
 ENDPOINT = Endpoint("http://localhost:1/v1", "m", "target", timeout=7, retry=ONCE)
@@ -127,19 +126,3 @@ async def test_success_without_json_is_malformed(body: str, kind: str) -> None:
 
     assert f"{len(body)} bytes of {kind}" in str(caught.value)
     assert not body or body not in str(caught.value)
-
-
-@asynccontextmanager
-async def raw_server(answer: bytes) -> AsyncIterator[str]:
-    """A TCP server that reads a request, sends *answer* as it is, and hangs up."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(answer)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        yield f"http://{host}:{port}"
