@@ -141,10 +141,9 @@ def refuse_reserved(steps: Sequence[str], reserved: Sequence[str], endpoint: End
     """
     for number, step in enumerate(steps, start=1):
         if found := [tag for tag in reserved if tag in step]:
-            raise RewardError(
+            raise endpoint.in_role("prm").error(
+                RewardError,
                 f"step {number} contains the PRM's own tag {found[0]!r}.",
-                role="prm",
-                endpoint=str(endpoint),
                 expected="steps without the tags of the PRM",
                 hint='Its reward would mean nothing; on_prm_error="target" rewrites such steps.',
             )

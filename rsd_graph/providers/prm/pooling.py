@@ -13,7 +13,7 @@ from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.format import qwen_prm_prompt, refuse_reserved
 from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
-from rsd_graph.providers.wires.completions_api import named
+from rsd_graph.providers.wires.completions_api import TokenIds, named
 
 TAG = "<extra_0>"
 """What Qwen2.5-Math-PRM reads after every step."""
@@ -74,9 +74,7 @@ class PoolingPRM:
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
         body = named(self.endpoint, {"prompt": prompt, "add_special_tokens": False})
-        answer = await self._client.post("/tokenize", body)
-        with self._client.reading():
-            return [int(token) for token in answer["tokens"]]
+        return (await self._client.post("/tokenize", body, TokenIds)).tokens
 
     def prompts(self, prefix: Prefix, candidates: Sequence[Candidate]) -> list[str]:
         """What is asked: one prompt for each candidate, cut after its tag.

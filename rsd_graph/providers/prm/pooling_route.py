@@ -10,17 +10,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from rsd_graph.answer.ledger import Usage, add_usage
 from rsd_graph.errors import RewardError
+from rsd_graph.providers.http.answers import Count, ListOf, Shape
 from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.wires.completions_api import named, read_usage
+from rsd_graph.providers.wires.completions_api import ReportedUsage, Rows, named
 
 Pooling = Literal["last token", "rows"]
 
 Prompt = str | list[int]
 """Text, or token ids."""
+
+
+class _Indexed(Rows):
+    index: Count
+
+
+class _PoolingAnswers(Shape):
+    """What `/pooling` and `/classify` answer to several inputs."""
+
+    data: ListOf[_Indexed]
+    usage: ReportedUsage
+
+    @property
+    def in_order(self) -> list[list[float | list[float]]]:
+        """What came back for each prompt, by index: nothing promises their order."""
+        return [item.numbers for item in sorted(self.data, key=lambda item: item.index)]
+
 
 _NO_PROBABILITIES = 0.01
 """How far from 1 two probabilities may add up: servers round to 16 bits."""
@@ -57,7 +75,7 @@ class PoolingRoute:
         *,
         columns: int,
         path: str = "/pooling",
-        fields: Mapping[str, Any] | None = None,
+        fields: Mapping[str, object] | None = None,
     ) -> None:
         self._client = client
         self._columns = columns
@@ -85,17 +103,20 @@ class PoolingRoute:
     async def _exchange(self, prompts: Sequence[Prompt]) -> Pooled:
         sent = prompts[0] if len(prompts) == 1 else list(prompts)
         body = {"input": sent, "encoding_format": "float", **self._fields}
-        answer = await self._client.post(self._path, named(self._client.endpoint, body))
-        with self._client.reading():
-            items, spent = _items(answer, len(prompts)), read_usage(answer["usage"])
-            self.pooling = "last token" if self._is_verdict(items[-1]) else "rows"
-            if self.pooling == "last token":
-                return Pooled(self.pooling, [_numbers(item) for item in items], spent)
-            return Pooled(self.pooling, [_numbers(row) for row in items[-1]], spent)
+        answer = await self._client.post(
+            self._path, named(self._client.endpoint, body), _PoolingAnswers
+        )
+        items, spent = answer.in_order, answer.usage.spent
+        if len(items) != len(prompts):
+            raise self._client.malformed(f"{len(items)} answers to {len(prompts)} prompts")
+        self.pooling = "last token" if all(map(self._is_verdict, items)) else "rows"
+        if self.pooling == "last token":
+            return Pooled(self.pooling, [_flat(item) for item in items], spent)
+        return Pooled(self.pooling, [_row(row) for row in items[-1]], spent)
 
-    def _is_verdict(self, item: Sequence[Any]) -> bool:
+    def _is_verdict(self, item: Sequence[float | list[float]]) -> bool:
         """A flat list; of single numbers, one for each token are rows."""
-        is_flat = bool(item) and not isinstance(item[0], list)
+        is_flat = bool(item) and not any(isinstance(row, list) for row in item)
         return is_flat and (self._columns > 1 or len(item) == 1)
 
     def check(self, pooled: Pooled, prompts: int, rows: int, of: str) -> None:
@@ -145,16 +166,12 @@ class PoolingRoute:
         return RewardError(what, role="prm", endpoint=endpoint, expected=expected, hint=hint)
 
 
-def _items(answer: Mapping[str, Any], prompts: int) -> list[Sequence[Any]]:
-    """What came back for each prompt. By index, as nothing promises their order."""
-    items = sorted(answer["data"], key=lambda item: int(item["index"]))
-    if len(items) != prompts:
-        raise ValueError(f"{len(items)} answers to {prompts} prompts")
-    return [item["data"] if "data" in item else item["embedding"] for item in items]
+def _flat(item: Sequence[float | list[float]]) -> list[float]:
+    return [number for row in item for number in _row(row)]
 
 
-def _numbers(row: Any) -> list[float]:
-    return [float(number) for number in (row if isinstance(row, list) else [row])]
+def _row(row: float | list[float]) -> list[float]:
+    return row if isinstance(row, list) else [row]
 
 
 def sigmoid(logit: float) -> float:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rsd_graph.answer.ledger import timed
+from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.facts import ServerFacts, listed_models
@@ -17,7 +17,7 @@ from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.format import question_of
 from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
-from rsd_graph.providers.wires.completions_api import named
+from rsd_graph.providers.wires.completions_api import TokenIds, named
 
 _REMEMBERED_TEXTS = 4096
 
@@ -107,7 +107,7 @@ class TokenRowsPRM:
         self._route = PoolingRoute(
             self._client, columns=format.columns, path=format.route, fields=format.fields
         )
-        self._remembered: OrderedDict[str, list[int]] = OrderedDict()
+        self._remembered: Recent[str, list[int]] = Recent(_REMEMBERED_TEXTS)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -176,11 +176,6 @@ class TokenRowsPRM:
         """The ids of *text*, remembered: settled steps come again with every score."""
         if text not in self._remembered:
             body = named(self.endpoint, {"prompt": text, "add_special_tokens": False})
-            answer = await self._client.post("/tokenize", body)
-            with self._client.reading():
-                self._remembered[text] = [int(token) for token in answer["tokens"]]
-        self._remembered.move_to_end(text)
-        tokens = self._remembered[text]
-        while len(self._remembered) > _REMEMBERED_TEXTS:
-            self._remembered.popitem(last=False)
-        return tokens
+            answer = await self._client.post("/tokenize", body, TokenIds)
+            self._remembered[text] = answer.tokens
+        return self._remembered[text]

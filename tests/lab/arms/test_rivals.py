@@ -103,7 +103,7 @@ async def drafted(endpoint: Endpoint) -> dict[str, int]:
         f"<|im_start|>user\n{held_out_problems(1)[0].question}<|im_end|>\n<|im_start|>assistant\n"
     )
     body = {"prompt": prompt, "n_predict": 64, "temperature": 0}
-    found: dict[str, int] = (await Client(endpoint).post("/completion", body))["timings"]
+    found: dict[str, int] = (await Client(endpoint).post("/completion", body, dict))["timings"]
     return found
 
 

@@ -21,7 +21,6 @@ from rsd_graph import (
     candidate,
 )
 from rsd_graph.answer.state import Message
-from rsd_graph.providers.base import check_scores
 from rsd_graph.providers.prm import PoolingPRM
 from tests.helpers.fake_endpoint import FakeEndpoint
 
@@ -70,10 +69,12 @@ async def test_a_run_is_scored_in_one_call() -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    [[], [[0.4, 0.6]] * 2, [[0.4, 0.6]] * 4, [[0.6]] * 3, [[0.1, 0.2, 0.7]] * 3],
+    [[], [[0.4, 0.6]] * 2, [[0.4, 0.6]] * 4, [[0.6]] * 3, [[0.1, 0.2, 0.7]] * 3, [0.5, 0.5]],
 )
 async def test_rows_must_be_one_pair_per_step(rows: list[Any]) -> None:
-    """B14, gotcha 26: a wrong tag answers 200 and []; more, fewer or other rows are errors too."""
+    """B14, B16, gotcha 26: a wrong tag answers 200 and []; more, fewer, wider or flat rows (those
+    of a classifier) are errors too.
+    """
     async with FakeEndpoint({"/pooling": answer(*rows)}) as server:
         with pytest.raises(RewardError, match="for 3 steps"):
             await PoolingPRM(server.endpoint).score(SETTLED, RUN)
@@ -98,14 +99,11 @@ async def test_other_shapes_are_malformed(broken: dict[str, Any]) -> None:
 
 
 async def test_a_reward_that_is_no_number_is_refused() -> None:
-    """NaN in a row reaches the check of every reward, which refuses it."""
+    """NaN in a row is not JSON, and no answer."""
     async with FakeEndpoint() as server:
         server.script("/pooling", (200, json.dumps(answer(*[[0.5, float("nan")]] * 3))))
-        prm = PoolingPRM(server.endpoint)
-        scores = await prm.score(SETTLED, RUN)
-
-    with pytest.raises(RewardError, match="reward nan for step 1 of 2"):
-        check_scores(scores, RUN, prm)
+        with pytest.raises(MalformedResponseError, match="finite number"):
+            await PoolingPRM(server.endpoint).score(SETTLED, RUN)
 
 
 @pytest.mark.parametrize("tag", ["<extra_0>", "<|im_end|>", "<|im_start|>"])
