@@ -161,7 +161,8 @@ class _Answer(StepwiseAnswer):
         """n steps, each from a seed of its own."""
         numbers = range(self.guidance.count)
         written = await all_or_none(self.write_next(model, f"gsi/{role}/{n}") for n in numbers)
-        self.book({role: add_usage(*(candidate["usage"] for candidate in written))})
+        spent = add_usage(*(candidate["usage"] for candidate in written))
+        self.book({"draft": spent} if role == "draft" else {"target": spent})
         return written
 
     def _soft_choice(self, purpose: str, values: Sequence[float]) -> int:

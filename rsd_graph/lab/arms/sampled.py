@@ -68,8 +68,8 @@ async def _scored(
     if not steps:
         return draft, -math.inf
     scores = await setup.models.prm.score(Prefix(setup.conversation(question)), steps)
-    entry = {"prm": scores.usage, "scored_steps": len(steps)}
-    return replace(draft, ledger=add(draft.ledger, entry)), AGGREGATIONS[by](scores.rewards)
+    ledger = add(draft.ledger, {"prm": scores.usage, "scored_steps": len(steps)})
+    return replace(draft, ledger=ledger), AGGREGATIONS[by](scores.rewards)
 
 
 def _total(outcomes: Sequence[Outcome]) -> Ledger:
