@@ -49,7 +49,7 @@ def as_written(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(ANY_TEXT, min_size=1, max_size=5))
 def test_every_text_is_read_back_from_a_line_of_ascii(path: Path, texts: list[str]) -> None:
     """Nothing in a text ends its line, for us or for `splitlines`, or cannot be written."""

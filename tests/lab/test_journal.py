@@ -59,7 +59,7 @@ def test_answers_are_kept_and_failures_are_asked_again(path: Path) -> None:
     assert [answer["question"] for answer in journal.answers] == ["1", "3"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ANY_TEXT)
 def test_whatever_a_model_writes_is_read_back(tmp_path: Path, text: str) -> None:
     """U+2028, U+2029, U+0085 and lone surrogates among it."""

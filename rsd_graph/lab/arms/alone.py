@@ -7,7 +7,7 @@ flatter RSD in the full accounting.
 from __future__ import annotations
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Entry, add, empty_ledger
+from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate, Ended, Source, Step
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.setup import Setup
@@ -29,9 +29,8 @@ def alone(setup: Setup, role: Source) -> Arm:
             seed=derive_seed(seed, role, 0),
         )
         answer = await model.write_step(request)
-        ledger = add(empty_ledger(), _entry(answer, role))
         reason = reason_to_finish(answer["ended"])
-        return Outcome(answer["text"], [settled(answer, role)], ledger, reason)
+        return Outcome(answer["text"], [settled(answer, role)], _ledger(answer, role), reason)
 
     return Arm(f"{role} only", solve)
 
@@ -55,12 +54,16 @@ def reason_to_finish(ended: Ended) -> str:
     return "stop" if ended == "eos" else ended
 
 
-def _entry(answer: Candidate, role: Source) -> Entry:
+def _ledger(answer: Candidate, role: Source) -> Ledger:
+    spent = answer["usage"]
     if role == "target":
-        return {"target": answer["usage"], "target_steps": 1}
-    return {
-        "draft": answer["usage"],
-        "drafted_steps": 1,
-        "accepted_steps": 1,
-        "kept_draft_tokens": answer["usage"]["completion_tokens"],
-    }
+        return add(empty_ledger(), {"target": spent, "target_steps": 1})
+    return add(
+        empty_ledger(),
+        {
+            "draft": spent,
+            "drafted_steps": 1,
+            "accepted_steps": 1,
+            "kept_draft_tokens": spent["completion_tokens"],
+        },
+    )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
+from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate
 from rsd_graph.lab.arms.alone import alone
 from rsd_graph.lab.arms.arm import Arm, Outcome
@@ -67,8 +67,8 @@ async def _scored(
     if not steps:
         return draft, -math.inf
     scores = await setup.models.prm.score(Prefix(setup.conversation(question)), steps)
-    entry: Entry = {"prm": scores.usage, "scored_steps": len(steps)}
-    return replace(draft, ledger=add(draft.ledger, entry)), AGGREGATIONS[by](scores.rewards)
+    ledger = add(draft.ledger, {"prm": scores.usage, "scored_steps": len(steps)})
+    return replace(draft, ledger=ledger), AGGREGATIONS[by](scores.rewards)
 
 
 def _total(outcomes: Sequence[Outcome]) -> Ledger:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import fmean
 
-from rsd_graph.answer.ledger import Entry, Usage, add, add_usage, empty_ledger, usage
+from rsd_graph.answer.ledger import Usage, add, add_usage, empty_ledger, usage
 from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.one_pass import Answered, Sample, Trial
 from rsd_graph.lab.statistics import Estimate, wilson_interval
@@ -93,15 +93,18 @@ def expected(trial: Trial, delta: float) -> Answered:
         right = None if any(below) else trial.right
         written = sum(n for n, is_below in zip(trial.tokens, below, strict=True) if is_below)
         spent = usage(calls=sum(below), completion_tokens=written)
-    entry: Entry = {
-        "draft": trial.ledger["draft"],
-        "prm": trial.ledger["prm"],
-        "target": spent,
-        "scored_steps": trial.ledger["scored_steps"],
-        "accepted_steps": below.count(False),
-        "target_steps": below.count(True),
-    }
-    return Answered(right, add(empty_ledger(), entry))
+    ledger = add(
+        empty_ledger(),
+        {
+            "draft": trial.ledger["draft"],
+            "prm": trial.ledger["prm"],
+            "target": spent,
+            "scored_steps": trial.ledger["scored_steps"],
+            "accepted_steps": below.count(False),
+            "target_steps": below.count(True),
+        },
+    )
+    return Answered(right, ledger)
 
 
 def _own_share(own: Usage, tokens: Sequence[int], below: Sequence[bool]) -> Usage:

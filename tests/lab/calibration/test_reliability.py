@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from statistics import fmean
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from rsd_graph.errors import InputError
@@ -63,6 +66,7 @@ def test_isotonic_pools_what_falls() -> None:
     ]  # fmt: skip
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=50))
 def test_isotonic_never_falls_and_keeps_the_mean(steps: list[tuple[float, bool]]) -> None:
     """The map is monotone, and on its own sample it is calibrated in the mean."""
@@ -98,3 +102,62 @@ def test_an_answer_that_was_cut_off_has_no_reliability() -> None:
 
     assert found is not None
     assert sum(entry.count for entry in found.bins) == 1
+
+
+@pytest.fixture(scope="module")
+def scipy() -> Any:
+    """Used in tests only: what it says is what ours must say."""
+    for part in ("scipy.optimize", "scipy.stats"):
+        pytest.importorskip(part, reason="the oracle of these tests")
+    return pytest.importorskip("scipy")
+
+
+STEPS = st.lists(st.tuples(st.integers(0, 20), st.booleans()), min_size=1, max_size=80)
+"""Rewards in twentieths, so that many are equal."""
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_auroc_agrees_with_mann_and_whitney(scipy: Any, steps: list[tuple[int, bool]]) -> None:
+    """U over all pairs, ties counted half."""
+    right = [reward / 20 for reward, label in steps if label]
+    wrong = [reward / 20 for reward, label in steps if not label]
+    assume(right and wrong)
+
+    u = scipy.stats.mannwhitneyu(right, wrong).statistic
+
+    found = auroc([*right, *wrong], [True] * len(right) + [False] * len(wrong))
+    assert found == pytest.approx(u / (len(right) * len(wrong)))
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_isotonic_agrees_with_scipy(scipy: Any, steps: list[tuple[int, bool]]) -> None:
+    """Equal rewards are one point, weighted by how many they are."""
+    rewards = sorted({reward for reward, _ in steps})
+    groups = [[label for reward, label in steps if reward == value] for value in rewards]
+    means, weights = [fmean(group) for group in groups], [len(group) for group in groups]
+
+    expected = scipy.optimize.isotonic_regression(means, weights=weights).x
+
+    calibrated = fit_isotonic([r / 20 for r, _ in steps], [label for _, label in steps])
+    assert [calibrated(reward / 20) for reward in rewards] == pytest.approx(list(expected))
+
+
+@settings(deadline=None)
+@given(STEPS)
+def test_bins_agree_with_scipy(scipy: Any, steps: list[tuple[int, bool]]) -> None:
+    """Counts, mean rewards and accuracies of the same equal-width bins."""
+    rewards, labels = [reward / 20 for reward, _ in steps], [label for _, label in steps]
+    edges = [index / 10 for index in range(11)]
+
+    def binned(values: list[Any], statistic: str) -> list[float]:
+        found = scipy.stats.binned_statistic(rewards, values, statistic, edges).statistic
+        return [value for value in found.tolist() if value == value and value != 0]
+
+    bins = calibration_bins(rewards, labels)
+
+    assert [entry.count for entry in bins] == binned(rewards, "count")
+    assert [e.mean_reward for e in bins if e.mean_reward] == pytest.approx(binned(rewards, "mean"))
+    shares = [entry.accuracy.value for entry in bins if entry.accuracy.value]
+    assert shares == pytest.approx(binned([float(label) for label in labels], "mean"))
