@@ -75,7 +75,12 @@ def create_rsd_graph(
         "begin": begin,
         "draft": partial(draft_step, drafter=drafter, options=options),
         "score": partial(
-            score_steps, prm=prm, hedge=hedged, options=options, on_error=on_prm_error
+            score_steps,
+            prm=prm,
+            hedge=hedged,
+            drafter=drafter,
+            options=options,
+            on_error=on_prm_error,
         ),
         "accept": partial(accept_step, hedge=hedged, limits=limits),
         "target": partial(

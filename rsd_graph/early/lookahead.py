@@ -22,7 +22,7 @@ from rsd_graph.answer.state import Candidate
 from rsd_graph.early.matching import content, failed, is_reachable
 from rsd_graph.early.pace import Pace, Plan
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.base import StepModel, StepRequest
+from rsd_graph.providers.base import Scores, StepModel, StepRequest
 
 RequestAfter = Callable[[Sequence[Candidate]], StepRequest | None]
 """The request for the step after these drafted ones; `None` if they would end the answer."""
@@ -69,6 +69,11 @@ class Drafter:
             raise
         self._remember(run, chain)
         return candidates
+
+    def scored(self, scores: Scores, settled: int) -> None:
+        """Learn how the PRM reads: one that reports *settled* steps again has read them again."""
+        if settled:
+            self._pace.rereads = len(scores.step_rewards) > len(scores.rewards)
 
     def reject(self, run: int, accepted: int) -> dict[str, Any]:
         """`discard` after a rejection; *accepted* steps of the last run were good before it."""

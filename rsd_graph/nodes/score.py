@@ -12,13 +12,20 @@ from rsd_graph.answer.ledger import add
 from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import Candidate, RSDState
 from rsd_graph.early.hedge import Hedge
+from rsd_graph.early.lookahead import Drafter
 from rsd_graph.errors import RSDError
 from rsd_graph.nodes.request import StepOptions, is_judgeable
 from rsd_graph.providers.base import RewardModel, Scores, check_scores
 
 
 async def score_steps(
-    state: RSDState, *, prm: RewardModel, hedge: Hedge, options: StepOptions, on_error: OnPRMError
+    state: RSDState,
+    *,
+    prm: RewardModel,
+    hedge: Hedge,
+    drafter: Drafter,
+    options: StepOptions,
+    on_error: OnPRMError,
 ) -> dict[str, Any]:
     """r_i = r(y^_i | z_i) for every candidate that can be judged; `None` for the others."""
     candidates = state["candidates"]
@@ -31,6 +38,7 @@ async def score_steps(
         entry = hedge.consider(state["seed"], judged[0], rewrite)
         try:
             scores = await _checked_scores(prm, state, judged, options)
+            drafter.scored(scores, len(state["steps"]))
             rewards[: len(judged)] = scores.rewards
             entry |= {"prm": scores.usage, "scored_steps": len(judged)}
         except RSDError:

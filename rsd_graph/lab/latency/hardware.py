@@ -26,9 +26,10 @@ one pass; taken for A100 servers too.
 Assumed, and swept by `rsd-graph bench`:
 
 * A pass reaches half of the peak FLOP/s (`MFU`).
-* A request occupies one API process of its server for 3 ms (`api_ms`), and for 2 us for every token
-  of its prompts. A served model has one such process, vLLM's default. For comparison: a real vLLM
-  0.32 with a tiny model answered 171 pooling requests/s on a shared CPU, 5.8 ms for everything.
+* A request occupies one API process of its server for 3 ms (`API_MS`), and for 2 us for every token
+  of its prompts. vLLM starts one such process; the presets' drafts and PRMs have two
+  (`--api-server-count 2`). For comparison: a real vLLM 0.32 with a tiny model answered 171 pooling
+  requests/s on a shared CPU, 5.8 ms for everything.
 
 Assumed, not swept: 90 % of a GPU's memory is used, 3 GB of it for activations; the L40S has the
 A100's overheads, the H200 the H100's.
@@ -76,7 +77,7 @@ GPUS = {gpu.name.split()[0].lower(): gpu for gpu in (A100, H100, H200, L40S)}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model's size: billions of parameters (all; without embeddings), KV bytes a token, layers."""
+    """A model's size: billions of parameters (all; without embeddings), layers, KV bytes a token."""
 
     name: str
     parameters: float
@@ -144,8 +145,8 @@ class Served:
 
     def free(self) -> Served:
         """The same if it cost no time at all."""
-        none = {"pass_ms": 0.0, "weights_ms": 0.0, "token_ms": 0.0, "context_ms": 0.0}
-        return replace(self, **none, request_ms=0.0, api_ms=0.0, api_token_ms=0.0)
+        server = replace(self, request_ms=0.0, api_ms=0.0, api_token_ms=0.0)
+        return replace(server, pass_ms=0.0, weights_ms=0.0, token_ms=0.0, context_ms=0.0)
 
 
 def serve(model: Model, gpu: GPU, gpus: int = 1, mfu: float = MFU) -> Served:
@@ -227,7 +228,7 @@ def _preset(
     return Preset(
         name=f"{sizes}-{gpu.name.split()[0].lower()}{variant}",
         hardware=f"{2 + target_gpus} x {gpu.name}",
-        draft=serve(draft, gpu, mfu=mfu),
+        draft=replace(serve(draft, gpu, mfu=mfu), api_processes=2),
         target=serve(target, gpu, target_gpus, mfu),
-        prm=step_pooling(prm) if variant == "-step" else prm,
+        prm=replace(step_pooling(prm) if variant == "-step" else prm, api_processes=2),
     )

@@ -56,6 +56,7 @@ class Engine:
         self.computed_tokens = 0
         self.preemptions = 0
         self._gpu = gpu or asyncio.Lock()
+        self._takes_turns = gpu is not None
         self._cache = KVCache(served.kv_tokens, reads_prefixes=served.prefix_cache)
         self._waiting: deque[Job] = deque()
         self._running: list[Job] = []
@@ -107,9 +108,8 @@ class Engine:
         loop = asyncio.get_running_loop()
         ends = loop.time()
         while self._waiting or self._running:
-            waited = self._gpu.locked()
             async with self._gpu:
-                ends = loop.time() if waited else ends
+                ends = loop.time() if self._takes_turns else ends
                 if not self._schedule():
                     continue
                 ends += self._pass_ms() / 1000
@@ -137,7 +137,7 @@ class Engine:
         return bool(self._running)
 
     def _make_room(self, job: Job) -> bool:
-        """Room for what *job* computes next; whoever came last makes it, *job* itself if need be."""
+        """Room for what *job* computes next, made by whoever came last; false if that is *job*."""
         while not self._cache.grow(job.blocks, job.tokens, job.computed + job.in_pass):
             last = self._running.pop()
             self._cache.release(last.blocks)
@@ -157,9 +157,7 @@ class Engine:
         missing = len(job.tokens) - job.computed
         is_whole = self.served.prefix_cache or not self._running or missing <= budget
         job.in_pass = min(missing, budget)
-        if not is_whole or not self._cache.grow(
-            job.blocks, job.tokens, job.computed + job.in_pass
-        ):
+        if not is_whole or not self._cache.grow(job.blocks, job.tokens, job.computed + job.in_pass):
             self._cache.release(job.blocks)
             return False
         if job.cached < 0:  # what starting over finds is no news
