@@ -77,7 +77,7 @@ def create_rsd_graph(
         "score": partial(
             score_steps,
             prm=models.prm,
-            hedge=early.hedge,
+            early=early,
             options=options,
             on_error=checked("on_prm_error", on_prm_error),
             accepted=accepted,

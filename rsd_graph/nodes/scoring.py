@@ -11,7 +11,7 @@ from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RSDError
-from rsd_graph.providers.base import Prefix, RewardModel, check_scores
+from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
 
 Rewards = list[float | None]
 
@@ -26,6 +26,7 @@ class Scoring:
         all_accepted: Whether the criterion accepts every candidate with these rewards.
         on_error: Whether a score that fails is raised, or left out so that the target writes.
         books: Of the run.
+        learn: Called with the scores of one call and how many steps stood before them.
     """
 
     prm: RewardModel
@@ -33,6 +34,7 @@ class Scoring:
     all_accepted: Callable[[Rewards], bool]
     on_error: OnPRMError
     books: Books
+    learn: Callable[[Scores, int], None]
 
     async def rewards(self, run: Sequence[Candidate]) -> Rewards:
         """The rewards of *run*, as far as they are needed: up to the first rejection.
@@ -72,8 +74,9 @@ class Scoring:
 
     async def _ask(self, candidates: Sequence[Candidate], before: Sequence[Candidate]) -> Rewards:
         """Checked rewards, in one call."""
+        prefix = self.prefix_with(before)
         try:
-            scores = await self.prm.score(self.prefix_with(before), candidates)
+            scores = await self.prm.score(prefix, candidates)
         except asyncio.CancelledError:
             self.books.enter({"cancelled_calls": 1})
             raise
@@ -83,4 +86,5 @@ class Scoring:
         self.books.enter({"prm": scores.usage})
         check_scores(scores, candidates, self.prm)
         self.books.enter({"scored_steps": len(candidates)})
+        self.learn(scores, len(prefix.steps))
         return list(scores.rewards)
