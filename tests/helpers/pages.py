@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import dropwhile
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from rsd_graph.stacks.calibrated import FORMAT
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RUN = ("--version", "batch", "graph", "solve")
+RUN = ("--version", "batch", "graph", "solve", "view")
 """What is done in a second or two."""
 QUESTIONS = 8
 
@@ -32,6 +33,7 @@ _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _ENDPOINT = re.compile(r"(?:(?P<family>[\w-]+)\+)?\w+\+https?://(?P<host>[\w.]+)[^\s\"'`]*")
 _FILE = re.compile(r"# ([\w-]+\.\w+)\n")
 """A first line that names the file a block is to be saved as."""
+_SETTING = re.compile(r"[A-Z_]+=")
 
 
 @dataclass(frozen=True)
@@ -90,22 +92,18 @@ def follow(page: Path, folder: Path) -> dict[str, Any]:
 
 
 def commands(text: str) -> Iterator[list[str]]:
-    """The words of every command in a block of shell."""
-    for line in _whole_lines(text):
-        if words := shlex.split(line, comments=True):
-            yield words
-
-
-def _whole_lines(text: str) -> Iterator[str]:
-    """Lines of shell, joined where a backslash or an open quotation mark continues them."""
+    """The words of every command in a block of shell, without settings of the environment."""
     line = ""
-    for part in text.replace("\\\n", "").splitlines():
-        line += part
-        if line.count('"') % 2 == 0:
-            yield line
-            line = ""
-        else:
-            line += "\n"
+    for part in text.replace("\\\n", " ").splitlines():
+        line += f"{part}\n"
+        try:
+            words = shlex.split(line, comments=True)
+        except ValueError:  # an open quotation mark: the command goes on
+            continue
+        line = ""
+        if words:
+            yield list(dropwhile(_SETTING.match, words))
+    assert line == "", f"a quotation mark stays open in {line}"
 
 
 def _call(arguments: list[str]) -> None:
