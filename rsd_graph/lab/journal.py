@@ -88,7 +88,7 @@ class Journal:
     def _read(self, line: str) -> None:
         record = json.loads(line)
         if "config_hash" not in record:
-            if record["ledger"]:
+            if record.get("ledger"):
                 record["ledger"] = stored_ledger(record["ledger"])
             self.records[record["arm"], record["question"]] = record
         elif record["config_hash"] != self._hash:
