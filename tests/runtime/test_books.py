@@ -174,11 +174,14 @@ async def test_steps_accepted_before_a_rewrite_that_fails_are_not_lost() -> None
     """The stream and the error both hold them, as without look-ahead; the ledger counts them."""
     dead = EndpointConnectionError("no connection.", role="target")
     scripted = Scripted(["a", "b", "wrong", "unused"], [0.9, 0.9, 0.1, 0.9], [dead], lookahead=3)
-    seen = []
+    seen: list[str] = []
+
+    async def watch() -> None:
+        async for lap in settled_steps(scripted.graph.compile(), QUESTION):
+            seen.extend(step["text"] for step in lap.steps)
 
     with pytest.raises(EndpointConnectionError) as caught:
-        async for lap in settled_steps(scripted.graph.compile(), QUESTION):
-            seen += [step["text"] for step in lap.steps]
+        await watch()
 
     error = caught.value
     assert seen == [step["text"] for step in error.steps] == ["a", "b"]
