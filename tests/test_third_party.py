@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from rsd_graph import Endpoint
-from tests.helpers import third_party
 
 pytest.importorskip("hatchling", reason="builds a wheel")
 
@@ -24,8 +23,7 @@ PROGRAM = "from rsd_graph.cli import main; main()"
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the built and installed package in it."""
     place = tmp_path_factory.mktemp("third_party")
-    (source,) = third_party.__path__
-    shutil.copytree(source, place / "source")
+    shutil.copytree(Path(__file__).parent / "helpers" / "third_party", place / "source")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     alone = ["--no-deps", "--no-index"]
     for command in (
@@ -36,7 +34,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return place / "site"
 
 
-def run(installed: Path, code: str, *arguments: str, **environment: str) -> tuple[int, str, str]:
+def run(
+    installed: Path | str, code: str, *arguments: str, **environment: str
+) -> tuple[int, str, str]:
     """Run *code* in a Python that has the package; exit code, output, errors."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
@@ -84,32 +84,32 @@ def test_what_it_offers_is_named_by_strings(installed: Path, llamacpp_server: En
 def test_a_stack_file_and_the_command_line_name_it(
     installed: Path, llamacpp_server: Endpoint, tmp_path: Path
 ) -> None:
-    """`rsd-graph solve` with a file, `rsd-graph doctor` with flags: names work like ours."""
+    """Models and criterion, in a file and by flags: the names work like ours."""
     url = llamacpp_server.url
     stack = {
         "draft": f"acme+{url}?dialect=plain",
         "target": "acme-job:big",
         "prm": f"brevity+acme+{url}?longest=20",
+        "accept": "cautious(margin=1)",
     }
     file = tmp_path / "rsd.toml"
-    lines = (f'{role} = "{spec}"\n' for role, spec in stack.items())
-    file.write_text(f"[stacks.acme]\n{''.join(lines)}delta = 0.5\n", encoding="utf-8")
-    flags = [word for role, spec in stack.items() for word in (f"--{role}", spec)]
+    lines = (f'{name} = "{value}"\n' for name, value in stack.items())
+    file.write_text(f"[stacks.acme]\n{''.join(lines)}", encoding="utf-8")
+    solve = [str(installed), PROGRAM, "solve", "3+4?", "--config", str(file), "--json"]
 
-    solved = run(
-        installed, PROGRAM, "solve", "3+4?", "--config", str(file), "--json", ACME_JOB_BIG=url
-    )
-    checked = run(installed, PROGRAM, "doctor", *flags, "--json", ACME_JOB_BIG=url)
+    never = run(*solve, ACME_JOB_BIG=url)
+    always = run(*solve, "--accept", "cautious(margin=-1)", ACME_JOB_BIG=url)
+    checked = run(installed, PROGRAM, "doctor", *solve[4:], ACME_JOB_BIG=url)
 
-    assert solved[2] == checked[2] == ""
-    answer = json.loads(solved[1])
-    assert [(step["text"], step["source"]) for step in answer["steps"]] == [
-        ("First, 3+4=7.", "target"),
-        ("So 7.", "draft"),
-    ]
-    found = {(check["role"], check["name"]): check["verdict"] for check in json.loads(checked[1])}
-    assert found["draft", "answers"] == found["target", "answers"] == found["prm", "answers"]
-    assert found["draft", "answers"] == "pass"
+    assert never[2] == always[2] == checked[2] == ""
+    assert _steps(never) == [("First, 3+4=7.", "target"), ("So 7.", "target")]
+    assert _steps(always) == [("First, 3+4=7.", "draft"), ("So 7.", "draft")]
+    answers = {c["role"]: c["verdict"] for c in json.loads(checked[1]) if c["name"] == "answers"}
+    assert answers == {"draft": "pass", "target": "pass", "prm": "pass"}
+
+
+def _steps(done: tuple[int, str, str]) -> list[tuple[str, str]]:
+    return [(step["text"], step["source"]) for step in json.loads(done[1])["steps"]]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,9 @@ def test_a_stack_file_and_the_command_line_name_it(
 )
 def test_a_mistake_is_told_where_it_was_made(installed: Path, spec: str, complaint: str) -> None:
     """One line that names the string, what is wrong with it, and what there is."""
-    code, output, errors = run(installed, PROGRAM, "doctor", "--draft", spec)
+    others = ["--target", "embedded:target", "--prm", "embedded:prm"]
+
+    code, output, errors = run(installed, PROGRAM, "doctor", "--draft", spec, *others)
 
     assert (code, output, errors.count("\n")) == (1, "", 1)
     assert complaint in errors

@@ -136,8 +136,8 @@ class Journal:
     def _read(self, row: Row) -> None:
         if "config_hash" not in row:
             record = cast("Record", row)
-            if record.get("ledger"):
-                record["ledger"] = stored_ledger(record["ledger"])
+            if ledger := record.get("ledger"):
+                record["ledger"] = stored_ledger(ledger)
             self.records[record["arm"], record["question"]] = record
         elif row["config_hash"] != self._hash:
             raise ConfigurationError(

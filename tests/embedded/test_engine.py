@@ -320,6 +320,7 @@ def test_an_engine_whose_program_is_gone_already_never_starts(
         [sys.executable, "-P", str(host), json.dumps(request)],
         stdin=subprocess.DEVNULL,
         capture_output=True,
+        timeout=60,
         check=False,
     )
 
