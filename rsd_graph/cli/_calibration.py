@@ -41,7 +41,7 @@ def show_calibration(found: Calibration, out: Path) -> None:
     if curve := found.reliability:
         gap = curve.expected_calibration_error
         console.print(f"an answer's lowest reward is off its accuracy by {gap:.1%} on average")
-    console.print(f"written to {out}; use it with ChatRSD(delta={str(out)!r})")
+    console.print(f'written to {out}; use it with --delta {out}, or delta="{out}" in Python')
 
 
 def _sweep_table(found: Calibration) -> str:

@@ -84,6 +84,18 @@ def test_a_question_that_cannot_be_answered_is_told_and_asked_again(tmp_path: Pa
     assert (again["already_answered"], again["answers"], again["failed"]) == (1, 1, 1)
 
 
+def test_the_seed_is_an_option_like_others(questions: Path, tmp_path: Path) -> None:
+    """Wherever it is said; 0 if nowhere."""
+    seeds = []
+    for number, env in enumerate(({}, {"RSD_SEED": "5"})):
+        out = tmp_path / f"{number}.jsonl"
+        arguments = ["batch", str(questions), str(out), "--limit", "1"]
+        assert CliRunner().invoke(app, arguments, env=env).exit_code == 0
+        seeds.append(json.loads(out.read_text(encoding="utf-8").splitlines()[0])["config"]["seed"])
+
+    assert seeds == [0, 5]
+
+
 def test_answers_of_other_settings_are_not_mixed_in(questions: Path, tmp_path: Path) -> None:
     """Another delta is another run: the file is refused, and says why."""
     out = tmp_path / "out.jsonl"
