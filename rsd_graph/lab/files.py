@@ -92,24 +92,34 @@ class JsonLines:
             ConfigurationError: It cannot be written; all lines before it are kept.
         """
         line = json.dumps(row, default=str).encode("ascii") + b"\n"
+        self.cut()
         try:
-            self.cut()
             written = 0
             while written < len(line):
                 written += self._file.write(line[written:])
             os.fsync(self._file.fileno())
         except OSError as error:
-            with suppress(OSError):
+            with suppress(ConfigurationError):
                 self.cut()
-            raise ConfigurationError(
-                f"{self.path} cannot be written: {error.strerror}.",
-                hint="Every answer in it is kept: make room, and the same command goes on there.",
-            ) from error
+            raise self._unwritten(error) from error
         self._end += len(line)
 
     def cut(self) -> None:
-        """Remove what stands after the last whole line."""
-        self._file.truncate(self._end)
+        """Remove what stands after the last whole line.
+
+        Raises:
+            ConfigurationError: It cannot be removed.
+        """
+        try:
+            self._file.truncate(self._end)
+        except OSError as error:
+            raise self._unwritten(error) from error
+
+    def _unwritten(self, error: OSError) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.path} cannot be written: {error.strerror}.",
+            hint="Every answer in it is kept: make room, and the same command goes on there.",
+        )
 
     def close(self) -> None:
         """Close the file, and let others have it."""

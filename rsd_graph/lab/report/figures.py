@@ -66,8 +66,8 @@ def costs(findings: Findings) -> Figure:
         scale = getattr(base, kind) / 100 if base else 1.0
         _cost_panel(axes, [(getattr(s, kind) / scale, s) for s in findings.summaries])
         unit = "% of the target alone" if base else "per question"
-        axes.set_xlabel(f"FLOPs, {kind.replace('_', '-')}, {unit} (log scale)")
-        axes.set_ylabel("accuracy %")
+        label = f"FLOPs, {kind.replace('_', '-')}, {unit} (log scale)"
+        axes.set(xlabel=label, ylabel="accuracy %")
         if base:
             left, right = axes.get_xlim()
             ticks = [tick for tick in _TICKS if left <= tick <= right]
@@ -130,9 +130,7 @@ def sweep(sweep: Sequence[ArmSummary]) -> Figure:
     )
     share = [100 * (1 - (summary.acceptance or 0.0)) for summary in sweep]
     axes.plot(where, share, color=GREY, marker="s", label="steps written by the target")
-    axes.set_xlabel("delta")
-    axes.set_ylabel("%")
-    axes.set_ylim(0, 103)
+    axes.set(xlabel="delta", ylabel="%", ylim=(0, 103))
     axes.legend(fontsize=8)
     return figure
 
@@ -141,18 +139,12 @@ def rewards(evidence: StepEvidence) -> Figure:
     """How rewards fall on right and on wrong steps, on a log scale: most steps are right."""
     figure, (axes,) = _figure()
     pairs = list(zip(evidence.rewards, evidence.labels, strict=True))
+    edges = [index / 25 for index in range(26)]
     for right, colour, label in ((True, _GREEN, "right steps"), (False, _RED, "wrong steps")):
         rewards = [reward for reward, is_right in pairs if is_right is right]
-        axes.hist(
-            rewards,
-            bins=[index / 25 for index in range(26)],
-            color=colour,
-            alpha=0.6,
-            label=f"{label} ({len(rewards)})",
-        )
-    axes.set_yscale("log")
-    axes.set_xlabel("reward of a draft step")
-    axes.set_ylabel("steps (log scale)")
+        shown = f"{label} ({len(rewards)})"
+        axes.hist(rewards, bins=edges, color=colour, alpha=0.6, label=shown)
+    axes.set(yscale="log", xlabel="reward of a draft step", ylabel="steps (log scale)")
     axes.legend()
     return figure
 
@@ -175,8 +167,7 @@ def calibration(evidence: StepEvidence) -> Figure:
     grid = [index / 200 for index in range(201)]
     repaired = [100 * repair(reward) for reward in grid]
     axes.plot([100 * r for r in grid], repaired, color=_ORANGE, lw=1.2, label="isotonic map")
-    axes.set_xlabel("mean reward in %")
-    axes.set_ylabel("steps that are right, %")
+    axes.set(xlabel="mean reward in %", ylabel="steps that are right, %")
     axes.legend(fontsize=8)
     return figure
 
@@ -193,10 +184,7 @@ def levels(findings: Findings, usual: ArmSummary) -> Figure:
     where = [level.level for level in usual.levels]
     _band(right, where, [level.draft_alone for level in usual.levels], _BLUE, usual.name)
     for axes, title in ((left, "accuracy %"), (right, "answered by the draft alone, %")):
-        axes.set_xticks(where)
-        axes.set_xlabel("level of difficulty")
-        axes.set_ylabel(title)
-        axes.set_ylim(0, 103)
+        axes.set(xticks=where, xlabel="level of difficulty", ylabel=title, ylim=(0, 103))
         axes.legend(fontsize=8)
     return figure
 
