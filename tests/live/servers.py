@@ -22,7 +22,7 @@ CONTEXT = 256
 BLOCK = 32
 """Tokens in a block of vLLM's prefix cache: the least it takes on a CPU, where 128 are usual."""
 
-_READY_WITHIN = 400.0
+_READY_WITHIN = 900.0
 """Seconds; vLLM alone takes 45 to 80 on a busy machine."""
 
 _QUIET = {

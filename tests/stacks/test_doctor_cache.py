@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from rsd_graph import Endpoint, Prefix, RewardError, Usage
+from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.providers.prm import PoolingPRM
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from rsd_graph.providers.wires.vllm import VLLMWire
+from rsd_graph.stacks.doctor import APPLES
+from rsd_graph.stacks.doctor.cache import examine_cache
+from rsd_graph.stacks.doctor.finding import Seat
 from tests.conftest import Serve
 from tests.helpers.bigram import write_bigram_model
 from tests.helpers.doctor_support import BIGRAM, LIMITS, at, diagnose, diagnose_prm, unfit
@@ -90,3 +95,18 @@ async def test_llamacpp_without_its_ram_cache_is_warned_about(
     assert found[READ].verdict == "pass"
     assert found[OUTLIVES].verdict == verdict
     assert ("--cache-ram" in found[OUTLIVES].fix) == (ram == 0)
+
+
+async def test_a_prm_that_does_not_judge_long_answers_is_no_failure() -> None:
+    """The probe is not the PRM's work: without a verdict on it nothing is known of the cache."""
+
+    async def ask(prefix: Prefix) -> Usage:
+        raise RewardError("the PRM gave no verdict: none in 16 tokens.")
+
+    seat = Seat("prm", APPLES, LIMITS, "\n\n", ServerFacts(slots=2))
+    endpoint = Endpoint("http://127.0.0.1:9", timeout=5)
+
+    checks = [check async for check in examine_cache(seat, endpoint, ask, fix="")]
+
+    assert [(check.name, check.verdict) for check in checks] == [(READ, "pass"), (OUTLIVES, "pass")]
+    assert all(check.detail.startswith("cannot tell: it does not judge") for check in checks)

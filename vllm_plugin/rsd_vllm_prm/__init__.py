@@ -9,8 +9,10 @@ ARCHITECTURES = {
     "Qwen2LastStepReward": "rsd_vllm_prm.models:Qwen2LastStepReward",
     "Qwen2LastStepValue": "rsd_vllm_prm.models:Qwen2LastStepValue",
 }
-"""Name, for `--hf-overrides '{"architectures": [...]}'`, and class. Names of our own: vLLM hangs
-its step pooling on the name `Qwen2ForProcessRewardModel`."""
+"""Name, for `--hf-overrides '{"architectures": [...]}'`, and class.
+
+The names are our own: vLLM hangs its step pooling on the name `Qwen2ForProcessRewardModel`.
+"""
 
 
 def register() -> None:

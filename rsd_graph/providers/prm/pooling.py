@@ -34,8 +34,8 @@ class PoolingPRM:
 
     Args:
         endpoint: Where it is served.
-        logits: The server answers logits, whatever it is asked for, as it does of a checkpoint made
-            by `rsd-graph split-prm`; otherwise it is asked for probabilities.
+        logits: Ask for logits, which is all that a checkpoint made by `rsd-graph split-prm` can
+            give; otherwise for probabilities.
     """
 
     providers = ("vllm",)

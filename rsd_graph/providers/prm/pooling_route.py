@@ -145,8 +145,8 @@ class PoolingRoute:
         raise self.refused(
             f"{len(pooled.rows)} rows of {widths} numbers for {rows} {of}.",
             f"one row of {self._columns} for each, or for the last token alone",
-            "Is this the right PRM family, and does the server know the tag? See docs/scorers.md "
-            "for how each is served.",
+            "Is this the right PRM family, and does the server know its tag (vLLM: step_tag_id in "
+            "--pooler-config)? docs/scorers.md says how each is served.",
         )
 
     def check_probabilities(self, pooled: Pooled, hint: str) -> None:

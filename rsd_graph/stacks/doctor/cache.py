@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Message
+from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.metrics import CacheCounters, cache_counters
@@ -46,9 +47,19 @@ async def examine_cache(seat: Seat, endpoint: Endpoint, ask: Ask, fix: str) -> A
         ask: One request.
         fix: What to do if the cache is not read.
     """
-    yield await seat.check("reads its prefix cache", _is_read(seat, endpoint, ask, fix))
+    is_read = _if_judged(_is_read(seat, endpoint, ask, fix))
+    yield await seat.check("reads its prefix cache", is_read)
     if seat.facts.slots is not None:
-        yield await seat.check("cache outlives its slots", _outlives(seat, ask, seat.facts.slots))
+        outlives = _if_judged(_outlives(seat, ask, seat.facts.slots))
+        yield await seat.check("cache outlives its slots", outlives)
+
+
+async def _if_judged(finding: Awaitable[Finding]) -> Finding:
+    """The finding, unless a PRM has nothing to say of an answer made up to be long."""
+    try:
+        return await finding
+    except RewardError as error:
+        return fine(f"cannot tell: it does not judge a long answer ({error.message})")
 
 
 async def _is_read(seat: Seat, endpoint: Endpoint, ask: Ask, fix: str) -> Finding:

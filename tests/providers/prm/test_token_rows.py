@@ -156,6 +156,13 @@ async def test_other_shapes_are_malformed(broken: dict[str, Any]) -> None:
             await TokenRowsPRM(server.endpoint, SKYWORK_PAPER).score(SETTLED, RUN)
 
 
+async def test_two_numbers_must_be_probabilities() -> None:
+    """A head without a softmax gives logits, whose difference is no reward."""
+    async with server_of(PURE, pooled([[-0.3, 1.7]] * 11)) as server:
+        with pytest.raises(RewardError, match=r"\[-0.3, 1.7\] are no probabilities"):
+            await TokenRowsPRM(server.endpoint, PURE).score(SETTLED, RUN)
+
+
 async def test_settled_text_is_tokenized_once() -> None:
     """A longer answer asks for its new steps only."""
     rows = [[0.5, 0.5]] * 8
