@@ -81,11 +81,11 @@ def _alone(alone: TargetAlone, unit: str) -> str:
 def _choice(found: Calibration) -> str:
     """The delta, and what speaks for it."""
     objective, choice = found.plan.objective, found.choice
-    said = f"delta {choice.delta:.4g}"
+    delta = f"delta {choice.delta:.4g}"
     confidence = f"with confidence {objective.confidence:.0%}"
     if choice.bound:
         return (
-            f"{said}: at most {choice.bound.share_bound:.1%} of the steps to the target "
+            f"{delta}: at most {choice.bound.share_bound:.1%} of the steps to the target "
             f"{confidence}; {found.held_out_target_share:.1%} on held-out prompts"
         )
     estimate = choice.estimate
@@ -94,9 +94,9 @@ def _choice(found: Calibration) -> str:
     if objective.goal:
         right += f"; at least {choice.accuracy_bound:.1%} {confidence}"
     if objective.kind == "accuracy":
-        return f"{said}: {right}"
+        return f"{delta}: {right}"
     alone = "" if estimate.target_share else "; no step goes to the target: ask the draft alone"
-    return f"{said}: most right answers for the cost, {right}{alone}"
+    return f"{delta}: most right answers for the cost, {right}{alone}"
 
 
 def _check_table(check: Check, unit: str) -> str:

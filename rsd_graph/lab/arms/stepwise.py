@@ -35,7 +35,7 @@ class UnfinishedAnswer:
         self.ledger = add(self.ledger, entry)
 
     def prefix_of(self, steps: Sequence[Step]) -> Prefix:
-        """What has been said once these steps are."""
+        """The conversation, and the answer as far as these steps."""
         conversation = self.setup.conversation(self.question)
         return Prefix(conversation, steps, self.setup.options.step_separator)
 

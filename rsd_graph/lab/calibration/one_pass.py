@@ -37,12 +37,12 @@ class Answered:
 
     @property
     def seconds(self) -> float:
-        """Of waiting for the three models in turn."""
+        """Seconds of waiting for the three models, one after the other."""
         return sum(self.ledger[role]["ms"] for role in ROLES) / 1000
 
     @property
     def steps(self) -> int:
-        """Steps that were decided."""
+        """How many steps were accepted or rewritten."""
         return self.ledger["accepted_steps"] + self.ledger["target_steps"]
 
 

@@ -98,8 +98,8 @@ def _cost_panel(axes: Axes, points: Sequence[tuple[float, ArmSummary]]) -> None:
             elinewidth=0.6,
             label=group.label,
         )
-    honest = sorted((x, 100 * s.accuracy.value) for x, s in points if _group_of(s) is not _BOUND)
-    front = [p for i, p in enumerate(honest) if all(p[1] > q[1] for q in honest[:i])]
+    possible = sorted((x, 100 * s.accuracy.value) for x, s in points if _group_of(s) is not _BOUND)
+    front = [p for i, p in enumerate(possible) if all(p[1] > q[1] for q in possible[:i])]
     axes.step(*zip(*front, strict=True), where="post", color=INK, lw=0.8, ls=":", zorder=1)
     axes.set_xscale("log")
     for x, summary in points:
