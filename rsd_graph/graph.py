@@ -18,7 +18,6 @@ from rsd_graph.acceptance import (
     reward_threshold,
     seeded_uniform,
 )
-from rsd_graph.answer.events import events_after
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import Lookahead, OnPRMError, checked
 from rsd_graph.answer.state import RSDState
@@ -77,7 +76,7 @@ def create_rsd_graph(
         "score": partial(
             score_steps,
             prm=models.prm,
-            hedge=early.hedge,
+            early=early,
             options=options,
             on_error=checked("on_prm_error", on_prm_error),
             accepted=accepted,
@@ -88,7 +87,7 @@ def create_rsd_graph(
     graph = RSDGraph(early)
     graph.add_node("begin", Pure("begin", begin))
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node, early, partial(events_after, accepted=accepted)))
+        graph.add_node(name, Node(name, node, early, accepted))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")

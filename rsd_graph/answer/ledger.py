@@ -223,6 +223,29 @@ def _processed(role: Usage) -> int:
     return role["prompt_tokens"] - role["cached_tokens"] + role["completion_tokens"]
 
 
+def cached_perfectly(ledger: Ledger) -> Ledger:
+    """*ledger* as it would be if servers silent about their cache had cached all they could.
+
+    The other end of the range that such servers leave open; *ledger* itself, which counts nothing
+    as cached that was not reported, is the one end. A PRM computes the drafted steps it judges in
+    any case. What the servers did report stays.
+    """
+    judged = ledger["kept_draft_tokens"] + ledger["discarded_draft_tokens"]
+    return {
+        **ledger,
+        "draft": _cached_but_for(0, ledger["draft"]),
+        "target": _cached_but_for(0, ledger["target"]),
+        "prm": _cached_but_for(judged, ledger["prm"]),
+    }
+
+
+def _cached_but_for(computed: int, role: Usage) -> Usage:
+    if not role["cache_unreported_calls"]:
+        return role
+    cached = max(role["cached_tokens"], role["prompt_tokens"] - computed)
+    return {**role, "cached_tokens": cached, "cache_unreported_calls": 0}
+
+
 def flops(ledger: Ledger, parameters: PerRole) -> dict[str, float]:
     """FLOPs of one answer in both accountings: 2N per token (paper section 4.1).
 
@@ -231,12 +254,14 @@ def flops(ledger: Ledger, parameters: PerRole) -> dict[str, float]:
         parameters: Parameter count N of each model.
 
     Returns:
-        `{"decode_only": ..., "full": ...}` in FLOPs.
+        `{"decode_only": ..., "full": ...}` in FLOPs. Where a server does not say what it cached,
+        `full` is too high if it cached at all: then `full_if_cached`, by `cached_perfectly`, is the
+        other end of the range.
     """
-    return {
-        "decode_only": 2 * _dot(decoded_tokens(ledger), parameters),
-        "full": 2 * _dot(processed_tokens(ledger), parameters),
-    }
+    full = 2 * _dot(processed_tokens(ledger), parameters)
+    least = 2 * _dot(processed_tokens(cached_perfectly(ledger)), parameters)
+    spent = {"decode_only": 2 * _dot(decoded_tokens(ledger), parameters), "full": full}
+    return spent if least == full else {**spent, "full_if_cached": least}
 
 
 def _dot(tokens: PerRole, weights: PerRole) -> float:

@@ -20,6 +20,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, SecretStr
 
 from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
 from rsd_graph.answer.ledger import PerRole
@@ -78,6 +79,8 @@ class ChatRSD(ChatOptions):
         ProviderError: An endpoint failed; steps already settled are on the exception.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may be a key
+
     @classmethod
     def from_config(cls, path: str | Path, stack: str | None = None, **options: Any) -> Self:
         """The model a stack in a TOML file describes.
@@ -99,7 +102,8 @@ class ChatRSD(ChatOptions):
         **kwargs: Any,
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """One chunk per settled step; usage, trace and totals once, on the last chunk."""
-        actions = Actions.chosen(kwargs)
+        tools = [convert_to_openai_tool(tool) for tool in kwargs.get("tools") or ()]
+        actions = Actions.chosen({**kwargs, "tools": tools})
         model, _ = self._of_call(kwargs)
         callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
@@ -243,9 +247,15 @@ class ChatRSD(ChatOptions):
 
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of LangChain's caches: what decides the answer of one call."""
-        model, actions = self._of_call(kwargs)
-        stops = {} if stop is None else {"stop": stop}
-        return str(sorted((identifying_params(model) | actions | stops).items()))
+        model, actions = self._of_call(kwargs if stop is None else {**kwargs, "stop": stop})
+        return str(sorted((identifying_params(model) | actions).items()))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled: all but the key, which the environment of the other process has."""
+        state = super().__getstate__()
+        if self.api_key is not None:
+            state["__dict__"] = {**state["__dict__"], "api_key": SecretStr("")}
+        return state
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The models and what decides, and whatever else is not as usual; never a key."""

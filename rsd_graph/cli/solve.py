@@ -27,7 +27,11 @@ def solve(
 
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
     """
+    from rsd_graph.errors import InputError
+
     text = sys.stdin.read() if question == "-" else question
+    if not text.strip():
+        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
     options = stack_options(context)
     if as_json:
         found = asyncio.run(_answer(text, options, system, lambda step: None))

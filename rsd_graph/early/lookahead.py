@@ -23,7 +23,7 @@ from rsd_graph.early.costs import booked_if_lost, cancelled, in_vain
 from rsd_graph.early.matching import cancel, content, failed, is_reachable
 from rsd_graph.early.pace import Pace, Plan
 from rsd_graph.early.runs import Runs
-from rsd_graph.providers.base import StepModel, StepRequest
+from rsd_graph.providers.base import Scores, StepModel, StepRequest
 
 RequestAfter = Callable[[Sequence[Candidate]], StepRequest | None]
 """The request for the step after these drafted ones; `None` if they would end the answer."""
@@ -72,6 +72,11 @@ class Drafter:
             books.enter(self.discard(run))  # of a rewound copy of this run, at work beside it
             self._chains.keep(run, chain)
         return candidates
+
+    def scored(self, scores: Scores, settled: int) -> None:
+        """Learn how the PRM reads: one that reports *settled* steps again has read them again."""
+        if settled:
+            self._pace.rereads = len(scores.step_rewards) > len(scores.rewards)
 
     def reject(self, run: str, accepted: int) -> Entry:
         """`discard` after a rejection; *accepted* steps of the last run were good before it."""

@@ -1,4 +1,4 @@
-"""Everything a run may have under way that nobody is waiting for, and how a run ends."""
+"""All a run may have under way before it is known to be needed, and how a run ends."""
 
 from __future__ import annotations
 

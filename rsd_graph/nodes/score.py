@@ -10,7 +10,7 @@ from itertools import takewhile
 from rsd_graph.answer.books import Books
 from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import RSDState, Update
-from rsd_graph.early.hedge import Hedge
+from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes.request import StepOptions, is_judgeable, tokens_of
 from rsd_graph.nodes.scoring import Rewards, Scoring
 from rsd_graph.providers.base import RewardModel
@@ -21,7 +21,7 @@ async def score_steps(
     books: Books,
     *,
     prm: RewardModel,
-    hedge: Hedge,
+    early: EarlyRequests,
     options: StepOptions,
     on_error: OnPRMError,
     accepted: Callable[[RSDState], int],
@@ -39,8 +39,10 @@ async def score_steps(
     run = list(takewhile(is_judgeable, candidates))
     if run:
         rewrite = partial(options.request, state, role="target")
-        books.enter(hedge.consider(state["run"], run[0], rewrite))
-    scoring = Scoring(prm, partial(options.prefix, state), all_accepted, on_error, books)
+        books.enter(early.hedge.consider(state["run"], run[0], rewrite))
+    scoring = Scoring(
+        prm, partial(options.prefix, state), all_accepted, on_error, books, early.drafter.scored
+    )
     rewards = await scoring.rewards(run)
     update: Update = {}
     if len(rewards) < len(run) and all_accepted(rewards):

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RSDError
-from rsd_graph.providers.base import Prefix, RewardModel, check_scores
+from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
+from rsd_graph.providers.logs import get_logger
 
 Rewards = list[float | None]
 
@@ -26,6 +26,7 @@ class Scoring:
         all_accepted: Whether the criterion accepts every candidate with these rewards.
         on_error: Whether a score that fails is raised, or left out so that the target writes.
         books: Of the run.
+        learn: Called with the scores of one call and how many steps stood before them.
     """
 
     prm: RewardModel
@@ -33,6 +34,7 @@ class Scoring:
     all_accepted: Callable[[Rewards], bool]
     on_error: OnPRMError
     books: Books
+    learn: Callable[[Scores, int], None]
 
     async def rewards(self, run: Sequence[Candidate]) -> Rewards:
         """The rewards of *run*, as far as they are needed: up to the first rejection.
@@ -51,10 +53,15 @@ class Scoring:
             except Exception as error:
                 name = type(error).__name__
                 get_logger(__name__).warning("rsd.scored_one_by_one", steps=len(run), error=name)
+        return await self._one_by_one(run)
+
+    async def _one_by_one(self, run: Sequence[Candidate]) -> Rewards:
         found: Rewards = []
-        while len(found) < len(run) and self.all_accepted(found):
+        for index, candidate in enumerate(run):
+            if not self.all_accepted(found):
+                break
             try:
-                found += await self._ask(run[len(found) :][:1], before=run[: len(found)])
+                found += await self._ask([candidate], before=run[:index])
             except Exception as error:
                 if self.on_error == "target" and isinstance(error, RSDError):
                     self.books.enter({"prm_failures": 1})
@@ -67,8 +74,9 @@ class Scoring:
 
     async def _ask(self, candidates: Sequence[Candidate], before: Sequence[Candidate]) -> Rewards:
         """Checked rewards, in one call."""
+        prefix = self.prefix_with(before)
         try:
-            scores = await self.prm.score(self.prefix_with(before), candidates)
+            scores = await self.prm.score(prefix, candidates)
         except asyncio.CancelledError:
             self.books.enter({"cancelled_calls": 1})
             raise
@@ -78,4 +86,5 @@ class Scoring:
         self.books.enter({"prm": scores.usage})
         check_scores(scores, candidates, self.prm)
         self.books.enter({"scored_steps": len(candidates)})
+        self.learn(scores, len(prefix.steps))
         return list(scores.rewards)

@@ -24,6 +24,14 @@ async def target_step(
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
     books.enter(early.drafter.reject(state["run"], count))
+    books.enter(
+        {
+            "accepted_steps": count,
+            "kept_draft_tokens": tokens_of(kept),
+            "discarded_draft_tokens": tokens_of(rejected),
+            "wasted_draft_tokens": tokens_of(unused),
+        }
+    )
     request = options.request(state, role="target", ahead=kept)
     candidate = await early.hedge.write_step(state["run"], request, books)
     books.enter({"target": candidate["usage"]})
@@ -34,15 +42,7 @@ async def target_step(
             expected="a prompt that leaves room for an answer",
             hint="Shorten the conversation or serve the target with a longer context.",
         )
-    books.enter(
-        {
-            "accepted_steps": count,
-            "target_steps": 1,
-            "kept_draft_tokens": tokens_of(kept),
-            "discarded_draft_tokens": tokens_of(rejected),
-            "wasted_draft_tokens": tokens_of(unused),
-        }
-    )
+    books.enter({"target_steps": 1})
     steps = [*accepted_steps(state, count), rewritten_step(state, count, candidate)]
     return settle(state, steps, options.limits, books)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 
 from rsd_graph.errors import ConfigurationError, Role
 from rsd_graph.plugins import Plugins, call, takes_text
-from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy
+from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy, key_from_environment
 
 T = TypeVar("T")
 
@@ -85,7 +84,8 @@ def written(spec: str, role: Role) -> Iterator[None]:
         yield
     except ConfigurationError as error:
         error.role = error.role or role
-        error.endpoint = error.endpoint or re.sub(r"//[^#]*@", "//", spec)
+        scheme, slashes, rest = spec.partition("//")  # what stands before an "@" may be a key
+        error.endpoint = error.endpoint or scheme + slashes + rest.rpartition("@")[2]
         raise
 
 
@@ -143,16 +143,11 @@ def tuned(
     """The address in its seat, with what the caller or the environment adds."""
     if address.endpoint is None:
         return address
-    key = api_key or address.endpoint.api_key or _key_of(role)
+    # An empty key stands for one that was not pickled: the client says what to do about it.
+    key = api_key or address.endpoint.api_key or key_from_environment(role) or api_key
     changes: dict[str, Any] = {"role": role, "api_key": key}
     if timeout is not None:
         changes["timeout"] = timeout
     if max_retries is not None:
         changes["retry"] = RetryPolicy(attempts=max_retries + 1)
     return replace(address, endpoint=replace(address.endpoint, **changes))
-
-
-def _key_of(role: Role) -> SecretStr | None:
-    """The role's own key from the environment, or the one for all roles."""
-    key = os.environ.get(f"RSD_{role.upper()}_API_KEY") or os.environ.get("RSD_API_KEY")
-    return SecretStr(key) if key else None

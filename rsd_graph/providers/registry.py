@@ -40,6 +40,7 @@ FAMILIES = Plugins(
         "orm": "rsd_graph.providers.prm:OutcomeRM",
         "pure": "rsd_graph.providers.prm:PURE",
         "qwen-prm": "rsd_graph.providers.prm:PoolingPRM",
+        "qwen-prm-split": "rsd_graph.providers.prm:SplitPoolingPRM",
         "recompute": "rsd_graph.providers.prm:RECOMPUTE",
         "rlhflow": "rsd_graph.providers.prm:RLHFLOW",
         "skywork": "rsd_graph.providers.prm:SKYWORK",

@@ -4,7 +4,7 @@ and a graph whose length only its own limits decide.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
@@ -14,11 +14,12 @@ from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
 from rsd_graph.answer.books import Books
-from rsd_graph.answer.events import Event
+from rsd_graph.answer.events import events_after
 from rsd_graph.answer.ledger import Ledger
 from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState, Update, stored_state
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import RSDError
+from rsd_graph.nodes.settle import accepted_steps
 from rsd_graph.runtime.schema import StoredState
 from rsd_graph.runtime.sync import run_sync
 
@@ -31,15 +32,16 @@ NodeFunction = Callable[[RSDState, Books], Awaitable[Update]]
 ledger_listener: ContextVar[Callable[[str, Ledger], None] | None] = ContextVar(
     "rsd_ledger_listener", default=None
 )
-"""Called with the run and its ledger after every node, one that failed or was cancelled included:
-an update that is never made, or never seen, is heard of here."""
+"""Called with the run and its ledger after every node, failed and cancelled ones included, so that
+the costs of a node are known even where its update is never made or never read."""
 
 
 class Node(Runnable[RSDState, Update]):
     """An async node that sync graphs can run too.
 
     Its events go to whoever streams custom events. If it fails or is cancelled, the run is ended,
-    and an `RSDError` takes along the settled steps and everything the run has spent.
+    and an `RSDError` takes along everything the run has spent and the steps that stand: settled, or
+    accepted in the same lap before the one that failed.
     """
 
     def __init__(
@@ -47,12 +49,12 @@ class Node(Runnable[RSDState, Update]):
         name: str,
         function: NodeFunction,
         early: EarlyRequests,
-        events: Callable[[RSDState, Update], Iterable[Event]],
+        accepted: Callable[[RSDState], int],
     ) -> None:
         self.name = name
         self._function = function
         self._early = early
-        self._events = events
+        self._accepted = accepted
 
     def invoke(
         self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
@@ -69,7 +71,7 @@ class Node(Runnable[RSDState, Update]):
         try:
             update = await self._function(state, books)
             write = get_stream_writer()
-            for event in self._events(state, update):
+            for event in events_after(state, update, self._accepted):
                 write(event)
             if update.get("finish_reason"):
                 books.enter(self._early.end(run))
@@ -78,7 +80,8 @@ class Node(Runnable[RSDState, Update]):
         except BaseException as error:
             books.enter(self._early.end(run))
             if isinstance(error, RSDError):
-                error.steps, error.ledger = list(state["steps"]), books.ledger
+                good = accepted_steps(state, self._accepted(state))
+                error.steps, error.ledger = [*state["steps"], *good], books.ledger
             raise
         finally:
             if listener := ledger_listener.get():

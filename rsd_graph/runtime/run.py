@@ -20,9 +20,10 @@ from langchain_core.callbacks import (
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import FinishReason, RSDInput, Step, Update
+from rsd_graph.errors import RSDError
+from rsd_graph.providers.logs import get_logger
 from rsd_graph.runtime.node import CompiledRSDGraph, ledger_listener
 
 
@@ -102,12 +103,19 @@ class _Run:
         """The run itself."""
         config = RunnableConfig(run_name="rsd", callbacks=callbacks)
         events = self._graph.astream(state, config, stream_mode="updates")
+        settled = 0
         try:
             async for event in events:
                 for update in event.values():
                     self._name = update.get("run", self._name)
                     if update.get("steps"):
-                        yield _lap(update)
+                        lap = _lap(update)
+                        settled += len(lap.steps)
+                        yield lap
+        except RSDError as error:
+            if good := error.steps[settled:]:  # accepted in the lap that failed
+                yield Settled(good, self.ledger, None)
+            raise
         finally:
             try:
                 await events.aclose()

@@ -16,6 +16,7 @@ from rsd_graph.answer.state import Step
 from rsd_graph.errors import InputError
 
 SCHEMA = "rsd-trace/1"
+"""The name of this format, with its version."""
 
 
 class Trace(TypedDict):

@@ -12,9 +12,18 @@ pytest.importorskip("hypothesis")
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rsd_graph import Limits, RSDError, initial_state, logistic, reward_threshold
+from rsd_graph import (
+    Ledger,
+    Limits,
+    RSDError,
+    Step,
+    initial_state,
+    logistic,
+    reward_threshold,
+)
 from rsd_graph.answer.ledger import settled_tokens
 from rsd_graph.answer.options import Lookahead, OnPRMError
+from rsd_graph.runtime.run import settled_steps
 from tests.helpers.hashed import transcript
 from tests.helpers.trio import Trio, booked, unexplained
 
@@ -73,14 +82,20 @@ def test_every_token_is_in_the_answer_or_lost_in_a_place_with_a_name(
 
 
 async def outcome(question: str, **options: Any) -> tuple[Any, ...]:
-    """What was settled, and how it ended: with a reason or an error."""
-    trio = Trio(salt=question, **options)
+    """What was settled, and how it ended, with a reason or an error, the ledger, and the models."""
+    trio, steps, end = Trio(salt=question, **options), list[Step](), ""
+    ledgers: list[Ledger] = []
     try:
-        answer = await trio.graph.ainvoke(initial_state(question, seed=1))
+        laps = settled_steps(trio.graph, initial_state(question, seed=1), on_end=ledgers.append)
+        async for lap in laps:
+            steps += lap.steps
+            end = str(lap.finish_reason)
     except RSDError as error:
         await asyncio.sleep(0)
-        return transcript({"steps": error.steps}), str(error), error.ledger, trio
-    return transcript(answer), answer["finish_reason"], answer["ledger"], trio
+        end = str(error)
+        if error.steps != steps or error.ledger != ledgers[0]:
+            end = "the error says something else than the stream"
+    return transcript({"steps": steps}), end, ledgers[0], trio
 
 
 @settings(max_examples=200, deadline=None)

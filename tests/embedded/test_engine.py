@@ -72,7 +72,7 @@ async def test_every_slot_has_the_whole_context(engine: Engine, bigram: Path) ->
     served = engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}")
     client = Client(Endpoint(**served._asdict()))
 
-    props = await client.get("/props")
+    props = await client.get("/props", dict)
 
     assert props["total_slots"] == 3
     assert props["default_generation_settings"]["n_ctx"] == CONTEXT

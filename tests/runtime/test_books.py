@@ -15,6 +15,7 @@ from rsd_graph.providers.scripted import ScriptedRewardModel
 from rsd_graph.providers.wires.completion import Completion, HostedModel
 from rsd_graph.runtime.run import Settled, settled_steps
 from tests.helpers.hashed import HashedModel
+from tests.helpers.scripted import Scripted
 from tests.helpers.scripted_wire import ScriptedWire
 from tests.helpers.trio import Trio, booked
 
@@ -167,3 +168,23 @@ async def test_a_graph_run_inside_a_model_keeps_books_of_its_own() -> None:
 
     (final,) = run.ended
     assert final["prm"]["calls"] == run.prm.finished == 1
+
+
+async def test_steps_accepted_before_a_rewrite_that_fails_are_not_lost() -> None:
+    """The stream and the error both hold them, as without look-ahead; the ledger counts them."""
+    dead = EndpointConnectionError("no connection.", role="target")
+    scripted = Scripted(["a", "b", "wrong", "unused"], [0.9, 0.9, 0.1, 0.9], [dead], lookahead=3)
+    seen: list[str] = []
+
+    async def watch() -> None:
+        async for lap in settled_steps(scripted.graph.compile(), QUESTION):
+            seen.extend(step["text"] for step in lap.steps)
+
+    with pytest.raises(EndpointConnectionError) as caught:
+        await watch()
+
+    error = caught.value
+    assert seen == [step["text"] for step in error.steps] == ["a", "b"]
+    assert error.ledger is not None
+    assert (error.ledger["accepted_steps"], error.ledger["kept_draft_tokens"]) == (2, 2)
+    assert (error.ledger["discarded_draft_tokens"], error.ledger["wasted_draft_tokens"]) == (1, 1)

@@ -54,6 +54,11 @@ class Answered:
     finished_at: float
     ledger: Ledger
 
+    @property
+    def begun_at(self) -> float:
+        """The clock when it was begun."""
+        return self.finished_at - self.latency
+
 
 async def graph_arm(
     questions: Iterable[int],
@@ -104,7 +109,7 @@ async def _target_answer(target: SimulatedStepModel, question: int) -> Answered:
     prompt = render(target.writer.workload.conversation(question))
     written = await target.writer.complete(prompt, LIMITS.max_tokens, one_step=False)
     took = clock() - begun
-    entry: Entry = {"target": spent(written.job, took * 1000), "target_steps": 1}
+    entry: Entry = {"target": spent([written.job], took * 1000), "target_steps": 1}
     ledger = add(empty_ledger(), entry)
     return Answered(question, [("target", written.text)], took, took, clock(), ledger)
 
