@@ -14,6 +14,7 @@ from rsd_graph.lab.latency.simulator import simulator
 from rsd_graph.lab.latency.workload import Workload
 
 PRESET = presets()["1.5b-7b-a100"]
+STEP_POOLING = presets()["1.5b-7b-a100-step"]
 WORKLOAD = Workload(rejects=0.3, steps=8)
 SHORT = min(range(100), key=Workload().length)
 """A question with a short answer: the simulation over HTTP takes real time."""
@@ -54,8 +55,8 @@ def test_a_hedge_takes_time_off_and_costs_target_tokens() -> None:
 
 
 def test_prm_tokens_grow_linearly_where_runs_are_verified() -> None:
-    """Doubling the steps doubles a verified run's PRM tokens; the loop's grow by much more."""
-    loop, ahead = growth(PRESET, 0.0, {"lockstep": None, "lookahead 32": 32}, (9, 18))
+    """Step pooling: doubling the steps doubles a verified run's PRM tokens, the loop's do more."""
+    loop, ahead = growth(STEP_POOLING, 0.0, {"lockstep": None, "lookahead 32": 32}, (9, 18))
 
     assert ahead.exponent < 1.1
     assert loop.exponent > 1.3
