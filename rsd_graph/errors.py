@@ -28,7 +28,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from rsd_graph.answer.ledger import Ledger
+    from rsd_graph.answer.ledger import Ledger, Usage
     from rsd_graph.answer.state import Step
 
 Role = Literal["draft", "target", "prm"]
@@ -51,7 +51,8 @@ class RSDError(Exception):
         expected: What would have been right.
         hint: What to do about it.
         steps: Steps already settled when it happened. They are never lost.
-        ledger: What had been spent by then.
+        ledger: What the run had spent by then, the node that failed and what it cancelled included.
+        spent: What the failed call itself had cost, where one of several requests succeeded.
     """
 
     retryable: ClassVar[bool] = False
@@ -73,6 +74,7 @@ class RSDError(Exception):
         self.hint = hint and printable(hint)
         self.steps: list[Step] = []
         self.ledger: Ledger | None = None
+        self.spent: Usage | None = None
 
     def __str__(self) -> str:
         """One line: who, where, what happened, what was expected, what to do."""

@@ -52,12 +52,14 @@ class ServerFacts:
         context_length: Tokens of prompt and answer together.
         defaults: Sampling it would use for what a request leaves out, where that is not neutral.
         bos: The text of the beginning-of-sequence token, where the template is ours.
+        slots: Answers it keeps in memory at once, where those are counted (llama.cpp).
     """
 
     models: Sequence[str] = ()
     context_length: int | None = None
     defaults: Mapping[str, float] = field(default_factory=dict)
     bos: str | None = None
+    slots: int | None = None
 
 
 @runtime_checkable

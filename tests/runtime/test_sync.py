@@ -1,4 +1,4 @@
-"""Sync callers on background loops: many at once, interrupted, collected, forked, one in another."""
+"""Sync callers on background loops: many at once, interrupted, collected, forked, nested."""
 
 from __future__ import annotations
 

@@ -74,6 +74,8 @@ class OutcomeRM:
         describe: How the server tells about itself.
     """
 
+    providers = ("vllm",)
+    """Servers that have the usual route."""
     reward_range = (-math.inf, math.inf)
 
     def __init__(

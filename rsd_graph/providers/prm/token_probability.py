@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage
 from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.errors import RewardError
@@ -91,8 +92,8 @@ class TokenProbabilityPRM:
             prompt += thought.text + thinking.verdict
             spent.append(thought.usage)
         request = CompletionRequest(prompt, self._format.max_tokens, logprobs=_RIVALS)
-        verdict = await self._model.complete(request)
-        with reading(self.endpoint):
+        with kept_on_error(spent), reading(self.endpoint):
+            verdict = await self._model.complete(request)
             return self._reward(verdict.tokens), add_usage(*spent, verdict.usage)
 
     def _reward(self, tokens: Sequence[Token]) -> float:

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from uuid import uuid4
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.actions import Actions
-from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.ledger import timed, usage
 from rsd_graph.answer.state import (
     Candidate,
     Ended,
@@ -25,8 +24,10 @@ from rsd_graph.answer.state import (
     action_text,
 )
 from rsd_graph.errors import ContextOverflowError
-from rsd_graph.providers.base import Prefix, RewardModel, Scores, StepRequest
+from rsd_graph.providers.adapted import adapted_prm
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepRequest
 from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.logs import get_logger
 from rsd_graph.providers.wires.chat_api import CalledTool, ChatAnswer, chat
 from rsd_graph.providers.wires.completions_api import openai_sampling
 
@@ -68,7 +69,7 @@ class ChatActionModel:
         except ContextOverflowError:
             return Candidate(text="", ended="context", logprob=None, usage=usage(cached_tokens=0))
         action = self._action(answer)
-        action["usage"]["ms"] = (time.perf_counter() - started) * 1000
+        action["usage"] = timed(action["usage"], started)
         if self._checked and action["ended"] == "eos":
             with self._client.reading():
                 self._check(action)
@@ -113,8 +114,8 @@ class ActionRewardModel:
     the tools' answers to it; the proposed action is the step to be scored.
     """
 
-    def __init__(self, prm: RewardModel) -> None:
-        self._prm = prm
+    def __init__(self, prm: RewardModelLike) -> None:
+        self._prm = adapted_prm(prm)
         self.endpoint = getattr(prm, "endpoint", "")
 
     @property

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rsd_graph.answer.ledger import Usage, add_usage, usage
+from rsd_graph.answer.books import kept_on_error
+from rsd_graph.answer.ledger import Usage, add_usage, timed, usage
 from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate, Ended, Message
 from rsd_graph.errors import CapabilityError, ContextOverflowError
@@ -143,7 +144,7 @@ class HostedModel:
             completion = await self._write(await self.request_for(request))
         except ContextOverflowError:
             completion = Completion("", "context", usage(cached_tokens=0))
-        spent: Usage = {**completion.usage, "ms": (time.perf_counter() - started) * 1000}
+        spent = timed(completion.usage, started)
         return Candidate(
             text=completion.text,
             ended=completion.ended,
@@ -168,7 +169,8 @@ class HostedModel:
         if first.ended != "separator" or first.text.strip():
             return first
         again = replace(request, prompt=request.prompt + request.stop[0])
-        second = await self.complete(again)
+        with kept_on_error([first.usage]):
+            second = await self.complete(again)
         return replace(second, usage=add_usage(first.usage, second.usage))
 
     async def complete(self, request: CompletionRequest) -> Completion:

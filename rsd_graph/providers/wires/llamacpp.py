@@ -113,6 +113,7 @@ class _Defaults(Shape):
 
 class _Props(Shape):
     default_generation_settings: _Defaults
+    total_slots: Count | None = None
 
 
 class LlamaCppWire(Wire):
@@ -128,8 +129,10 @@ class LlamaCppWire(Wire):
     async def describe(self) -> ServerFacts:
         """See `Described.describe`; the context is that of one slot."""
         served = await super().describe()
-        usual = (await self._client.get("/props", _Props)).default_generation_settings
-        return replace(served, context_length=usual.n_ctx, defaults=own_sampling(usual.params))
+        props = await self._client.get("/props", _Props)
+        usual = props.default_generation_settings
+        length, defaults = usual.n_ctx, own_sampling(usual.params)
+        return replace(served, context_length=length, defaults=defaults, slots=props.total_slots)
 
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
@@ -175,7 +178,7 @@ class LlamaCppWire(Wire):
             logprob, cost = await self._forced(ids[:index], token_id, sampled)
             total, position = total + logprob, position + len(piece)
             spent.append(cost)
-        return total, Usage(**{**add_usage(*spent), "completion_tokens": 0})
+        return total, {**add_usage(*spent), "completion_tokens": 0}
 
     async def _forced(
         self, before: Sequence[int], token_id: int, sampled: int
