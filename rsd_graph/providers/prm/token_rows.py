@@ -156,6 +156,8 @@ class TokenRowsPRM(Served):
         ids, tag, *pieces = await all_or_none(
             self._tokens(text) for text in (question, self._format.tag, *steps)
         )
+        if not tag:
+            raise self._client.malformed("the PRM's tag has no tokens")
         ids, marks = list(ids), list[int]()
         for piece in pieces:
             ids += [*piece, tag[-1]]
