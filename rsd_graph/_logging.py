@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import structlog
+from structlog.typing import EventDict
 
 
 def get_logger(name: str) -> Any:
@@ -20,7 +21,14 @@ def get_logger(name: str) -> Any:
         wrapper_class=structlog.stdlib.BoundLogger,
         processors=[
             structlog.stdlib.filter_by_level,
+            _with_facts,
             structlog.contextvars.merge_contextvars,
             structlog.stdlib.render_to_log_kwargs,
         ],
     )
+
+
+def _with_facts(_: object, __: str, event: EventDict) -> EventDict:
+    """The facts in the text too: a host that never set up logging sees nothing but the text."""
+    text = " ".join(f"{name}={fact}" for name, fact in event.items() if name != "event")
+    return {**event, "event": f"{event['event']} {text}"}

@@ -113,7 +113,7 @@ def _json_problems(text: str, schema: Mapping[str, Any] | None) -> Iterator[str]
     """What is wrong with a text that should be JSON of this schema: kinds, never contents."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deep is no better
         yield "not JSON"
         return
     for error in Draft202012Validator(schema or {}).iter_errors(value):

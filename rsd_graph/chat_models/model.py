@@ -20,6 +20,7 @@ from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, SecretStr
 
 from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
 from rsd_graph.answer.ledger import PerRole
@@ -31,7 +32,7 @@ from rsd_graph.chat_models.metadata import Answer
 from rsd_graph.chat_models.naming import identifying_params, langsmith_params, model_name, public
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.structured import Method, structured_output
-from rsd_graph.providers.registry import known_parameters
+from rsd_graph.embedded.card import known_parameters
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
@@ -78,6 +79,8 @@ class ChatRSD(ChatOptions):
         ProviderError: An endpoint failed; steps already settled are on the exception.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may be a key
+
     @classmethod
     def from_config(cls, path: str | Path, stack: str | None = None, **options: Any) -> Self:
         """The model a stack in a TOML file describes.
@@ -103,8 +106,9 @@ class ChatRSD(ChatOptions):
         model, _ = self._of_call(kwargs)
         callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
-        run = settled_steps(compiled_graph(model, actions), question, callbacks)  # type: ignore[arg-type]
         answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
+        graph = compiled_graph(model, actions)
+        run = settled_steps(graph, question, callbacks, on_end=answer.book)  # type: ignore[arg-type]
         async with aclosing(run) as laps:
             async for lap in laps:
                 for chunk in answer.chunks(lap.steps, lap.ledger, lap.finish_reason):
@@ -244,6 +248,13 @@ class ChatRSD(ChatOptions):
         """The key of LangChain's caches: what decides the answer of one call."""
         model, actions = self._of_call(kwargs if stop is None else {**kwargs, "stop": stop})
         return str(sorted((identifying_params(model) | actions).items()))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled: all but the key, which the environment of the other process has."""
+        state = super().__getstate__()
+        if self.api_key is not None:
+            state["__dict__"] = {**state["__dict__"], "api_key": SecretStr("")}
+        return state
 
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
         """The models and what decides, and whatever else is not as usual; never a key."""

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from langchain_core.language_models import LangSmithParams
 
 from rsd_graph.answer.options import names_of
 from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.providers.http.endpoint import without_credentials
 from rsd_graph.stacks.settings import ROLES
 
 
 def public(value: object) -> str:
     """*value* as text; a key inside an endpoint string is left out."""
-    return re.sub(r"//[^/@#]*@", "//", str(value))
+    return without_credentials(str(value))
 
 
 def model_name(target: object) -> str:

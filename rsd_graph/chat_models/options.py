@@ -16,7 +16,7 @@ from rsd_graph.answer.options import Options
 from rsd_graph.chat_models.parts import check_parts
 from rsd_graph.chat_models.shared import Shared
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.base import RewardModel, StepModel
+from rsd_graph.providers.base import RewardModelLike, StepModelLike
 from rsd_graph.stacks.calibrated import chosen_criterion
 from rsd_graph.stacks.settings import check_whole, from_environment, over
 
@@ -49,13 +49,13 @@ class ChatOptions(BaseChatModel, Options):
     model_config = ConfigDict(frozen=False, extra="forbid", arbitrary_types_allowed=True)
     __hash__ = None  # type: ignore[assignment]  # fields can be set: only frozen options have one
 
-    draft: str | StepModel = "embedded:draft"
+    draft: str | StepModelLike = "embedded:draft"
     """Endpoint string or provider of the draft model."""
-    target: Annotated[str | StepModel, Field(validation_alias=AliasChoices("target", "model"))] = (
-        "embedded:target"
-    )
+    target: Annotated[
+        str | StepModelLike, Field(validation_alias=AliasChoices("target", "model"))
+    ] = "embedded:target"
     """Endpoint string or provider of the target model; also named `model`."""
-    prm: str | RewardModel = "embedded:prm"
+    prm: str | RewardModelLike = "embedded:prm"
     """Endpoint string or provider of the process reward model."""
     streaming: bool = False
     """Stream internally even in `invoke`, so that callbacks see every step as it is settled."""

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from rsd_graph.acceptance import check_delta
+from rsd_graph.acceptance import check_criterion
 from rsd_graph.answer.options import names_of
 from rsd_graph.embedded.engine import parse_name
 from rsd_graph.errors import Role
+from rsd_graph.providers.adapted import adapted
 from rsd_graph.providers.base import Models
 from rsd_graph.providers.registry import reward_model, step_model
 
@@ -41,10 +42,10 @@ def parts(model: ChatOptions, *, serving: bool = True) -> Models:
             key, lambda: make(_unserved(embedded) if embedded else spec, **connection)
         )
 
-    return Models(
-        draft=made("draft", model.draft, partial(step_model, role="draft")),
-        target=made("target", model.target, partial(step_model, role="target")),
-        prm=made("prm", model.prm, reward_model),
+    return adapted(
+        made("draft", model.draft, partial(step_model, role="draft")),
+        made("target", model.target, partial(step_model, role="target")),
+        made("prm", model.prm, reward_model),
     )
 
 
@@ -60,4 +61,4 @@ def check_parts(model: ChatOptions) -> None:
     Raises:
         ConfigurationError: A string names no model, or the PRM never gives a reward of delta.
     """
-    check_delta(model.criterion, parts(model, serving=False).prm.reward_range)
+    check_criterion(model.criterion, parts(model, serving=False).prm.reward_range)

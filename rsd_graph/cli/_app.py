@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -38,3 +40,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    """Print what a report of a mistake has to say, and stop."""
+    if wanted:
+        print(f"rsd-graph {version('rsd-graph')}")
+        print(f"Python {platform.python_version()}")
+        for package in ("langgraph", "langchain-core"):
+            print(package, version(package))
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show versions and stop."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""

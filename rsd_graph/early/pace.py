@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Candidate
+from rsd_graph.providers.base import StepRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,9 @@ class Plan:
 _PLANS = [Plan(run, ahead) for run in range(1, 9) for ahead in (0, run + 1)]
 """Ahead, if at all, by one step more than a run: steps vary in length."""
 
+_CROWDED_DRAFT, _CROWDED_PRM = 1.5, 8.0
+"""How many times its best time a drafted token, or a verdict, takes where work waits in a queue."""
+
 _PATIENCE = 50.0
 """Steps after which the waste must have come down to what is allowed."""
 
@@ -41,11 +45,14 @@ class Speed:
         if tokens and elapsed:
             self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
 
-    def tokens_within(self, elapsed_ms: float, most: int) -> int:
-        """At most this many tokens can have been written in that time, at the best speed seen."""
+    def tokens_since(self, started: float, now: float, request: StepRequest) -> int:
+        """At most this many tokens can have been written for *request*, at the best speed seen.
+
+        *started* and *now* are seconds of one clock.
+        """
         if math.isinf(self.fastest_token_ms):
-            return most
-        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+            return request.max_tokens
+        return min(request.max_tokens, math.ceil((now - started) * 1000 / self.fastest_token_ms))
 
 
 @dataclass(slots=True)
@@ -56,7 +63,11 @@ class Pace:
         max_waste: Share of draft tokens that may be written in vain.
         acceptance: Share of steps accepted; the start is a guess that a few laps correct.
         step_ms: Time of one drafted step.
+        step_tokens: Tokens of one drafted step.
         verdict_ms: Time from handing a run out to its verdict, waiting for the PRM included.
+        fastest_verdict_ms: The best there was.
+        rereads: Whether the PRM reads the whole answer anew for each verdict, so that asking about
+            a run saves work. Where it reads its prefix cache, a verdict costs what its step costs.
         saved_steps: Drafted steps that might have been wasted and, by the plans, were not.
         speed: The draft's.
     """
@@ -64,7 +75,10 @@ class Pace:
     max_waste: float
     acceptance: float = 0.8
     step_ms: float = 0.0
+    step_tokens: float = 0.0
     verdict_ms: float = 0.0
+    fastest_verdict_ms: float = math.inf
+    rereads: bool = False
     saved_steps: float = 0.0
     speed: Speed = field(default_factory=Speed)
 
@@ -72,16 +86,25 @@ class Pace:
         """The fastest plan that is expected to keep the waste within what is allowed.
 
         Each plan is booked with what it is expected to waste: verdicts come too late to steer by.
-        What was saved may be spent when the PRM is slow.
+        What was saved may be spent when the PRM is slow. If it reads its cache, runs save nothing;
+        and where draft or PRM have a queue, whoever drafts in vain makes all others wait.
         """
         if not self.step_ms or not self.verdict_ms:
             return Plan(1, 1)
+        if not self.rereads and self._is_crowded():
+            return Plan(1, 0)
         limit = self.max_waste + self.saved_steps / _PATIENCE
-        allowed = [plan for plan in _PLANS if self._waste(plan) <= limit]
+        plans = _PLANS if self.rereads else _PLANS[:2]
+        allowed = [plan for plan in plans if self._waste(plan) <= limit]
         best = min(allowed, key=self._ms_per_step, default=Plan(1, 0))
         saved = (self.max_waste - self._waste(best)) * best.run
         self.saved_steps = min(self.saved_steps + saved, _PATIENCE / 5)
         return best
+
+    def _is_crowded(self) -> bool:
+        best_step_ms = self.step_tokens * self.speed.fastest_token_ms
+        draft = self.step_ms > _CROWDED_DRAFT * best_step_ms
+        return draft or self.verdict_ms > _CROWDED_PRM * self.fastest_verdict_ms
 
     def _settled(self, plan: Plan) -> float:
         """Steps of a run that are settled on average: up to the first rejection, that included."""
@@ -104,12 +127,15 @@ class Pace:
 
     def drafted(self, candidate: Candidate) -> None:
         """Learn from a finished draft."""
-        self.step_ms = average(self.step_ms, candidate["usage"]["ms"])
-        self.speed.learn(candidate["usage"])
+        spent = candidate["usage"]
+        self.step_ms = average(self.step_ms, spent["ms"])
+        self.step_tokens = average(self.step_tokens, spent["completion_tokens"])
+        self.speed.learn(spent)
 
     def decided(self, elapsed_ms: float, accepted: int, *, rejected: bool) -> None:
         """Learn from a verdict: how long it took, and what it was."""
         self.verdict_ms = average(self.verdict_ms, elapsed_ms)
+        self.fastest_verdict_ms = min(self.fastest_verdict_ms, elapsed_ms)
         for verdict in [1.0] * accepted + [0.0] * rejected:
             self.acceptance = average(self.acceptance, verdict, weight=0.02)
 

@@ -148,7 +148,7 @@ def _model(
 ) -> StepModel | RewardModel | str:
     """The model for one seat: an endpoint string as it stands, or a named endpoint's model."""
     spec: str = settings[role]
-    if "://" in spec or "embedded:" in spec:
+    if ":" in spec:
         return spec
     if spec not in endpoints:
         raise ConfigurationError(

@@ -10,8 +10,8 @@ from rsd_graph.early.pace import Pace, Plan
 
 
 def pace(verdict_ms: float, acceptance: float, max_waste: float = 0.1) -> Pace:
-    """A pace that has seen 100 ms steps, and verdicts this slow and this kind."""
-    found = Pace(max_waste, acceptance=acceptance)
+    """A pace that has seen 100 ms steps, verdicts this slow and of this kind, a rereading PRM."""
+    found = Pace(max_waste, acceptance=acceptance, rereads=True)
     found.drafted(candidate("step", cost=usage(completion_tokens=20, ms=100.0)))
     found.decided(verdict_ms, 0, rejected=False)
     return found
@@ -62,3 +62,31 @@ def test_acceptance_follows_the_verdicts() -> None:
     found.decided(10.0, 3, rejected=True)
 
     assert found.acceptance == pytest.approx((0.8 * 0.98**3 + 1 - 0.98**3) * 0.98)
+
+
+def cached(*verdicts: float, steps: tuple[float, ...] = (100.0,)) -> Pace:
+    """A pace whose PRM reads its prefix cache; it has seen these times, in milliseconds."""
+    found = Pace(0.1, acceptance=0.85)
+    for ms in steps:
+        found.drafted(candidate("step", cost=usage(completion_tokens=20, ms=ms)))
+    for ms in verdicts:
+        found.decided(ms, 0, rejected=False)
+    return found
+
+
+def test_runs_are_for_prms_that_read_everything_anew() -> None:
+    """Slow from the start, but cached: a run would save nothing, and its end may be in vain."""
+    assert cached(50.0).plan() == Plan(1, 2)
+    assert cached(1000.0).plan().run == 1
+
+
+def test_nothing_is_drafted_ahead_while_verdicts_wait_in_a_queue() -> None:
+    """Verdicts of 20 ms on a quiet server that now take 300: the PRM has more than it can do."""
+    assert cached(20.0, *[300.0] * 50).plan() == Plan(1, 0)
+    assert cached(20.0, *[300.0] * 50, *[20.0] * 50).plan() == Plan(1, 2)
+
+
+def test_nothing_is_drafted_ahead_while_the_draft_is_the_bottleneck() -> None:
+    """Steps of 100 ms on a quiet server that now take 200."""
+    assert cached(20.0, steps=(100.0, *[200.0] * 50)).plan() == Plan(1, 0)
+    assert cached(20.0, steps=(100.0, *[110.0] * 50)).plan() == Plan(1, 2)

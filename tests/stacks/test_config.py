@@ -10,7 +10,6 @@ import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, Price, logistic, reward_threshold
 from rsd_graph.answer.options import settable_in
-from rsd_graph.lab.experiment import Models
 from rsd_graph.providers.wires.completion import HostedModel
 from rsd_graph.stacks.calibrated import FORMAT
 from rsd_graph.stacks.config import load_config, load_stack
@@ -245,7 +244,7 @@ def test_a_calibrated_delta_is_read_for_its_own_prm_only(tmp_path: Path) -> None
 
 
 def test_a_stack_may_name_its_calibration(stack: Path) -> None:
-    """The file is found from the stack's folder, and read by chat model and evaluation alike."""
+    """The file is found from the stack's folder, and read by the chat model."""
     content = {"format": FORMAT, "delta": 0.83, "prm": "qwen-prm+vllm#prm"}
     (stack.parent / "calibrated.json").write_text(json.dumps(content), encoding="utf-8")
     text = stack.read_text(encoding="utf-8").replace("delta = 0.8", 'delta = "calibrated.json"')
@@ -254,4 +253,3 @@ def test_a_stack_may_name_its_calibration(stack: Path) -> None:
     settings = load_stack(stack)
 
     assert str(ChatRSD(**settings).criterion) == str(reward_threshold(0.83))
-    assert Models(settings).delta == 0.83

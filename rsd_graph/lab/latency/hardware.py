@@ -1,4 +1,4 @@
-"""What the latency simulation believes about GPUs and models, and who published it.
+"""What the latency simulation believes about GPUs, models and servers, and who published it.
 
 One forward pass of a batch takes
 
@@ -13,68 +13,102 @@ KV cache). Each number is *published*, *derived* from published ones, or *assume
 * InferenceBench: concurrency-sweep recipe (yobitelcomm.github.io/bench): Llama-3.1-8B fp16,
   vLLM 0.21, one H100 80 GB, concurrency 1: 6.48 ms per token, first token after 13.98 ms;
   published.
-* Peak rates: NVIDIA's data sheets, SXM, dense BF16: A100 312 TFLOP/s and 2,039 GB/s, H100
-  989 TFLOP/s and 3,350 GB/s; published.
-* Sizes: the models' own config.json and model cards (Qwen2.5): parameters with and without
-  embeddings, layers, KV heads of 128; BF16; published.
+* Peak rates and memory: NVIDIA's data sheets, dense BF16; published.
+* Sizes: the models' own config.json and model cards: parameters with and without embeddings,
+  layers, KV heads and their width; BF16; published.
 
-Derived: the two A100 rows (1.5B, 7B) fix the pass overhead (3.81 ms) and the share of the peak
-bandwidth reached (0.93). On the H100 the same share leaves 1.33 ms of overhead for the 8B row. The
-72B row on 4 GPUs leaves 12.66 ms for launches and all-reduces, scaled down on the H100 like the
-single-GPU overhead. A request costs 7.5 ms before its first pass: InferenceBench's first token less
+Derived: the two A100 rows of 28 layers (1.5B, 7B) fix the pass overhead (3.81 ms) and the share of
+the peak bandwidth reached (0.93). On the H100 the same share leaves 1.33 ms of overhead for 32
+layers. The 72B row, 80 layers on 4 GPUs, leaves 12.66 ms: 1.163 times as much per layer, the price
+of joining results. A request costs 7.5 ms before its first pass: InferenceBench's first token less
 one pass; taken for A100 servers too.
 
-Assumed: prefill reaches half of the peak FLOP/s (`MFU`); `rsd-graph bench` shows how the results
-move with it.
+Assumed, and swept by `rsd-graph bench`:
+
+* A pass reaches half of the peak FLOP/s (`MFU`).
+* A request occupies one API process of its server for 3 ms (`API_MS`), and for 2 us for every token
+  of its prompts. vLLM starts one such process; the presets' drafts and PRMs have two
+  (`--api-server-count 2`). For comparison: a real vLLM 0.32 with a tiny model answered 171 pooling
+  requests/s on a shared CPU, 5.8 ms for everything.
+
+Assumed, not swept: 90 % of a GPU's memory is used, 3 GB of it for activations; the L40S has the
+A100's overheads, the H200 the H100's.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rsd_graph.errors import Role
+
 MFU = 0.5
+API_MS = 3.0
+_API_TOKEN_MS = 0.002
 _BANDWIDTH_SHARE = 0.93
 _REQUEST_MS = 7.5
+_JOINING = 1.163
+_MEMORY_SHARE = 0.9
+_ACTIVATIONS_GB = 3
 
 
 @dataclass(frozen=True, slots=True)
 class GPU:
-    """A GPU's published peak rates, and vLLM's overhead of one pass on it (derived, see above)."""
+    """A GPU's published memory and peak rates, and vLLM's overhead on it (derived, see above)."""
 
     name: str
+    memory_gb: float
     gb_per_s: float
     tflops: float
-    pass_ms: float
-    pass_ms_on_4: float
+    layer_ms: float
+    """Overhead of one pass for each layer."""
     batched_tokens: int
     """vLLM's default `max_num_batched_tokens` of an API server (`arg_utils.py`)."""
     max_seqs: int
     """vLLM's default `max_num_seqs` (`arg_utils.py`)."""
 
 
-A100 = GPU("A100 80GB SXM", 2039, 312, 3.81, 12.66, batched_tokens=2048, max_seqs=256)
-H100 = GPU("H100 80GB SXM", 3350, 989, 1.33, 4.42, batched_tokens=8192, max_seqs=1024)
+A100 = GPU("A100 80GB SXM", 80, 2039, 312, 3.81 / 28, batched_tokens=2048, max_seqs=256)
+H100 = GPU("H100 80GB SXM", 80, 3350, 989, 1.33 / 32, batched_tokens=8192, max_seqs=1024)
+H200 = GPU("H200 141GB SXM", 141, 4800, 989, 1.33 / 32, batched_tokens=8192, max_seqs=1024)
+L40S = GPU("L40S 48GB", 48, 864, 362, 3.81 / 28, batched_tokens=2048, max_seqs=256)
+GPUS = {gpu.name.split()[0].lower(): gpu for gpu in (A100, H100, H200, L40S)}
+"""By short name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model's published size: billions of parameters (all; without embeddings), KV bytes."""
+    """Its size: billions of parameters (all; without embeddings), layers, KV bytes a token."""
 
     name: str
     parameters: float
     computed: float
     kv_bytes: int
+    layers: int
 
 
-QWEN_1_5B = Model("Qwen2.5-Math-1.5B", 1.54, 1.31, 28 * 2 * 2 * 128 * 2)
-QWEN_7B = Model("Qwen2.5-Math-7B", 7.61, 6.53, 28 * 4 * 2 * 128 * 2)
-QWEN_72B = Model("Qwen2.5-Math-72B", 72.7, 70.0, 80 * 8 * 2 * 128 * 2)
-QWEN_PRM_7B = Model("Qwen2.5-Math-PRM-7B", 7.08, 6.53, 28 * 4 * 2 * 128 * 2)
+def _qwen(name: str, parameters: float, computed: float, layers: int, kv_width: int) -> Model:
+    """A model of the Qwen2.5 family: *kv_width* is KV heads times their width."""
+    return Model(name, parameters, computed, layers * kv_width * 2 * 2, layers)
+
+
+QWEN_1_5B = _qwen("Qwen2.5-Math-1.5B", 1.54, 1.31, 28, 2 * 128)
+QWEN_7B = _qwen("Qwen2.5-Math-7B", 7.61, 6.53, 28, 4 * 128)
+QWEN_72B = _qwen("Qwen2.5-Math-72B", 72.7, 70.0, 80, 8 * 128)
+QWEN_PRM_7B = _qwen("Qwen2.5-Math-PRM-7B", 7.08, 6.53, 28, 4 * 128)
+SKYWORK_PRM_1_5B = _qwen("Skywork-o1-Open-PRM-Qwen-2.5-1.5B", 1.54, 1.31, 28, 2 * 128)
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One model on its GPUs, as the simulator sees it. Times in milliseconds."""
+    """One model on its GPUs, as the simulator sees it. Times in milliseconds.
+
+    Attributes:
+        gpus: Of each replica.
+        kv_tokens: How many tokens fit into the KV cache of a replica.
+        prefix_cache: Off for step pooling, which computes every prompt anew and whole.
+        api_processes: Of each replica.
+        replicas: Servers of this model; every request of an answer goes to the same one.
+    """
 
     model: Model
     gpus: int
@@ -82,9 +116,15 @@ class Served:
     weights_ms: float
     token_ms: float
     context_ms: float
-    request_ms: float
+    kv_tokens: int
     max_seqs: int
     batched_tokens: int
+    prefix_cache: bool = True
+    request_ms: float = _REQUEST_MS
+    api_ms: float = API_MS
+    api_token_ms: float = _API_TOKEN_MS
+    api_processes: int = 1
+    replicas: int = 1
 
     def pass_time(self, tokens: int, context_tokens: int) -> float:
         """Milliseconds of one forward pass over *tokens*, attending to *context_tokens* in all."""
@@ -100,62 +140,95 @@ class Served:
             weights_ms=self.weights_ms * share,
             token_ms=self.token_ms * share,
             context_ms=self.context_ms * share,
+            kv_tokens=round(self.kv_tokens / share),
         )
+
+    def free(self) -> Served:
+        """The same if it cost no time at all."""
+        server = replace(self, request_ms=0.0, api_ms=0.0, api_token_ms=0.0)
+        return replace(server, pass_ms=0.0, weights_ms=0.0, token_ms=0.0, context_ms=0.0)
 
 
 def serve(model: Model, gpu: GPU, gpus: int = 1, mfu: float = MFU) -> Served:
-    """Put *model* on 1 or 4 GPUs of a kind."""
+    """Put *model* on GPUs of a kind that nobody else uses."""
     bytes_per_ms = gpu.gb_per_s * 1e6 * _BANDWIDTH_SHARE * gpus
     flops_per_ms = gpu.tflops * 1e9 * mfu * gpus
     return Served(
         model=model,
         gpus=gpus,
-        pass_ms=gpu.pass_ms if gpus == 1 else gpu.pass_ms_on_4,
+        pass_ms=model.layers * gpu.layer_ms * (1 if gpus == 1 else _JOINING),
         weights_ms=2e9 * model.parameters / bytes_per_ms,
         token_ms=2e9 * model.computed / flops_per_ms,
         context_ms=model.kv_bytes / bytes_per_ms,
-        request_ms=_REQUEST_MS,
+        kv_tokens=kv_tokens([model], gpu, gpus),
         max_seqs=gpu.max_seqs,
         batched_tokens=gpu.batched_tokens,
     )
 
 
+def kv_tokens(models: list[Model], gpu: GPU, gpus: int) -> int:
+    """Tokens of KV cache that each of *models* gets where all of them share *gpus*; 0 if none."""
+    used = 2 * sum(model.parameters for model in models)
+    left = gpus * (gpu.memory_gb * _MEMORY_SHARE - _ACTIVATIONS_GB * len(models)) - used
+    return max(0, int(1e9 * left / sum(model.kv_bytes for model in models)))
+
+
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """Three served models."""
+    """Three served models; those that are *shared* take turns on the same GPUs."""
 
     name: str
     hardware: str
     draft: Served
     target: Served
     prm: Served
+    shared: tuple[Role, ...] = ()
+
+    @property
+    def roles(self) -> dict[Role, Served]:
+        """All three, by role."""
+        return {"draft": self.draft, "target": self.target, "prm": self.prm}
 
     @property
     def gpus(self) -> int:
         """GPUs of all three."""
-        return self.draft.gpus + self.target.gpus + self.prm.gpus
+        together = [self.roles[role] for role in self.shared[:1]]
+        alone = [served for role, served in self.roles.items() if role not in self.shared]
+        return sum(served.gpus * served.replicas for served in together + alone)
+
+
+def step_pooling(served: Served) -> Served:
+    """A PRM behind vLLM's step pooling: no prefix cache, and whole prompts of up to 4,096."""
+    return replace(served, prefix_cache=False, batched_tokens=max(4096, served.batched_tokens))
 
 
 def presets(mfu: float = MFU) -> dict[str, Preset]:
-    """The four presets, by name: 1.5B/7B and 7B/72B with a 7B PRM, on A100s and on H100s."""
+    """The presets, by name: 1.5B/7B and 7B/72B on A100s and on H100s.
+
+    Their PRM is one of 7B that judges the last token, and so reads its prefix cache. With `-step`
+    it stands behind step pooling, with `-prm1.5b` it is one of 1.5B.
+    """
     found = [
-        _preset(sizes, models, gpu, mfu)
+        _preset(sizes, models, gpu, prm, mfu)
         for sizes, models in {
             "1.5b-7b": (QWEN_1_5B, QWEN_7B, 1),
             "7b-72b": (QWEN_7B, QWEN_72B, 4),
         }.items()
         for gpu in (A100, H100)
+        for prm in ("", "-step", "-prm1.5b")
     ]
     return {preset.name: preset for preset in found}
 
 
-def _preset(sizes: str, models: tuple[Model, Model, int], gpu: GPU, mfu: float) -> Preset:
+def _preset(
+    sizes: str, models: tuple[Model, Model, int], gpu: GPU, variant: str, mfu: float
+) -> Preset:
     draft, target, target_gpus = models
+    prm = serve(SKYWORK_PRM_1_5B if variant == "-prm1.5b" else QWEN_PRM_7B, gpu, mfu=mfu)
     return Preset(
-        name=f"{sizes}-{gpu.name.split()[0].lower()}",
+        name=f"{sizes}-{gpu.name.split()[0].lower()}{variant}",
         hardware=f"{2 + target_gpus} x {gpu.name}",
-        draft=serve(draft, gpu, mfu=mfu),
+        draft=replace(serve(draft, gpu, mfu=mfu), api_processes=2),
         target=serve(target, gpu, target_gpus, mfu),
-        # Step pooling runs without chunked prefill: a pass takes whole prompts of up to 4,096.
-        prm=replace(serve(QWEN_PRM_7B, gpu, mfu=mfu), batched_tokens=max(4096, gpu.batched_tokens)),
+        prm=replace(step_pooling(prm) if variant == "-step" else prm, api_processes=2),
     )

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from rsd_graph.answer.ledger import Ledger, add, add_usage, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, add_usage, empty_ledger
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate, RSDInput
@@ -53,6 +53,11 @@ class Answered:
     first_step: float
     finished_at: float
     ledger: Ledger
+
+    @property
+    def begun_at(self) -> float:
+        """The clock when it was begun."""
+        return self.finished_at - self.latency
 
 
 async def graph_arm(
@@ -104,7 +109,7 @@ async def _target_answer(target: SimulatedStepModel, question: int) -> Answered:
     prompt = render(target.writer.workload.conversation(question))
     written = await target.writer.complete(prompt, LIMITS.max_tokens, one_step=False)
     took = clock() - begun
-    entry = {"target": spent(written.job, took * 1000), "target_steps": 1}
+    entry: Entry = {"target": spent([written.job], took * 1000), "target_steps": 1}
     ledger = add(empty_ledger(), entry)
     return Answered(question, [("target", written.text)], took, took, clock(), ledger)
 
@@ -180,8 +185,8 @@ async def _round(
     )
     rejected = []
     for item, step, score in zip(live, drafts, scores, strict=True):
-        spent = {"draft": step["usage"], "prm": score.usage, "scored_steps": 1}
-        item.ledger = add(item.ledger, {**spent, "drafted_steps": 1})
+        spent: Entry = {"draft": step["usage"], "prm": score.usage, "scored_steps": 1}
+        item.ledger = add(item.ledger, spent, {"drafted_steps": 1})
         if score.rewards[0] >= DELTA:
             item.settle("draft", step)
         else:

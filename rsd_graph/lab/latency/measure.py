@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, quantiles
 
-from rsd_graph.answer.ledger import PerRole, flops, settled_tokens
+from rsd_graph.answer.ledger import Ledger, PerRole, flops, settled_tokens
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.lab.latency.bound import Bound, critical_path
 from rsd_graph.lab.latency.clock import run_virtual
 from rsd_graph.lab.latency.hardware import Preset
 from rsd_graph.lab.latency.loops import Answered, graph_arm, lockstep_arm, target_arm
+from rsd_graph.lab.latency.scheduler import Engine
 from rsd_graph.lab.latency.simulated import Simulated
 from rsd_graph.lab.latency.workload import Workload
 
@@ -38,10 +39,11 @@ class Row:
         waste: Share of draft tokens written in vain, an upper bound for cancelled ones included.
         target_tokens: Target tokens in the answer, per answer.
         target_waste: Target tokens written in vain, per answer; an upper bound like `waste`.
-        prm_tokens: Prompt tokens the PRM read, per answer.
+        per_second: Answers per second while as many as may be are in flight (see `steady_rate`).
+        prm_tokens: Prompt tokens the PRM computed, per answer.
         tflops_decode_only: Per answer, as the paper counts (generated tokens only).
         tflops_full: Per answer, every token read or written and not served from cache.
-        busy: Share of the time each server was computing.
+        used: Tokens each model computed, as a share of those it could have computed in the time.
     """
 
     preset: str
@@ -61,7 +63,7 @@ class Row:
     prm_calls: float
     tflops_decode_only: float
     tflops_full: float
-    busy: dict[str, float]
+    used: dict[str, float]
     per_bound: float | None = None
 
 
@@ -115,18 +117,46 @@ def row(
         first_step=None
         if arm.startswith("target")
         else _percentile([answer.first_step for answer in answered], 50),
-        per_second=len(answered) / span,
+        per_second=len(answered) / span if arm == "lockstep" else steady_rate(answered, workload),
         waste=vain / drafted if drafted else 0.0,
         target_tokens=fmean(settled_tokens(lg) - lg["kept_draft_tokens"] for lg in ledgers),
         target_waste=fmean(
             lg["wasted_target_tokens"] + lg["cancelled_target_tokens"] for lg in ledgers
         ),
-        prm_tokens=fmean(lg["prm"]["prompt_tokens"] for lg in ledgers),
+        prm_tokens=fmean(map(_prm_computed, ledgers)),
         prm_calls=fmean(lg["prm"]["calls"] for lg in ledgers),
         tflops_decode_only=fmean(cost["decode_only"] for cost in costs) / 1e12,
         tflops_full=fmean(cost["full"] for cost in costs) / 1e12,
-        busy={role: engine.busy_ms / 1000 / span for role, engine in servers.engines.items()},
+        used={role: _used(engines, span) for role, engines in servers.engines.items()},
     )
+
+
+def steady_rate(answered: Sequence[Answered], workload: Workload) -> float:
+    """Answers per second in the second half of the time until the last answer is begun.
+
+    Later the house empties, and what is measured is how fast the longest answers are. An answer
+    counts by its steps, and by the share of its time that falls into the window.
+    """
+    closes = max(answer.begun_at for answer in answered)
+    opens = closes / 2
+    if not closes:  # all at once
+        opens, closes = 0.0, max(answer.finished_at for answer in answered)
+    usual = fmean(workload.length(answer.question) for answer in answered)
+    done = 0.0
+    for answer in answered:
+        inside = min(answer.finished_at, closes) - max(answer.begun_at, opens)
+        done += workload.length(answer.question) * max(0.0, inside) / answer.latency
+    return done / usual / (closes - opens)
+
+
+def _used(engines: Sequence[Engine], span: float) -> float:
+    """Computed over possible tokens."""
+    possible = len(engines) * span * 1000 / engines[0].served.token_ms
+    return sum(engine.computed_tokens for engine in engines) / possible
+
+
+def _prm_computed(ledger: Ledger) -> int:
+    return ledger["prm"]["prompt_tokens"] - ledger["prm"]["cached_tokens"]
 
 
 def latency(
@@ -159,7 +189,7 @@ def throughput(
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """PRM tokens per answer for answers of fixed length, and the exponent they grow with.
+    """PRM tokens computed per answer of fixed length, and the exponent they grow with.
 
     `exponent` is the slope between the two longest in a log-log plot: 1 is linear, 2 quadratic.
     """
@@ -192,7 +222,7 @@ def _prm_tokens(
         answered = run_virtual(lockstep_arm(range(answers), answers, servers))
     else:
         answered = run_virtual(graph_arm(range(answers), answers, servers, lookahead))
-    return fmean(answer.ledger["prm"]["prompt_tokens"] for answer in answered)
+    return fmean(_prm_computed(answer.ledger) for answer in answered)
 
 
 def _parameters(preset: Preset) -> PerRole:

@@ -1,9 +1,11 @@
 """A simulated inference server: continuous batching as vLLM's scheduler does it, minus the maths.
 
-Each pass of the running batch computes one token of every sequence that is decoding and, with what
-is left of the token budget, prompts that are not cached. How long a pass takes is `hardware.py`'s
-business; the loop's clock (real or virtual) decides how long that is for the caller. Not simulated:
-preemption (the KV caches of all presets hold 512 answers) and speculative decoding inside a server.
+A request first takes its turn at one of the server's API processes. Each pass of the running batch
+then computes one token of every sequence that is decoding and, with what is left of the token
+budget, prompts that are not cached. If the KV cache is full, the request that came last starts over
+later. How long a pass takes is `hardware.py`'s business; the loop's clock (real or virtual) decides
+how long that is for the caller. Not simulated: speculative decoding inside a server, and what
+handing out tokens costs its CPU.
 """
 
 from __future__ import annotations
@@ -13,118 +15,155 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.latency.hardware import Served
+from rsd_graph.lab.latency.kv_cache import BLOCK, Blocks, KVCache
 
 
 @dataclass(eq=False, slots=True)
 class Job:
-    """One request: a prompt to read and *output* to write after it (nothing, for a PRM)."""
+    """One sequence: a prompt to read and *output* to write after it (nothing, for a PRM)."""
 
     tokens: list[str]
     output: Sequence[str]
     done: asyncio.Future[None]
-    cached: int = 0
+    blocks: Blocks = field(default_factory=Blocks)
+    cached: int = -1
     computed: int = 0
     written: int = 0
     in_pass: int = 0
 
-
-class PrefixCache:
-    """Which prefixes have been computed, in blocks of 16 tokens like vLLM's; never evicted."""
-
-    _BLOCK = 16
-
-    def __init__(self) -> None:
-        self._known: set[int] = set()
-
-    def matched(self, tokens: Sequence[str]) -> int:
-        """How many leading tokens need no computing; the last token always does."""
-        count = 0
-        for key in self._keys(tokens[: len(tokens) - 1]):
-            if key not in self._known:
-                break
-            count += self._BLOCK
-        return count
-
-    def add(self, tokens: Sequence[str]) -> None:
-        """Remember every full block."""
-        self._known.update(self._keys(tokens))
-
-    def _keys(self, tokens: Sequence[str]) -> list[int]:
-        keys, parent = [], 0
-        for start in range(0, len(tokens) - self._BLOCK + 1, self._BLOCK):
-            parent = hash((parent, *tokens[start : start + self._BLOCK]))
-            keys.append(parent)
-        return keys
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens that were read."""
+        return len(self.tokens) - self.written
 
 
-@dataclass(slots=True)
 class Engine:
-    """One model's server.
+    """One replica of a model's server.
+
+    Args:
+        served: What a pass costs, and how much fits in one.
+        gpu: Held during a pass; models that share GPUs share it.
 
     Attributes:
-        served: What a pass costs, and how much fits in one.
-        prefix_cache: `None` for PRMs: vLLM's step pooling computes every prompt anew, whole.
-        busy_ms: Time spent in passes.
+        computed_tokens: In all passes so far.
+        preemptions: Requests that had to start over.
     """
 
-    served: Served
-    prefix_cache: PrefixCache | None = field(default_factory=PrefixCache)
-    busy_ms: float = 0.0
-    _waiting: deque[Job] = field(default_factory=deque)
-    _running: list[Job] = field(default_factory=list)
-    _worker: asyncio.Task[None] | None = None
+    def __init__(self, served: Served, gpu: asyncio.Lock | None = None) -> None:
+        self.served = served
+        self.computed_tokens = 0
+        self.preemptions = 0
+        self._gpu = gpu or asyncio.Lock()
+        self._takes_turns = gpu is not None
+        self._cache = KVCache(served.kv_tokens, reads_prefixes=served.prefix_cache)
+        self._waiting: deque[Job] = deque()
+        self._running: list[Job] = []
+        self._worker: asyncio.Task[None] | None = None
+        self._api_free_at = [0.0] * served.api_processes
 
     async def run(self, prompt: Sequence[str], output: Sequence[str] = ()) -> Job:
         """Read *prompt*, write *output*; cancelling it frees its place after the current pass."""
-        await asyncio.sleep(self.served.request_ms / 1000)
+        return (await self.run_all([prompt], output))[0]
+
+    async def run_all(
+        self, prompts: Sequence[Sequence[str]], output: Sequence[str] = ()
+    ) -> list[Job]:
+        """Several prompts in one request.
+
+        Raises:
+            ConfigurationError: The KV cache does not hold even one of them.
+        """
         loop = asyncio.get_running_loop()
-        job = Job(list(prompt), output, loop.create_future())
-        self._waiting.append(job)
+        jobs = [Job(list(prompt), output, loop.create_future()) for prompt in prompts]
+        self._check(jobs)
+        await self._enter(sum(len(prompt) for prompt in prompts))
+        self._waiting += jobs
         if self._worker is None or self._worker.done():
             self._worker = loop.create_task(self._work())
-        await job.done
-        return job
+        await asyncio.gather(*(job.done for job in jobs))
+        return jobs
+
+    def _check(self, jobs: Sequence[Job]) -> None:
+        longest = max(len(job.tokens) + len(job.output) for job in jobs)
+        if longest + BLOCK > self.served.kv_tokens:
+            raise ConfigurationError(
+                f"{self.served.model.name} has room for {self.served.kv_tokens} tokens of KV cache",
+                expected=f"room for one answer of {longest}",
+                hint="Give it more GPUs, or GPUs of its own.",
+            )
+
+    async def _enter(self, tokens: int) -> None:
+        """Parsing and tokenizing occupy an API process; on an idle server they take as long."""
+        now, served = asyncio.get_running_loop().time(), self.served
+        cpu_s = (served.api_ms + tokens * served.api_token_ms) / 1000
+        process = min(range(len(self._api_free_at)), key=self._api_free_at.__getitem__)
+        starts = max(now, self._api_free_at[process])
+        self._api_free_at[process] = starts + cpu_s
+        await asyncio.sleep(starts - now + max(cpu_s, served.request_ms / 1000))
 
     async def _work(self) -> None:
         """Pass after pass, on time to the microsecond: a late wake-up is not added up."""
         loop = asyncio.get_running_loop()
         ends = loop.time()
-        while self._schedule():
-            tokens = sum(job.in_pass for job in self._running)
-            context = sum(job.computed for job in self._running if job.in_pass)
-            elapsed = self.served.pass_time(tokens, context)
-            self.busy_ms += elapsed
-            ends += elapsed / 1000
-            await asyncio.sleep(ends - loop.time())
-            self._end_pass()
+        while self._waiting or self._running:
+            async with self._gpu:
+                ends = loop.time() if self._takes_turns else ends
+                if not self._schedule():
+                    continue
+                ends += self._pass_ms() / 1000
+                await asyncio.sleep(ends - loop.time())
+                self._end_pass()
+
+    def _pass_ms(self) -> float:
+        tokens = sum(job.in_pass for job in self._running)
+        context = sum(job.computed for job in self._running if job.in_pass)
+        self.computed_tokens += tokens
+        return self.served.pass_time(tokens, context)
 
     def _schedule(self) -> bool:
         """Who computes how much in the next pass; false if there is nothing to do."""
-        self._drop_aborted()
-        budget = self.served.batched_tokens
-        for job in self._running:
+        self._drop_ended()
+        before, budget = self.preemptions, self.served.batched_tokens
+        for job in list(self._running):
+            if job.done.done() or job not in self._running:
+                continue
             job.in_pass = min(len(job.tokens) - job.computed, budget)
-            budget -= job.in_pass
-        while self._waiting and len(self._running) < self.served.max_seqs:
-            job = self._waiting[0]
-            missing = len(job.tokens) - self._cached(job)
-            if budget == 0 or (self._whole_prompts and self._running and missing > budget):
-                break
-            self._running.append(self._waiting.popleft())
-            job.in_pass = min(missing, budget)
-            budget -= job.in_pass
+            if self._make_room(job):
+                budget -= job.in_pass
+        while self._waiting and before == self.preemptions and self._admit(budget):
+            budget -= self._running[-1].in_pass
         return bool(self._running)
 
-    @property
-    def _whole_prompts(self) -> bool:
-        """Without a prefix cache a prompt is never split over two passes."""
-        return self.prefix_cache is None
+    def _make_room(self, job: Job) -> bool:
+        """Room for what *job* computes next, made by whoever came last; false if that is *job*."""
+        while not self._cache.grow(job.blocks, job.tokens, job.computed + job.in_pass):
+            last = self._running.pop()
+            self._cache.release(last.blocks)
+            self._waiting.appendleft(last)
+            self.preemptions += 1
+            if last is job:
+                return False
+        return True
 
-    def _cached(self, job: Job) -> int:
-        if self.prefix_cache is not None:
-            job.cached = job.computed = self.prefix_cache.matched(job.tokens)
-        return job.computed
+    def _admit(self, budget: int) -> bool:
+        """Let the first of those waiting in, if there are tokens, places and blocks for it."""
+        job = self._waiting[0]
+        if budget <= 0 or len(self._running) >= self.served.max_seqs:
+            return False
+        job.blocks = self._cache.take_known(job.tokens)
+        job.computed = len(job.blocks.places) * BLOCK
+        missing = len(job.tokens) - job.computed
+        is_whole = self.served.prefix_cache or not self._running or missing <= budget
+        job.in_pass = min(missing, budget)
+        if not is_whole or not self._cache.grow(job.blocks, job.tokens, job.computed + job.in_pass):
+            self._cache.release(job.blocks)
+            return False
+        if job.cached < 0:  # what starting over finds is no news
+            job.cached = job.computed
+        self._running.append(self._waiting.popleft())
+        return True
 
     def _end_pass(self) -> None:
         """Whoever has read everything writes one token, or is finished."""
@@ -137,10 +176,10 @@ class Engine:
                 if job.written == len(job.output) and not job.done.done():
                     job.done.set_result(None)
 
-    def _drop_aborted(self) -> None:
-        """Finished and aborted requests leave; what they computed stays in the prefix cache."""
+    def _drop_ended(self) -> None:
+        """Finished and aborted requests leave; what they computed stays until it is overwritten."""
         for job in self._running:
-            if job.done.done() and self.prefix_cache is not None:
-                self.prefix_cache.add(job.tokens[: job.computed])
+            if job.done.done():
+                self._cache.release(job.blocks)
         self._running = [job for job in self._running if not job.done.done()]
         self._waiting = deque(job for job in self._waiting if not job.done.done())

@@ -1,7 +1,8 @@
 """Simulated draft, target and PRM: the workload's words, at the engine's pace.
 
 `Writer` and `Judge` are the servers' insides, used by the HTTP simulator and, without HTTP, by
-`SimulatedStepModel` and `SimulatedPRM`, which sit in the graph's seats on a virtual clock.
+`SimulatedStepModel` and `SimulatedPRM`, which sit in the graph's seats on a virtual clock. Where a
+model has replicas, every request of an answer goes to the same one.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Written:
 class Writer:
     """A generating server: continues any prompt of the workload's questions."""
 
-    engine: Engine
+    engines: Sequence[Engine]
     workload: Workload
     author: Author
 
@@ -56,7 +57,8 @@ class Writer:
         steps = range(index, index + 1 if one_step else length)
         whole = list(chain(*(self.workload.step(self.author, question, i) for i in steps)))
         output = whole[:max_tokens]
-        job = await self.engine.run(tokens_of(prompt), output)
+        engine = self.engines[question % len(self.engines)]
+        job = await engine.run(tokens_of(prompt), output)
         if len(output) < len(whole):
             return Written(_joined(output), "length", job)
         return Written(_joined(output[:-1]), "eos" if whole[-1] == EOS else "separator", job)
@@ -64,16 +66,28 @@ class Writer:
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A PRM's server: one reward at each step tag."""
+    """A PRM's server: one reward for each step tag."""
 
-    engine: Engine
+    engines: Sequence[Engine]
     workload: Workload
 
-    async def rewards(self, prompt: str) -> tuple[list[float], Job]:
-        """The reward of every step in the prompt, and the job that computed them."""
-        job = await self.engine.run(tokens_of(prompt))
+    async def rewards(self, prompt: str, candidates: int) -> tuple[list[float], list[Job]]:
+        """The reward of every step in the prompt, and the jobs that computed them.
+
+        With a prefix cache the last *candidates* steps are so many nested prompts in one request,
+        each ending in its step's tag; without, the whole is read once.
+        """
+        engine = self.engines[place_of(prompt)[0] % len(self.engines)]
+        jobs = await engine.run_all(self._prompts(prompt, candidates))
         _, _, answer = prompt.rpartition("assistant\n")
-        return [self._reward(step) for step in answer.split(STEP_TAG)[:-1]], job
+        return [self._reward(step) for step in answer.split(STEP_TAG)[:-1]], jobs
+
+    def _prompts(self, prompt: str, candidates: int) -> list[list[str]]:
+        tokens = tokens_of(prompt)
+        if not self.engines[0].served.prefix_cache:
+            return [tokens]
+        ends = [place for place, token in enumerate(tokens, start=1) if token == STEP_TAG]
+        return [tokens[:end] for end in ends[-candidates:]]
 
     def _reward(self, step: str) -> float:
         """0.1 for a draft step the workload rejects; every word says whose it is, and where."""
@@ -96,7 +110,7 @@ class SimulatedStepModel:
         started = loop.time()
         prompt = render(list(request.prefix.conversation)) + request.prefix.text
         written = await self.writer.complete(prompt, request.max_tokens)
-        cost = spent(written.job, (loop.time() - started) * 1000)
+        cost = spent([written.job], (loop.time() - started) * 1000)
         return Candidate(text=written.text, ended=written.ended, logprob=None, usage=cost)
 
 
@@ -114,9 +128,10 @@ class SimulatedPRM:
         started = loop.time()
         steps = [step["text"] for step in (*prefix.steps, *candidates)]
         prompt = qwen_prm_prompt(prefix.conversation, steps, STEP_TAG)
-        rewards, job = await self.judge.rewards(prompt)
-        cost = spent(job, (loop.time() - started) * 1000)
-        return Scores(rewards[len(prefix.steps) :], cost, step_rewards=rewards)
+        rewards, jobs = await self.judge.rewards(prompt, len(candidates))
+        cost = spent(jobs, (loop.time() - started) * 1000)
+        asked = rewards[len(prefix.steps) :]
+        return Scores(asked, cost, step_rewards=rewards if len(jobs) < len(asked) else asked)
 
 
 class Questions(Protocol):
@@ -149,21 +164,35 @@ class Simulated(Seats):
     @classmethod
     def of(cls, preset: Preset, workload: Workload) -> Simulated:
         """A preset's servers, idle and with empty caches."""
+        engines = _engines(preset)
         return cls(
-            SimulatedStepModel(Writer(Engine(preset.draft), workload, "draft")),
-            SimulatedStepModel(Writer(Engine(preset.target), workload, "target")),
-            SimulatedPRM(Judge(Engine(preset.prm, prefix_cache=None), workload)),
+            SimulatedStepModel(Writer(engines["draft"], workload, "draft")),
+            SimulatedStepModel(Writer(engines["target"], workload, "target")),
+            SimulatedPRM(Judge(engines["prm"], workload)),
             workload,
         )
 
     @property
-    def engines(self) -> dict[Role, Engine]:
+    def engines(self) -> dict[Role, Sequence[Engine]]:
         """The servers' engines, by role."""
         return {
-            "draft": self.draft.writer.engine,
-            "target": self.target.writer.engine,
-            "prm": self.prm.judge.engine,
+            "draft": self.draft.writer.engines,
+            "target": self.target.writer.engines,
+            "prm": self.prm.judge.engines,
         }
+
+
+def _engines(preset: Preset) -> dict[Role, list[Engine]]:
+    """Replicas of every role; those that share GPUs take turns on each."""
+    most = max(served.replicas for served in preset.roles.values())
+    turns = [asyncio.Lock() for _ in range(most)]
+    return {
+        role: [
+            Engine(served, turns[number] if role in preset.shared else None)
+            for number in range(served.replicas)
+        ]
+        for role, served in preset.roles.items()
+    }
 
 
 def _joined(words: Sequence[str]) -> str:
@@ -171,11 +200,11 @@ def _joined(words: Sequence[str]) -> str:
     return " ".join(words).replace(f" {SEPARATOR} ", SEPARATOR)
 
 
-def spent(job: Job, ms: float) -> Usage:
-    """What the server would report: counts, cached tokens only where there is a cache."""
+def spent(jobs: Sequence[Job], ms: float) -> Usage:
+    """One request's counts, as its server knows them: cached tokens only where there is a cache."""
     return usage(
-        prompt_tokens=len(job.tokens) - job.written,
-        completion_tokens=job.written,
-        cached_tokens=job.cached,
+        prompt_tokens=sum(job.prompt_tokens for job in jobs),
+        completion_tokens=sum(job.written for job in jobs),
+        cached_tokens=sum(job.cached for job in jobs),
         ms=ms,
     )

@@ -103,14 +103,13 @@ def _completion(model: str, written: Written) -> dict[str, Any]:
         "stop_reason": SEPARATOR if written.ended == "separator" else None,
     }
     job = written.job
-    prompt_tokens = len(job.tokens) - job.written
     return {
         "id": "cmpl-simulated",
         "object": "text_completion",
         "model": model,
         "choices": [choice],
         "usage": {
-            "prompt_tokens": prompt_tokens,
+            "prompt_tokens": job.prompt_tokens,
             "completion_tokens": job.written,
             "total_tokens": len(job.tokens),
             "prompt_tokens_details": {"cached_tokens": job.cached},
@@ -131,7 +130,7 @@ async def _detokenize(body: dict[str, Any]) -> dict[str, Any]:
 
 def _pooling(judge: Judge) -> Handler:
     async def pool(body: dict[str, Any]) -> dict[str, Any]:
-        rewards, job = await judge.rewards(body["input"])
+        rewards, (job,) = await judge.rewards(body["input"], 1)
         rows = [[1 - reward, reward] for reward in rewards]
         return {
             "id": "pool-simulated",
