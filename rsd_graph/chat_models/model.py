@@ -102,7 +102,8 @@ class ChatRSD(ChatOptions):
         **kwargs: Any,
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """One chunk per settled step; usage, trace and totals once, on the last chunk."""
-        actions = Actions.chosen(kwargs)
+        tools = [convert_to_openai_tool(tool) for tool in kwargs.get("tools") or ()]
+        actions = Actions.chosen({**kwargs, "tools": tools})
         model, _ = self._of_call(kwargs)
         callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import RSDError
 from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
+from rsd_graph.providers.logs import get_logger
 
 Rewards = list[float | None]
 

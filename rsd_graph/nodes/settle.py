@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.books import Books
 from rsd_graph.answer.ledger import settled_tokens
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.state import Candidate, RSDState, Source, Step, Update, action_text
+from rsd_graph.providers.logs import get_logger
 
 
 def accepted_steps(state: RSDState, count: int) -> list[Step]:

@@ -20,10 +20,10 @@ from langchain_core.callbacks import (
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import FinishReason, RSDInput, Step, Update
 from rsd_graph.errors import RSDError
+from rsd_graph.providers.logs import get_logger
 from rsd_graph.runtime.node import CompiledRSDGraph, ledger_listener
 
 

@@ -14,7 +14,7 @@ from rsd_graph.answer.books import Books
 from rsd_graph.answer.events import events_after
 from rsd_graph.answer.ledger import empty_ledger, usage
 from rsd_graph.answer.state import Candidate, RSDState, Update
-from rsd_graph.early.hedge import Hedge
+from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes import score_steps
 from rsd_graph.nodes.request import StepOptions
 from rsd_graph.providers.scripted import ScriptedStepModel, candidate
@@ -61,12 +61,12 @@ def accepted(state: RSDState) -> int:
 async def scored(prm: Any, names: str, on_error: Any = "raise") -> tuple[Update, Books]:
     """What the node makes of these candidates."""
     options = StepOptions(Sampling(), Limits(), "\n\n")
-    hedge, books = Hedge(ScriptedStepModel([])), Books(empty_ledger())
+    model, books = ScriptedStepModel([]), Books(empty_ledger())
     update = await score_steps(
         state_of(names),
         books,
         prm=prm,
-        hedge=hedge,
+        early=EarlyRequests(model, model),
         options=options,
         on_error=on_error,
         accepted=accepted,
@@ -153,7 +153,7 @@ async def test_a_reward_that_cannot_be_trusted_is_paid_for() -> None:
             state_of("a"),
             books,
             prm=TablePRM(a=1.5),
-            hedge=Hedge(ScriptedStepModel([])),
+            early=EarlyRequests(ScriptedStepModel([]), ScriptedStepModel([])),
             options=StepOptions(Sampling(), Limits(), "\n\n"),
             on_error="raise",
             accepted=accepted,

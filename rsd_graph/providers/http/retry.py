@@ -14,9 +14,9 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from rsd_graph._logging import get_logger
 from rsd_graph.errors import ProviderError
 from rsd_graph.providers.http.endpoint import RetryPolicy
+from rsd_graph.providers.logs import get_logger
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,11 +13,8 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage
-from langchain_core.runnables.config import set_config_context
 from pydantic import SecretStr
 
 from rsd_graph.answer.ledger import Usage, timed
@@ -32,6 +29,10 @@ from rsd_graph.providers.wires.chat_api import chat
 from rsd_graph.providers.wires.completion import cut_at_stop
 from rsd_graph.providers.wires.completions_api import counted, openai_sampling
 from rsd_graph.providers.wires.wire import Wire
+
+if TYPE_CHECKING:  # whoever has such a model has loaded LangChain
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import AIMessage
 
 END = "<END>"
 """What the model is asked to write after its last step."""
@@ -167,6 +168,8 @@ class _InLangChain:
     async def _message(
         self, messages: Sequence[Message], fields: Mapping[str, object]
     ) -> AIMessage:
+        from langchain_core.runnables.config import set_config_context
+
         turns = [dict(message) for message in messages]
         start = asyncio.get_running_loop().create_task
         try:

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from uuid import uuid4
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.ledger import timed, usage
 from rsd_graph.answer.state import (
@@ -28,6 +27,7 @@ from rsd_graph.errors import ContextOverflowError
 from rsd_graph.providers.adapted import adapted_prm
 from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepRequest
 from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.logs import get_logger
 from rsd_graph.providers.wires.chat_api import CalledTool, ChatAnswer, chat
 from rsd_graph.providers.wires.completions_api import openai_sampling
 

@@ -1,4 +1,4 @@
-"""The one way this package gets a logger. It never configures logging: that is the host's."""
+"""The one way to get a logger, here and above. It never configures logging: that is the host's."""
 
 from __future__ import annotations
 
