@@ -138,8 +138,8 @@ def test_two_runs_do_not_write_one_file(questions: Path, tmp_path: Path) -> None
         result = run(questions, out)
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"error: {out} is in use")
-    assert result.stderr.count("\n") == 1
+    _, error = result.stderr.splitlines()
+    assert error.startswith(f"error: {out} is in use")
 
 
 LIMITED = """
@@ -168,10 +168,10 @@ def test_a_file_that_cannot_grow_ends_the_run_with_one_line(
     resumed = json.loads(run(questions, out, "--json").stdout)
 
     assert (stopped.returncode, stopped.stdout) == (1, "")
-    assert stopped.stderr == (
+    assert stopped.stderr.splitlines()[1:] == [
         f"error: {out} cannot be written: File too large. "
-        "Every answer in it is kept: make room, and the same command goes on there.\n"
-    )
+        "Every answer in it is kept: make room, and the same command goes on there."
+    ]
     assert 0 < len(answered) < 6
     assert (resumed["already_answered"], resumed["answers"]) == (len(answered), 6)
     assert {q: r["text"] for q, r in kept(out).items()} == {

@@ -27,7 +27,7 @@ def test_a_fit_stack_is_a_plain_table_and_exit_code_0(terminal: CliRunner) -> No
     assert "\x1b" not in result.stdout
     assert lines[0] == "seat    check                         result  seen"
     assert lines[2] == "        key accepted                  pass    none sent, none wanted"
-    assert lines[-1] == "35 checks: 32 pass, 3 warn, 0 fail"
+    assert lines[-1] == "41 checks: 38 pass, 3 warn, 0 fail"
     assert {line[38:46].strip() for line in lines[1:-1]} == {"pass", "warn", ""}
     assert sum(line[46:].startswith("fix: ") for line in lines) == 3
 

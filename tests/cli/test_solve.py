@@ -170,7 +170,7 @@ def test_the_shipped_models_need_no_options(terminal: CliRunner) -> None:
     ("arguments", "complaint"),
     [
         (["  "], "error: The question is empty."),
-        (["q", "--draft", "nonsense"], "error: draft: this is not an endpoint string."),
+        (["q", "--draft", "nonsense"], "error: draft at nonsense: this is not an endpoint string."),
         (["q", "--prm", "embedded:/nowhere.gguf"], "error: embedded:/nowhere.gguf is not there"),
         (["q", "--delta", "7"], "error: prm: --delta 7.0 is outside the PRM's reward range"),
         (["q", "--delta", "no.json"], "error: no.json cannot be read: No such file or directory"),
