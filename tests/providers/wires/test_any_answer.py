@@ -308,7 +308,7 @@ def test_a_chat_gives_a_candidate_or_an_error_of_ours(kind: str, data: Any) -> N
 
 
 def rows(count: int, *row: float) -> Any:
-    return {"data": [{"data": [list(row)] * count}], "usage": USAGE}
+    return {"data": [{"index": 0, "data": [list(row)] * count}], "usage": USAGE}
 
 
 YES = {**TGI_TOKEN, "text": "yes"}

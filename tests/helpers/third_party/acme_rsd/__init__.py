@@ -43,7 +43,7 @@ class AcmeWire:
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The prompt."""
-        answer = await self._client.post("/apply-template", {"messages": list(conversation)})
+        answer = await self._client.post("/apply-template", {"messages": list(conversation)}, dict)
         return str(answer["prompt"])
 
     async def complete(self, request: CompletionRequest) -> Completion:
@@ -55,7 +55,7 @@ class AcmeWire:
             "temperature": request.sampling.temperature,
             "cache_prompt": self._cache,
         }
-        answer = await self._client.post("/completion", body)
+        answer = await self._client.post("/completion", body, dict)
         spent = usage(
             prompt_tokens=answer["tokens_evaluated"], completion_tokens=answer["tokens_predicted"]
         )
