@@ -188,7 +188,8 @@ async def test_from_the_command_line_with_one_orm_as_judge_and_prm(tmp_path: Pat
     page = tmp_path / "page.html"
     async with FakeEndpoint({"/classify": classify}) as server:
         orm = f"orm+vllm+{server.url}#Skywork-Reward"
-        models = ["--prm", orm, "--delta", "0", "--max-tokens", "128"]
+        writers = ["--draft", "embedded:draft", "--target", "embedded:target"]
+        models = [*writers, "--prm", orm, "--delta", "0", "--max-tokens", "128"]
         options = ["--dataset", file, "--judge", orm, *models, "--journal", journal]
         first = await evaluated(*options, "--arms", "target,rsd", "--json")
         asked = len(server.bodies("/classify"))
