@@ -80,13 +80,10 @@ def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) 
 
 def amounts(spent: Mapping[str, float]) -> str:
     """Both accountings of `rsd_graph.answer.ledger.flops`."""
-    return f"{_amount(spent['decode_only'])} decode-only, {_amount(spent['full'])} in full"
-
-
-def _amount(flops: float) -> str:
     from rsd_graph.lab.report.text import scaled
 
-    return "{:.3g} {}FLOP".format(*scaled(flops))
+    decode_only, full = ("{:.3g} {}FLOP".format(*scaled(spent[n])) for n in ("decode_only", "full"))
+    return f"{decode_only} decode-only, {full} in full"
 
 
 def screen_rule(title: str) -> str:

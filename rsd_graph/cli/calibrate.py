@@ -7,7 +7,7 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -75,44 +75,39 @@ def calibrate(
     A line is a prompt, a JSON string (for prompts of several lines), or a JSON object with
     question and answer. If all have answers, accuracy and the PRM's reliability are told too.
     """
-    from rsd_graph.cli._calibration import show_calibration
     from rsd_graph.lab.calibration.calibrate import Plan, write_calibration
+    from rsd_graph.lab.experiment import Experiment
 
-    rows = [_row(line) for line in _read(prompts).split("\n") if line.strip()]
+    lines = sys.stdin.read() if prompts == "-" else _read(prompts)
+    rows = [_row(line) for line in lines.split("\n") if line.strip()]
     objective = _objective(target_share, accuracy, best_value, confidence)
     is_asked = ask_target or objective.asks_target
     is_checked = is_asked if check is None else check
-    needs_target = is_asked or is_checked
-    experiment = _experiment(stack_options(context), needs_target=needs_target)
+    options, needs_target = stack_options(context), is_asked or is_checked
+    if "draft" in options and not needs_target:
+        options.setdefault("target", options["draft"])  # nobody asks it, but it must be named
+    experiment = Experiment(options)
     plan = Plan(objective, experiment.accounting, is_asked, concurrency)
     found = asyncio.run(_calibrate(rows, experiment, plan, is_checked))
     asked = {r: m for r, m in experiment.endpoints.items() if r != "target" or needs_target}
     content = write_calibration(out, found, asked)
     if as_json:
         print(json.dumps(content))
-    else:
-        show_calibration(found, out)
+        return
+    from rsd_graph.cli._calibration import show_calibration
 
-
-def _experiment(options: dict[str, Any], *, needs_target: bool) -> Experiment:
-    """The three models; a target that nobody asks need not be named."""
-    from rsd_graph.lab.experiment import Experiment
-
-    if "draft" in options and not needs_target:
-        options.setdefault("target", options["draft"])
-    return Experiment(options)
+    show_calibration(found, out)
 
 
 def _read(path: str) -> str:
     from rsd_graph.errors import InputError
 
-    if path == "-":
-        return sys.stdin.read()
     try:
         return Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise InputError(f"{path} cannot be read: {why}.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} cannot be read: it is not UTF-8.") from error
 
 
 def _row(line: str) -> Row:
