@@ -20,6 +20,7 @@ from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState, Update, stored
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import RSDError
 from rsd_graph.nodes.settle import accepted_steps
+from rsd_graph.providers.http.session import session
 from rsd_graph.runtime.schema import StoredState
 from rsd_graph.runtime.sync import run_sync
 
@@ -69,7 +70,8 @@ class Node(Runnable[RSDState, Update]):
         state = stored_state(input)
         run, books = state["run"], Books(state["ledger"])
         try:
-            update = await self._function(state, books)
+            with session(run):
+                update = await self._function(state, books)
             write = get_stream_writer()
             for event in events_after(state, update, self._accepted):
                 write(event)
