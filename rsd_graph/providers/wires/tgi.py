@@ -73,7 +73,7 @@ class _Generated(Shape):
 
 
 class _Piece(Shape):
-    id: int
+    id: Count
     text: str = ""
     """Empty from a Python tokenizer (router/src/server.rs:71-98)."""
 
