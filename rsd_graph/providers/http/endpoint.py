@@ -18,6 +18,12 @@ E = TypeVar("E", bound=RSDError)
 _MOST_SHOWN = 400
 """Characters of one message: some servers echo the whole prompt back."""
 
+_PASSWORD_LIKE_A_PORT = re.compile(
+    r"[^/@:?#]+:\d+(\?(?!\w+=).*@.*|#[^@].*@[^@]*[:/#][^@]*)", re.DOTALL
+)
+"""`user:12#rest@host:1`, whose password begins like a port: no option follows the "?", or a port or
+a path follows the "@", as none does in `host:8000#model@q4`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -191,11 +197,13 @@ def key_from_environment(role: Role | None) -> SecretStr | None:
 def without_credentials(address: str) -> str:
     """An endpoint string or URL without what may be a password, even one not percent-encoded.
 
-    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one.
+    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one; but see
+    `_PASSWORD_LIKE_A_PORT`.
     """
     scheme, slashes, rest = address.partition("//")
     host = re.fullmatch(r"([^/@:]+|\[[^]]*\])(:\d*)?(/[^@]*)?", re.split("[?#]", rest)[0])
-    return address if host else scheme + slashes + rest.rpartition("@")[2]
+    shows = host and not _PASSWORD_LIKE_A_PORT.fullmatch(rest)
+    return address if shows else scheme + slashes + rest.rpartition("@")[2]
 
 
 def _one_by_one(url: str) -> list[str]:
@@ -215,4 +223,5 @@ def _is_usable(url: str) -> bool:
     except ValueError:  # a port that is no number, brackets that do not close
         return False
     # An "@" in the path stands behind a password that holds a slash.
-    return bool(usable) and "@" not in parts.path
+    is_password = "@" in parts.path or _PASSWORD_LIKE_A_PORT.fullmatch(url.partition("//")[2])
+    return bool(usable) and not is_password

@@ -65,7 +65,8 @@ async def examine_writer(seat: Seat, model: StepModel) -> AsyncIterator[Check]:
 async def _sample(seat: Seat, model: HostedModel) -> tuple[object, str, str]:
     """What one server is known by: its models, its template, its greedy text."""
     facts, prompt = await describe(model.wire), await model.wire.render(seat.conversation)
-    return facts.models, prompt, (await say(seat, model)).text
+    names = [name.rpartition("/")[2] for name in facts.models]  # llama.cpp's are paths
+    return names, prompt, (await say(seat, model)).text
 
 
 async def _read(model: HostedModel, prefix: Prefix) -> Usage:
