@@ -156,5 +156,7 @@ def child_callbacks(
     manager = AsyncCallbackManager(handlers=[], parent_run_id=run_manager.run_id)
     manager.set_handlers(run_manager.inheritable_handlers)
     manager.add_tags(run_manager.inheritable_tags)
-    manager.add_metadata(run_manager.inheritable_metadata)
+    told = run_manager.inheritable_metadata.items()
+    # What says which model this is, is about the chat model as a whole.
+    manager.add_metadata({name: fact for name, fact in told if not name.startswith("ls_")})
     return manager
