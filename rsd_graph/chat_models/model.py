@@ -32,6 +32,7 @@ from rsd_graph.chat_models.naming import identifying_params, langsmith_params, m
 from rsd_graph.chat_models.nesting import Nesting
 from rsd_graph.chat_models.structured import Method, structured_output
 from rsd_graph.embedded.card import known_parameters
+from rsd_graph.runtime.listener import AnswerListener, listeners
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
@@ -108,7 +109,8 @@ class ChatRSD(Nesting):
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
         answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
         graph = compiled_graph(model, actions)
-        run = settled_steps(graph, question, callbacks, on_end=answer.book)
+        listening = [AnswerListener(on_end=answer.book), *listeners(callbacks)]
+        run = settled_steps(graph, question, callbacks, listening)
         async with aclosing(run) as laps:
             async for lap in laps:
                 for chunk in answer.chunks(lap.steps, lap.ledger, lap.finish_reason):
