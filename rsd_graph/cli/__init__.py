@@ -1,4 +1,4 @@
-"""The command line: one file for each command, and whatever all of them share in `_app`.
+"""The command line: one file for each command; what they share is in `terminal`.
 
 Starting up is cheap: a command imports the library only once it runs.
 """
@@ -7,7 +7,6 @@ import gc
 import logging
 import sys
 
-from rsd_graph.cli._app import app
 from rsd_graph.cli.batch import batch
 from rsd_graph.cli.bench import bench
 from rsd_graph.cli.calibrate import calibrate
@@ -18,6 +17,7 @@ from rsd_graph.cli.graph import graph
 from rsd_graph.cli.serve import serve
 from rsd_graph.cli.solve import solve
 from rsd_graph.cli.split_prm import split_prm
+from rsd_graph.cli.terminal.program import app
 from rsd_graph.cli.up import up
 from rsd_graph.cli.view import view
 from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS

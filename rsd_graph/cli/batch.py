@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NotRequired
 import typer
 from typing_extensions import TypedDict
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.answer.ledger import Ledger
@@ -88,7 +88,7 @@ async def _run(
     quiet: bool,
 ) -> Totals:
     """Answer what the file does not hold yet; the totals of all of it."""
-    from rsd_graph.cli._progress import BatchProgress
+    from rsd_graph.cli.terminal.progress import BatchProgress
     from rsd_graph.lab.journal import Journal
     from rsd_graph.lab.questions.datasets import load_dataset
     from rsd_graph.lab.runner import answer_all
@@ -116,7 +116,7 @@ async def _run(
 
 def _arm(llm: ChatRSD, system: str | None) -> Arm:
     """The chat model's graph as an arm."""
-    from rsd_graph.cli._answer import Answer, answer
+    from rsd_graph.cli.terminal.answer import Answer, answer
     from rsd_graph.lab.arms.arm import Arm
 
     async def solve(question: str, seed: int) -> Answer:
@@ -127,7 +127,7 @@ def _arm(llm: ChatRSD, system: str | None) -> Arm:
 
 async def _judge(question: Question, text: str) -> Judgement:
     """Nobody judges: the record holds the question itself, and the answer's last word."""
-    from rsd_graph.cli._answer import final_answer
+    from rsd_graph.cli.terminal.answer import final_answer
 
     return {"prompt": question.text, "answer": final_answer(text)}
 
@@ -156,7 +156,7 @@ def _totals(llm: ChatRSD, records: Sequence[Record], known: int, seconds: float)
 
 def _lines(found: Totals, llm: ChatRSD, answers: Path) -> str:
     """The totals, for people."""
-    from rsd_graph.cli._show import spending
+    from rsd_graph.cli.terminal.screen import spending
 
     rate, error = found["acceptance_rate"], found["first_error"]
     lines = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import stack_options, takes
+from rsd_graph.cli.terminal.flags import stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.lab.calibration.calibrate import Calibration, Plan
@@ -88,7 +88,7 @@ def calibrate(
     if as_json:
         print(json.dumps(content))
         return
-    from rsd_graph.cli._calibration import show_calibration
+    from rsd_graph.cli.terminal.calibration import show_calibration
 
     show_calibration(found, out)
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
-    from rsd_graph.cli._evaluation import Evaluation
+    from rsd_graph.cli.terminal.evaluation import Evaluation
     from rsd_graph.lab.exam import Exam
     from rsd_graph.lab.experiment import Experiment
     from rsd_graph.lab.report.findings import Findings
@@ -66,7 +66,7 @@ def evaluate(
         from rsd_graph.lab.report.published import BOXED_PROMPT, DATASETS
 
         system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
-    from rsd_graph.cli._evaluation import show_evaluation
+    from rsd_graph.cli.terminal.evaluation import show_evaluation
     from rsd_graph.lab.experiment import Experiment
     from rsd_graph.lab.questions.candies import NAME
 
@@ -102,7 +102,7 @@ async def _run(
     """Everything between the options and the numbers."""
     import tempfile
 
-    from rsd_graph.cli._progress import EvaluationProgress
+    from rsd_graph.cli.terminal.progress import EvaluationProgress
     from rsd_graph.lab.arms.catalog import named_arm
     from rsd_graph.lab.journal import Journal
     from rsd_graph.lab.report.findings import Findings

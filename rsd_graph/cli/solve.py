@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
-    from rsd_graph.cli._answer import Answer
+    from rsd_graph.cli.terminal.answer import Answer
 
 
 @takes(*OPTIONS)
@@ -44,7 +44,7 @@ async def _answer(
     question: str, options: dict[str, Any], system: str | None, on_step: Any
 ) -> Answer:
     from rsd_graph.chat_models import ChatRSD
-    from rsd_graph.cli._answer import answer
+    from rsd_graph.cli.terminal.answer import answer
 
     return await answer(ChatRSD(**options), question, on_step, system=system)
 
@@ -52,7 +52,7 @@ async def _answer(
 def _solve_on_screen(
     question: str, options: dict[str, Any], system: str | None, plain: bool
 ) -> None:
-    from rsd_graph.cli._show import cost_line, printable, screen, show_step
+    from rsd_graph.cli.terminal.screen import cost_line, printable, screen, show_step
 
     console = screen(plain=plain)
     found = asyncio.run(_answer(question, options, system, lambda step: show_step(console, step)))

@@ -16,7 +16,7 @@ from rsd_graph import (
 from rsd_graph.answer.ledger import add, empty_ledger, usage
 from rsd_graph.answer.state import Step
 from rsd_graph.cli import app
-from rsd_graph.cli._show import amounts, printable, screen, show_step, spending
+from rsd_graph.cli.terminal.screen import amounts, printable, screen, show_step, spending
 
 
 def test_graph_prints_the_drawing(terminal: CliRunner) -> None:

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rsd_graph.cli import app
-from rsd_graph.cli._options import spoken
+from rsd_graph.cli.terminal.flags import spoken
 from rsd_graph.embedded.task import held_out_problems
 
 QUESTION = "What is 3+4?"

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from rsd_graph.answer.ledger import Ledger, PerRole, add, empty_ledger, flops
 from rsd_graph.chat_models import ChatRSD
-from rsd_graph.cli._answer import Answer, answer
-from rsd_graph.cli._show import amounts, screen_rule, show_step
+from rsd_graph.cli.terminal.answer import Answer, answer
+from rsd_graph.cli.terminal.screen import amounts, screen_rule, show_step
 from rsd_graph.embedded.card import read_card
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
 from rsd_graph.lab.arms.alone import alone

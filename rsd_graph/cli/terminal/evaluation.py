@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from typing_extensions import TypedDict
 
-from rsd_graph.cli._show import screen
+from rsd_graph.cli.terminal.screen import screen
 from rsd_graph.lab.report.text import text_table
 
 

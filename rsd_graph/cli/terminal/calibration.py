@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from rsd_graph.cli._show import screen
+from rsd_graph.cli.terminal.screen import screen
 from rsd_graph.lab.calibration.calibrate import Calibration, TargetAlone
 from rsd_graph.lab.calibration.check import Check, Compared
 from rsd_graph.lab.calibration.sweep import SweepPoint
