@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.streams import typed
 
 if TYPE_CHECKING:
     from rsd_graph.cli.terminal.answer import Answer
@@ -26,18 +27,33 @@ def solve(
     """Solve QUESTION step by step, with the shipped models unless you name others.
 
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
-    """
-    from rsd_graph.errors import InputError
 
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
+    The shipped models solve stories of three to six events about one amount, and nothing else.
+    """
+    from rsd_graph.cli.terminal.questions import note_on_scope
+    from rsd_graph.lab.question import Question
+
+    text = _text(question)
     options = stack_options(context)
+    note_on_scope([Question("", text, None, "open")], options)
     if as_json:
         found = asyncio.run(_answer(text, options, system, lambda step: None))
         print(json.dumps(found.as_json()))
     else:
         _solve_on_screen(text, options, system, plain)
+
+
+def _text(question: str) -> str:
+    from rsd_graph.errors import InputError
+    from rsd_graph.stacks.text_file import decoded
+
+    if question == "-":
+        text = decoded(typed("the question"), "standard input")
+    else:
+        text = decoded(os.fsencode(question), "QUESTION")
+    if not text.strip():
+        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
+    return text
 
 
 async def _answer(

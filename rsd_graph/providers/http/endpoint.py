@@ -23,6 +23,8 @@ _MOST_SHOWN = 400
 class RetryPolicy:
     """How often and how long to try one HTTP exchange again. There is no other retry layer.
 
+    It is not LangGraph's `RetryPolicy`, which runs a whole node again.
+
     Attributes:
         attempts: Total tries; 1 means never again.
         max_seconds: No new try is started this many seconds after the first one failed.
