@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import CapabilityError, InputError
@@ -165,7 +164,7 @@ def _there_is(folder: Path) -> list[str]:
     return [candies.NAME, *HUB, *map(str, beside)]
 
 
-def _through_library(path: str, **options: Any) -> Iterable[Row]:
+def _through_library(path: str, **options: object) -> Iterable[Row]:
     """Let `datasets` read it, local folder or hub alike; credentials are the library's affair."""
     try:
         import datasets
