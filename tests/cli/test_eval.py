@@ -240,3 +240,21 @@ def test_a_stack_from_a_file_and_answers_that_fail(tmp_path: Path) -> None:
 
     assert "target only (1 failed)" in result.stdout
     assert "target only failed, first by EndpointConnectionError" in result.stdout
+
+
+def test_an_arm_without_any_answer_is_exit_code_1() -> None:
+    """The table is shown all the same, with the other arms in it."""
+    result = CliRunner().invoke(
+        app, ["eval", "--limit", "2", "--arms", "draft,majority:2", "--judge", "embedded:prm"]
+    )
+
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize("command", [["eval"], ["batch", "in.jsonl", "out.jsonl"]])
+def test_nothing_to_ask_is_wrong_usage(command: list[str]) -> None:
+    """No table of nothing."""
+    result = CliRunner().invoke(app, [*command, "--limit", "0"])
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--limit'" in result.stderr
