@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage, timed
