@@ -33,6 +33,10 @@ class Runs(Generic[T]):
         if len(self._items) > REMEMBERED_RUNS:
             self._drop(self._items.popitem(last=False)[1])
 
+    def find(self, run: str) -> T | None:
+        """What there is of *run*."""
+        return self._items.get(run)
+
     def take(self, run: str) -> T | None:
         """What there is of *run*, which is forgotten here."""
         return self._items.pop(run, None)
