@@ -90,6 +90,7 @@ def test_json_is_one_object(terminal: CliRunner, stack: list[str]) -> None:
         "ended": "separator",
         "tokens": 2,
         "ms": found["steps"][0]["ms"],
+        "spans": found["steps"][0]["spans"],
         "rejected_text": "First, 3+4=7.",
     }
     assert found["ledger"]["discarded_draft_tokens"] == 4
