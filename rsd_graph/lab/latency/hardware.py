@@ -37,6 +37,7 @@ A100's overheads, the H200 the H100's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rsd_graph.errors import Role
@@ -77,7 +78,7 @@ GPUS = {gpu.name.split()[0].lower(): gpu for gpu in (A100, H100, H200, L40S)}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model's size: billions of parameters (all; without embeddings), layers, KV bytes a token."""
+    """A model's size: billions of parameters (all; without embeddings), layers, KV bytes."""
 
     name: str
     parameters: float
@@ -189,6 +190,14 @@ class Preset:
         """All three, by role."""
         return {"draft": self.draft, "target": self.target, "prm": self.prm}
 
+    def changed(self, change: Callable[[Served], Served], *roles: Role) -> Preset:
+        """The same with *roles* (all three, if none is named) changed."""
+        found = {
+            role: change(served) if not roles or role in roles else served
+            for role, served in self.roles.items()
+        }
+        return replace(self, draft=found["draft"], target=found["target"], prm=found["prm"])
+
     @property
     def gpus(self) -> int:
         """GPUs of all three."""
@@ -220,6 +229,12 @@ def presets(mfu: float = MFU) -> dict[str, Preset]:
     return {preset.name: preset for preset in found}
 
 
+def base_and_variant(name: str) -> tuple[str, str]:
+    """The preset of these models and GPUs, and what is different about this one's PRM."""
+    parts = name.split("-", 3)
+    return "-".join(parts[:3]), "".join(parts[3:])
+
+
 def _preset(
     sizes: str, models: tuple[Model, Model, int], gpu: GPU, variant: str, mfu: float
 ) -> Preset:
@@ -228,7 +243,7 @@ def _preset(
     return Preset(
         name=f"{sizes}-{gpu.name.split()[0].lower()}{variant}",
         hardware=f"{2 + target_gpus} x {gpu.name}",
-        draft=replace(serve(draft, gpu, mfu=mfu), api_processes=2),
+        draft=serve(draft, gpu, mfu=mfu),
         target=serve(target, gpu, target_gpus, mfu),
-        prm=replace(step_pooling(prm) if variant == "-step" else prm, api_processes=2),
-    )
+        prm=step_pooling(prm) if variant == "-step" else prm,
+    ).changed(lambda served: replace(served, api_processes=2), "draft", "prm")

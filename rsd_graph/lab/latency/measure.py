@@ -17,16 +17,10 @@ from rsd_graph.lab.latency.scheduler import Engine
 from rsd_graph.lab.latency.simulated import Simulated
 from rsd_graph.lab.latency.workload import Workload
 
-LOOKAHEAD: dict[str, Lookahead] = {
-    "sequential": 0,
-    "lookahead 1": 1,
-    "lookahead 2": 2,
-    "lookahead 4": 4,
-    "lookahead auto": "auto",
-}
+LOOKAHEAD: dict[str, Lookahead] = {"sequential": 0, "lookahead 2": 2, "lookahead auto": "auto"}
 HEDGED = "lookahead 2, hedged"
 """For one answer at a time, which is what a hedge is for; it is not among the arms under load."""
-ARMS = ("lockstep", *LOOKAHEAD, "target only", "target only, all GPUs")
+ALONE = ("target only", "target only, all GPUs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,18 +167,12 @@ def latency(
     return [replace(item, per_bound=item.mean / mean.seconds) for item in rows], mean
 
 
-def throughput(
-    preset: Preset, workload: Workload, arms: Sequence[str], concurrencies: Sequence[int]
-) -> list[Row]:
-    """Twice as many answers as may run at once (at least 32) with each arm.
+def loaded(arm: str, preset: Preset, workload: Workload, concurrency: int) -> Row:
+    """Twice as many answers as may run at once (at least 32).
 
     Lockstep takes them in batches; the others start the next one when one is finished.
     """
-    return [
-        row(arm, preset, workload, range(max(32, 2 * concurrency)), concurrency)
-        for concurrency in concurrencies
-        for arm in arms
-    ]
+    return row(arm, preset, workload, range(max(32, 2 * concurrency)), concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +192,7 @@ class Growth:
 def growth(
     preset: Preset, rejects: float, lookaheads: dict[str, Lookahead | None], steps: Sequence[int]
 ) -> list[Growth]:
-    """32 answers at once of each length in *steps*; `None` stands for the lockstep loop."""
+    """8 answers at once of each length in *steps*; `None` stands for the lockstep loop."""
     found = []
     for arm, lookahead in lookaheads.items():
         tokens = [_prm_tokens(preset, rejects, lookahead, length) for length in steps]
@@ -214,7 +202,7 @@ def growth(
 
 
 def _prm_tokens(
-    preset: Preset, rejects: float, lookahead: Lookahead | None, length: int, answers: int = 32
+    preset: Preset, rejects: float, lookahead: Lookahead | None, length: int, answers: int = 8
 ) -> float:
     workload = Workload(rejects=rejects, steps=length, steps_spread=0)
     servers = Simulated.of(preset, workload)
