@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format typecheck unit wheel train bench constraints clean
+.PHONY: demo test lint format typecheck unit docs wheel train bench constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval]' --group dev
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval,serve]' --group dev --group docs
 	touch $@
 
 demo: $(READY)  ## solve held-out problems with the shipped models, step by step
@@ -30,6 +30,9 @@ typecheck: $(READY)
 
 unit: $(READY)
 	$(BIN)/pytest
+
+docs: $(READY)  ## the documentation as a site, into site/; a broken link fails
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 wheel: $(READY)  ## build the wheel and test it as installed, outside the source tree
 	$(BIN)/python tests/wheel/check.py
@@ -52,4 +55,4 @@ test-live: $(READY)  ## the suite that needs real servers: installs and starts t
 	RSD_LIVE_VENV=.venv-live $(BIN)/pytest -m live tests/live
 
 clean:
-	rm -rf $(VENV) dist
+	rm -rf $(VENV) dist site

@@ -20,14 +20,18 @@ from statistics import fmean
 
 from rsd_graph.acceptance import Criterion, clipping, logistic, reward_threshold, sigmoidal
 from rsd_graph.embedded.engine import MODELS, SHIPPED
-from rsd_graph.lab.arms.catalog import Kit, named_arm
-from rsd_graph.lab.experiment import Findings, Models, environment, measure
+from rsd_graph.lab.arms.catalog import named_arm
+from rsd_graph.lab.calibration.step_evidence import StepEvidence, step_evidence
+from rsd_graph.lab.exam import Exam, candies_exam
+from rsd_graph.lab.experiment import Experiment, environment
 from rsd_graph.lab.journal import Journal, Record
-from rsd_graph.lab.questions.shipped import StepEvidence, Task, held_out, step_evidence
+from rsd_graph.lab.questions.candies import NAME
+from rsd_graph.lab.report.findings import Findings
 from rsd_graph.lab.report.page import write_report
 from rsd_graph.lab.report.summary import compare
-from rsd_graph.lab.report.tables import HEADERS, markdown_table
-from rsd_graph.lab.statistics import PairedDifference, quantile
+from rsd_graph.lab.report.text import markdown_table, points
+from rsd_graph.lab.runner import answer_all
+from rsd_graph.lab.statistics import quantile
 
 RESULTS = Path(__file__).parent / "results"
 DELTA = 0.7
@@ -103,25 +107,20 @@ def matched_arms(chosen: Chosen) -> list[str]:
 class Bench:
     """One set of models on one set of problems; arms are added as they are asked for."""
 
-    models: Models
-    task: Task
+    experiment: Experiment
+    exam: Exam
     book: Journal
     servers: int
-    findings: Findings = field(default_factory=lambda: Findings([], {}, []))
+    findings: Findings = field(default_factory=Findings)
 
     async def run(self, *names: str) -> Findings:
         """Ask every question of these arms; what all arms found so far."""
         for name in names:
-            kit = Kit(self.models.stack(self.servers), self.task.extract, DELTA)
+            exam = self.exam
+            arm = named_arm(name, self.experiment.setup(self.servers), exam.extract)
             self.servers += 1
-            arm = named_arm(name, kit)
-            found = await measure([arm], self.task, self.book, self.models.parameters)
-            so_far = self.findings
-            self.findings = Findings(
-                [*so_far.arms, arm],
-                {**so_far.records, **found.records},
-                [*so_far.summaries, *found.summaries],
-            )
+            found = await answer_all(arm, exam.questions, exam.grade, self.book, concurrency=8)
+            self.findings = self.findings.with_arm(arm, found, self.experiment.accounting)
         return self.findings
 
 
@@ -138,7 +137,7 @@ async def greedy_arms(bench: Bench) -> tuple[Findings, Chosen]:
 
 def pairs(findings: Findings, chosen: Chosen) -> list[tuple[str, str]]:
     """What the paper's claims, and ours, come down to: pairs of arms."""
-    names = [arm.name for arm in findings.arms]
+    names = list(findings.records)
     main = f"RSD {DELTA:g}"
 
     def starting(*prefixes: str) -> list[str]:
@@ -160,12 +159,11 @@ def pairs(findings: Findings, chosen: Chosen) -> list[tuple[str, str]]:
 
 def versus_row(findings: Findings, first: str, second: str) -> list[str]:
     """One comparison on the same questions."""
-    found: PairedDifference = compare(findings.records[first], findings.records[second])
-    value = found.difference
+    found = compare(findings.records[first], findings.records[second])
     return [
         first,
         second,
-        f"{100 * value.value:+.1f} [{100 * value.low:+.1f}, {100 * value.high:+.1f}]",
+        points(found.difference),
         str(found.only_first),
         str(found.only_second),
         f"{found.p_value:.2g}",
@@ -190,7 +188,7 @@ the target reads, the only way with llama.cpp. "vs target": the difference from 
 alone on the same questions, in points, and McNemar's exact p. Intervals are Wilson's, 95 %. Models
 by the start of their SHA-256: {digests()}.
 
-{markdown_table(HEADERS, greedy.cells())}
+{markdown_table(greedy.headers, greedy.cells())}
 
 The PRM on the draft's own steps up to its first error: AUROC {auroc} over {prm.get("steps")}
 steps, {prm.get("wrong_steps")} of them wrong. Every picture, and the transcripts of the main arms,
@@ -202,7 +200,7 @@ are in [report.html](report.html), which works offline.
 
 ## Temperature 0.7
 
-{markdown_table(HEADERS, sampled.cells())}
+{markdown_table(sampled.headers, sampled.cells())}
 
 ## Pairs
 
@@ -231,19 +229,19 @@ async def main() -> None:
     parser.add_argument("--journals", type=Path, required=True, help="folder for the answers")
     options = parser.parse_args()
 
-    task, measured = held_out(options.problems), digests()
+    exam, measured = candies_exam(options.problems), digests()
+    cold, warm = Experiment({"delta": DELTA}), Experiment({"delta": DELTA, "temperature": 0.7})
     with Journal(options.journals / "greedy.jsonl", {"models": measured}) as book:
-        bench = Bench(Models({}), task, book, servers=0)
-        greedy, chosen = await greedy_arms(bench)
+        greedy, chosen = await greedy_arms(Bench(cold, exam, book, servers=0))
     with Journal(options.journals / "sampled.jsonl", {"models": measured}) as book:
-        warm = Bench(Models({"temperature": 0.7}), task, book, servers=100)
+        bench = Bench(warm, exam, book, servers=100)
         random = f"random:{chosen.share:.4f}"
-        sampled = await warm.run("draft", "target", f"rsd:{DELTA}", random)
+        sampled = await bench.run("draft", "target", f"rsd:{DELTA}", random)
     if digests() != measured:
         raise SystemExit("the models were replaced while they were measured")
-    evidence = await step_evidence(Models({}).stack(200), task, greedy.records)
-    conditions = {"dataset": "candies", "questions": options.problems, **environment()}
-    write_report(RESULTS / "report.html", greedy, task, evidence, conditions)
+    evidence = await step_evidence(cold.setup(200), exam, greedy.records)
+    conditions = {"dataset": NAME, "questions": options.problems, **environment()}
+    write_report(RESULTS / "report.html", greedy, exam, evidence, conditions)
     (RESULTS / "arms.md").write_text(page(greedy, sampled, chosen, evidence), encoding="utf-8")
 
 

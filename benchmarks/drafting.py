@@ -20,7 +20,8 @@ from typing import Any
 import aiohttp
 
 from rsd_graph import Message, Prefix, StepRequest
-from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.books import Books
+from rsd_graph.answer.ledger import empty_ledger, usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.early.lookahead import Drafter
 
@@ -134,16 +135,18 @@ def tokens(steps: Sequence[Candidate]) -> int:
 
 async def chained(server: Server, loop: Loop, depth: int = DEPTH) -> None:
     """What the package does."""
-    drafter = Drafter(server, depth)
+    drafter, books = Drafter(server, depth), Books(empty_ledger())
 
     def request_after(settled: Prefix, ahead: Sequence[Candidate]) -> StepRequest | None:
         prefix = replace(settled, steps=[*settled.steps, *ahead])
         return None if ends(prefix.steps) else StepRequest(prefix, MAX_TOKENS)
 
     while not ends(loop.steps):
-        good = await loop.settle(await drafter.write_run(1, partial(request_after, loop.prefix)))
+        good = await loop.settle(
+            await drafter.write_run("1", partial(request_after, loop.prefix), books)
+        )
         if good is not None:
-            waste = drafter.reject(1, good)
+            waste = drafter.reject("1", good)
             loop.in_vain += waste.get("wasted_draft_tokens", 0)
             loop.in_vain += waste.get("cancelled_draft_tokens", 0)
 

@@ -27,6 +27,7 @@ from typing import Any
 
 from rsd_graph.lab import Exclusion, Grader, Question, Verdict
 from rsd_graph.lab.questions.rows import read_row
+from rsd_graph.lab.report.text import markdown_table
 
 MATH = ("gsm8k", "math500", "olympiadbench", "gaokao2023en", "aime24", "amc23")
 CHOICE = ("gpqa", "mmlu_stem")
@@ -100,48 +101,56 @@ def boxed(content: str) -> str:
     return f"The answer is $\\boxed{{{content}}}$."
 
 
-def golds_table(folder: Path, cases: list[Case], verdicts: list[Verdict]) -> Iterator[str]:
+def golds_table(folder: Path, cases: list[Case], verdicts: list[Verdict]) -> str:
     """For each dataset: how many golds, boxed, are right against themselves."""
-    yield "| set | rows | excluded | choice | ours | paper |\n|---|---|---|---|---|---|"
+    rows = []
     for name in MATH + CHOICE:
         items = [question for _, question in read_questions(folder, name)]
+        questions = [item for item in items if isinstance(item, Question)]
         selected = [
             verdict
             for case, verdict in zip(cases, verdicts, strict=True)
             if case.question.source == name and case.form in SELF
         ]
-        excluded = sum(isinstance(item, Exclusion) for item in items)
-        choice = sum(isinstance(item, Question) and item.kind == "choice" for item in items)
+        choice = sum(question.kind == "choice" for question in questions)
         ours = f"{sum(v.correct for v in selected)}/{len(selected)}"
         paper = f"{sum(v.paper_correct for v in selected)}/{len(selected)}"
-        yield f"| {name} | {len(items)} | {excluded} | {choice} | {ours} | {paper} |"
+        counts = len(items), len(items) - len(questions), choice
+        rows.append((name, *map(str, counts), ours, paper))
+    return markdown_table(("set", "rows", "excluded", "choice", "ours", "paper"), rows)
 
 
-def forms_table(
-    cases: list[Case], verdicts: list[Verdict], official: list[bool] | None
-) -> Iterator[str]:
+def forms_table(cases: list[Case], verdicts: list[Verdict], official: list[bool] | None) -> str:
     """For each form: how many answers each grader judges as it should."""
-    head = "| answer | should be | cases | ours judges so | paper-compatible judges so |"
-    yield head + (" as the official code |" if official else "")
-    yield "|---" * (5 + bool(official)) + "|"
+    rows = []
     for form in dict.fromkeys(case.form for case in cases):
         chosen = [i for i, case in enumerate(cases) if case.form == form]
         right = cases[chosen[0]].right
-        ours = sum(verdicts[i].correct == right for i in chosen)
-        paper = sum(verdicts[i].paper_correct == right for i in chosen)
-        line = f"| {form} | {'right' if right else 'wrong'} | {len(chosen)} | {ours} | {paper} |"
-        if official:
-            line += f" {sum(verdicts[i].paper_correct == official[i] for i in chosen)} |"
-        yield line
+        counts = [
+            len(chosen),
+            sum(verdicts[i].correct == right for i in chosen),
+            sum(verdicts[i].paper_correct == right for i in chosen),
+            *([sum(verdicts[i].paper_correct == official[i] for i in chosen)] if official else []),
+        ]
+        rows.append((form, "right" if right else "wrong", *map(str, counts)))
+    judges = ["ours judges so", "paper-compatible judges so"]
+    judges += ["as the official code"] if official else []
+    return markdown_table(("answer", "should be", "cases", *judges), rows)
 
 
-def disagreements(cases: list[Case], verdicts: list[Verdict]) -> Iterator[str]:
+def disagreements(cases: list[Case], verdicts: list[Verdict]) -> str:
     """List golds that one of the graders rejects in their own box."""
-    yield "| id | gold | ours | paper |\n|---|---|---|---|"
-    for case, verdict in zip(cases, verdicts, strict=True):
-        if case.form == "the gold in a box" and not (verdict.correct and verdict.paper_correct):
-            gold = str(case.question.gold).replace("|", "\\|")
-            yield f"| {case.question.id} | `{gold}` | {verdict.reason} | {verdict.paper_correct} |"
+    rows = [
+        (
+            case.question.id,
+            "`" + str(case.question.gold).replace("|", "\\|") + "`",
+            verdict.reason,
+            str(verdict.paper_correct),
+        )
+        for case, verdict in zip(cases, verdicts, strict=True)
+        if case.form == "the gold in a box" and not (verdict.correct and verdict.paper_correct)
+    ]
+    return markdown_table(("id", "gold", "ours", "paper"), rows)
 
 
 def report(
@@ -167,18 +176,18 @@ def report(
             "",
             "## Golds boxed against themselves",
             "",
-            *golds_table(folder, cases, verdicts),
+            golds_table(folder, cases, verdicts),
             "",
             "Golds a grader rejects in their own box:",
             "",
-            *disagreements(cases, verdicts),
+            disagreements(cases, verdicts),
             "",
             "## Answers whose verdict is known",
             "",
             "Right and wrong answers made from the golds. The paper-compatible column is meant to "
             "repeat the official grader's faults, so that accuracies compare with published ones.",
             "",
-            *forms_table(cases, verdicts, official),
+            forms_table(cases, verdicts, official),
             "",
             "What remains wrong in ours: math-verify compares lists as sets, so that `16,3,1` "
             "passes for the gold `16,3,1,1`. The last column counts equal verdicts of our port and "

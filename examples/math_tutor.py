@@ -9,11 +9,11 @@ from langchain_core.runnables import RunnableLambda, RunnablePassthrough
 
 from rsd_graph import ChatRSD
 
-PROBLEM = """{name} has 50 stamps.
-Monday splits 5.
+PROBLEM = """{name} has 39 stamps.
+Monday drops 32.
 Tuesday loses 3.
-Wednesday drops 4.
-Thursday wins 45.
+Wednesday wins 91.
+Thursday sells 11.
 How many stamps?"""
 
 
@@ -28,7 +28,7 @@ def main() -> None:
     tutor = ChatPromptTemplate.from_messages([("user", PROBLEM)]) | ChatRSD()
 
     # The same chain streams each step the moment it is settled ...
-    for chunk in tutor.stream({"name": "Fay"}):
+    for chunk in tutor.stream({"name": "Hana"}):
         print(chunk.text, end="", flush=True)
 
     # ... and goes on: here into a dictionary with the explanation and the answer.

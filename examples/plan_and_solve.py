@@ -62,7 +62,9 @@ def main() -> None:
     for start, end in ((START, "plan"), ("plan", "solve"), ("solve", "check"), ("check", END)):
         pipeline.add_edge(start, end)
 
-    question = "Fay has 50 stamps. Monday splits 5. Tuesday loses 3. How many stamps?"
+    question = (
+        "Carl has 14 cards. Monday buys 65. Tuesday sells 54. Wednesday finds 33. How many cards?"
+    )
     result: dict[str, Any] = pipeline.compile().invoke({"question": question})
     for step in result["steps"]:
         print(f"{step['source']:>6}: {step['text']}")

@@ -18,9 +18,9 @@ from langgraph.checkpoint.sqlite import SqliteSaver
 from rsd_graph import create_rsd_graph, initial_state, reward_model, step_model
 
 QUESTION = initial_state(
-    "Fay has 50 stamps.\nMonday splits 5.\nTuesday loses 3.\nWednesday drops 4.\nHow many stamps?"
+    "Carl has 14 cards.\nMonday buys 65.\nTuesday sells 54.\nWednesday finds 33.\nHow many cards?"
 )
-CONFIG: Any = {"configurable": {"thread_id": "fay"}}
+CONFIG: Any = {"configurable": {"thread_id": "cards"}}
 
 
 def answer(database: str, *, crash_after: int | None = None) -> None:
@@ -31,10 +31,12 @@ def answer(database: str, *, crash_after: int | None = None) -> None:
             target=step_model("embedded:target", "target"),
             prm=reward_model("embedded:prm"),
         ).compile(checkpointer=saver)
-        started = graph.get_state(CONFIG).created_at is not None
-        events = graph.stream(
-            None if started else QUESTION, CONFIG, stream_mode="custom", durability="sync"
-        )
+        state = graph.get_state(CONFIG)
+        if state.values.get("finish_reason"):
+            return
+        # `state.next` is no question to ask: it may be empty although the answer is unfinished.
+        start = None if state.created_at else QUESTION
+        events = graph.stream(start, CONFIG, stream_mode="custom", durability="sync")
         for event in events:
             # A step is on disk when the next one is drafted.
             if event["type"] == "step_drafted" and event["index"] == crash_after:

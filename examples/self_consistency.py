@@ -16,12 +16,11 @@ from typing_extensions import TypedDict
 
 from rsd_graph import ChatRSD
 
-QUESTION = """Fay has 50 stamps.
-Monday splits 5.
-Tuesday loses 3.
-Wednesday drops 4.
-Thursday wins 45.
-How many stamps?"""
+QUESTION = """Carl has 14 cards.
+Monday buys 65.
+Tuesday sells 54.
+Wednesday finds 33.
+How many cards?"""
 
 llm = ChatRSD(temperature=0.7)
 

@@ -9,10 +9,11 @@ from langchain_core.runnables import ConfigurableField
 
 from rsd_graph import ChatRSD
 
-QUESTION = """Fay has 50 stamps.
-Monday splits 5.
-Tuesday loses 3.
-How many stamps?"""
+QUESTION = """Fay has 60 marbles.
+Monday buys 5.
+Tuesday finds 12.
+Wednesday wins 5.
+How many marbles?"""
 
 
 def main() -> None:
@@ -25,7 +26,7 @@ def main() -> None:
         "as it comes": {},
         "strict": {"delta": 0.99},
         "never ask the target": {"delta": 0.0},
-        "draft as target": {"target": "embedded:draft"},
+        "draft as target": {"delta": 0.99, "target": "embedded:draft"},
     }
     for name, choice in stacks.items():
         # Copies made for a call share connections: nothing is opened twice.

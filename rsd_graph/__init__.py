@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the public names, and where each lives
     from rsd_graph.acceptance import (
+        Criterion as Criterion,
+    )
+    from rsd_graph.acceptance import (
         Weighting as Weighting,
     )
     from rsd_graph.acceptance import (
@@ -17,6 +20,9 @@ if TYPE_CHECKING:  # the public names, and where each lives
     )
     from rsd_graph.acceptance import (
         constant as constant,
+    )
+    from rsd_graph.acceptance import (
+        criterion as criterion,
     )
     from rsd_graph.acceptance import (
         hybrid as hybrid,
@@ -33,6 +39,24 @@ if TYPE_CHECKING:  # the public names, and where each lives
     from rsd_graph.acceptance import (
         sigmoidal as sigmoidal,
     )
+    from rsd_graph.answer.events import (
+        Event as Event,
+    )
+    from rsd_graph.answer.events import (
+        StepAccepted as StepAccepted,
+    )
+    from rsd_graph.answer.events import (
+        StepDrafted as StepDrafted,
+    )
+    from rsd_graph.answer.events import (
+        StepRejected as StepRejected,
+    )
+    from rsd_graph.answer.events import (
+        StepScored as StepScored,
+    )
+    from rsd_graph.answer.events import (
+        StepSettled as StepSettled,
+    )
     from rsd_graph.answer.ledger import (
         Ledger as Ledger,
     )
@@ -47,6 +71,9 @@ if TYPE_CHECKING:  # the public names, and where each lives
     )
     from rsd_graph.answer.ledger import (
         flops as flops,
+    )
+    from rsd_graph.answer.ledger import (
+        usage as usage,
     )
     from rsd_graph.answer.limits import (
         Limits as Limits,
@@ -142,6 +169,9 @@ if TYPE_CHECKING:  # the public names, and where each lives
         RewardModel as RewardModel,
     )
     from rsd_graph.providers.base import (
+        RewardModelLike as RewardModelLike,
+    )
+    from rsd_graph.providers.base import (
         Sampling as Sampling,
     )
     from rsd_graph.providers.base import (
@@ -151,6 +181,9 @@ if TYPE_CHECKING:  # the public names, and where each lives
         StepModel as StepModel,
     )
     from rsd_graph.providers.base import (
+        StepModelLike as StepModelLike,
+    )
+    from rsd_graph.providers.base import (
         StepRequest as StepRequest,
     )
     from rsd_graph.providers.http.endpoint import (
@@ -158,6 +191,12 @@ if TYPE_CHECKING:  # the public names, and where each lives
     )
     from rsd_graph.providers.http.endpoint import (
         RetryPolicy as RetryPolicy,
+    )
+    from rsd_graph.providers.prm import (
+        FunctionPRM as FunctionPRM,
+    )
+    from rsd_graph.providers.prm import (
+        PRMFormat as PRMFormat,
     )
     from rsd_graph.providers.registry import (
         reward_model as reward_model,
@@ -173,6 +212,18 @@ if TYPE_CHECKING:  # the public names, and where each lives
     )
     from rsd_graph.providers.scripted import (
         candidate as candidate,
+    )
+    from rsd_graph.providers.wires.completion import (
+        Completion as Completion,
+    )
+    from rsd_graph.providers.wires.completion import (
+        CompletionRequest as CompletionRequest,
+    )
+    from rsd_graph.providers.wires.completion import (
+        CompletionWire as CompletionWire,
+    )
+    from rsd_graph.providers.wires.completion import (
+        HostedModel as HostedModel,
     )
 
 __version__ = "0.1.0"

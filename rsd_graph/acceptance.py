@@ -13,22 +13,41 @@ These are the paper's weighting functions (Table 1) and the two of the authors' 
 
 The last two take their r from `LikelihoodRatio` and `HybridRatio`, reward models that ask the
 target for the probability of the drafted text.
+
+Each can be named by a text, as it stands here: `criterion("logistic(alpha=10, delta=0.7)")`. Other
+packages add criteria by entry points: see `rsd_graph.plugins`.
 """
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, SupportsFloat
 
-from rsd_graph.errors import ConfigurationError
+from rsd_graph.errors import ConfigurationError, RSDError
+from rsd_graph.plugins import Plugins, call, check_call
 
 Criterion = Callable[[float], float]
 """omega: reward of a draft step -> probability of accepting it (a `bool` counts as 0 or 1)."""
 
 Uniform = Callable[[int, int], float]
 """(seed of the run, index of the step) -> u in [0, 1); a pure function, so that runs replay."""
+
+
+_OURS = (
+    *("clipping", "constant", "hybrid", "likelihood_ratio"),
+    *("logistic", "reward_threshold", "sigmoidal"),
+)
+CRITERIA = Plugins(
+    "rsd_graph.criteria",
+    "acceptance criterion",
+    {name: f"rsd_graph.acceptance:{name}" for name in _OURS},
+)
+"""Name -> a function that makes a `Weighting`, or any `Criterion`, of its parameters."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +64,7 @@ class Weighting:
 
     def __str__(self) -> str:
         """As it would be written in code."""
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.parameters.items())})"
+        return f"{self.name}({', '.join(f'{k}={v!r}' for k, v in self.parameters.items())})"
 
 
 def constant(p: float) -> Weighting:
@@ -72,14 +91,15 @@ def sigmoidal() -> Weighting:
 
 def logistic(alpha: float, delta: float = 0.7) -> Weighting:
     """1 / (1 + exp(-alpha (r - delta))): a soft threshold, binary as *alpha* grows."""
-    _require(alpha > 0, f"logistic(alpha) needs alpha > 0, got {alpha}")
+    _require(0 < alpha < math.inf, f"logistic(alpha) needs a finite alpha > 0, got {alpha}")
+    _require(math.isfinite(delta), f"logistic(delta) needs a finite delta, got {delta}")
     parameters = {"alpha": alpha, "delta": delta}
     return Weighting("logistic", lambda reward: _sigmoid(alpha * (reward - delta)), parameters)
 
 
 def likelihood_ratio(alpha: float = 1.0) -> Weighting:
     """min(1, alpha P_M / P_m), for the log-ratio rewards of `LikelihoodRatio` (rebuttal)."""
-    _require(alpha > 0, f"likelihood_ratio(alpha) needs alpha > 0, got {alpha}")
+    _require(0 < alpha < math.inf, f"likelihood_ratio(alpha) needs alpha > 0, got {alpha}")
     shift = math.log(alpha)
     omega: Criterion = lambda log_ratio: math.exp(min(0.0, shift + log_ratio))  # noqa: E731
     return Weighting("likelihood_ratio", omega, {"alpha": alpha})
@@ -87,8 +107,45 @@ def likelihood_ratio(alpha: float = 1.0) -> Weighting:
 
 def hybrid(beta: float = 1.0) -> Weighting:
     """min(1, beta r P_M / P_m), for the weighted rewards of `HybridRatio` (rebuttal)."""
-    _require(beta > 0, f"hybrid(beta) needs beta > 0, got {beta}")
+    _require(0 < beta < math.inf, f"hybrid(beta) needs beta > 0, got {beta}")
     return Weighting("hybrid", lambda value: min(1.0, max(0.0, beta * value)), {"beta": beta})
+
+
+def criterion(text: str) -> Weighting:
+    """The criterion that *text* names, such as `logistic(alpha=10, delta=0.7)` or `clipping`.
+
+    Raises:
+        ConfigurationError: Not a name with literal arguments, no such criterion, or not with these.
+    """
+    name, arguments, options = _parts(text)
+    make = CRITERIA.load(name)
+    try:
+        by_order = inspect.signature(make).bind_partial(*arguments).arguments
+    except TypeError as error:
+        raise ConfigurationError(f"{text} cannot be used: {error}.") from None
+    _require(not by_order.keys() & options, f"{text} gives one argument twice.")
+    made = call(make, name=name, options=by_order | options)
+    if isinstance(made, Weighting):
+        return made
+    _require_callable(made)
+    return Weighting(name, made, by_order | options)
+
+
+def _parts(text: str) -> tuple[str, list[Any], dict[str, Any]]:
+    """Name, arguments in order and arguments by name; nothing of *text* is ever run."""
+    try:
+        tree = ast.parse(text.strip(), mode="eval").body
+        asked = tree if isinstance(tree, ast.Call) else ast.Call(tree, [], [])
+        arguments = [ast.literal_eval(each) for each in asked.args]
+        options = {each.arg or "**": ast.literal_eval(each.value) for each in asked.keywords}
+        if isinstance(asked.func, ast.Name) and len(options) == len(asked.keywords):
+            return asked.func.id, arguments, options
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError):
+        pass
+    raise ConfigurationError(
+        f"{text[:80]!r} is no acceptance criterion.",
+        expected="a name and numbers, such as logistic(alpha=10, delta=0.7)",
+    )
 
 
 def seeded_uniform(seed: int, index: int) -> float:
@@ -129,12 +186,14 @@ def accepted_run(
     return len(rewards)
 
 
-def check_delta(accept: Criterion, reward_range: tuple[float, float]) -> None:
-    """Refuse a threshold outside the range of rewards this PRM declares.
+def check_criterion(accept: Criterion, reward_range: tuple[float, float]) -> None:
+    """Refuse a criterion that cannot be asked about the rewards this PRM declares.
 
     Raises:
-        ConfigurationError: delta can never, or always, be reached.
+        ConfigurationError: It is no function of a reward; or a threshold that is always reached, or
+            never.
     """
+    _require_callable(accept)
     delta = accept.parameters.get("delta") if isinstance(accept, Weighting) else None
     low, high = reward_range
     if delta is not None and not low <= delta <= high:
@@ -146,14 +205,36 @@ def check_delta(accept: Criterion, reward_range: tuple[float, float]) -> None:
         )
 
 
+def _require_callable(accept: Criterion) -> None:
+    what = f"the acceptance criterion {_named(accept)}"
+    check_call(accept, 1, what, _EXAMPLE)
+    _require(not inspect.iscoroutinefunction(accept), f"{what} is async.", _EXAMPLE)
+
+
 def _weight(accept: Criterion, reward: float) -> float:
-    weight = float(accept(reward))
-    _require(
-        0 <= weight <= 1,
-        f"The acceptance criterion returned {weight} for reward {reward}, "
-        "which is not a probability.",
-    )
+    what = f"the acceptance criterion {_named(accept)}"
+    try:
+        said: object = accept(reward)
+        weight = float(said) if isinstance(said, SupportsFloat) else math.nan
+    except RSDError:
+        raise
+    except Exception as error:
+        raise ConfigurationError(
+            f"{what} failed for reward {reward}: {type(error).__name__}: {error}.",
+            expected=_EXAMPLE,
+        ) from error
+    returned = f"{what} returned {said!r} for reward {reward}, which is not a probability."
+    _require(0 <= weight <= 1, returned, _EXAMPLE)
     return weight
+
+
+def _named(accept: object) -> str:
+    if isinstance(accept, Weighting):
+        return str(accept)
+    return getattr(accept, "__qualname__", None) or type(accept).__name__
+
+
+_EXAMPLE = "a function of the reward, such as lambda reward: reward > 0.5"
 
 
 def _sigmoid(x: float) -> float:
@@ -161,6 +242,6 @@ def _sigmoid(x: float) -> float:
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 
 
-def _require(condition: bool, message: str) -> None:
+def _require(condition: bool, message: str, expected: str | None = None) -> None:
     if not condition:
-        raise ConfigurationError(message)
+        raise ConfigurationError(message, expected=expected)

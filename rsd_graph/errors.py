@@ -4,22 +4,23 @@
     ├── ConfigurationError            the caller asked for something impossible   (ValueError)
     │   ├── InputError                an empty question, a message we cannot send
     │   └── CapabilityError           this backend cannot do what RSD needs from it
-    └── ProviderError                 an endpoint let us down                     (RuntimeError)
+    └── ProviderError                 an endpoint let us down
         ├── EndpointConnectionError   nobody answers there                        retryable
         ├── EndpointTimeoutError      it took longer than the endpoint's timeout  retryable
-        ├── AuthenticationError       401, 403
-        ├── ModelNotFoundError        404: wrong model name or wrong route
-        ├── BadRequestError           400, 413, 415, 422
-        │   └── ContextOverflowError  the prompt does not fit the model
         ├── RateLimitError            429                                         retryable
         ├── ServerError               424 and 5xx                                 retryable
-        ├── UnsupportedRouteError     501: the model does not offer this route
-        ├── MalformedResponseError    an answer that is not what the protocol says
-        ├── RewardError               a reward that is NaN, missing, out of range or miscounted
-        └── ScriptExhaustedError      a scripted provider was asked once too often
+        ├── AuthenticationError       401, 403                                    (RuntimeError)
+        ├── ModelNotFoundError        404: wrong model name or wrong route        (RuntimeError)
+        ├── BadRequestError           400, 413, 415, 422                          (RuntimeError)
+        │   └── ContextOverflowError  the prompt does not fit the model
+        ├── UnsupportedRouteError     501: the model does not offer this route    (RuntimeError)
+        ├── MalformedResponseError    an answer that breaks the protocol          (RuntimeError)
+        ├── RewardError               a reward that cannot be used                (RuntimeError)
+        └── ScriptExhaustedError      a scripted provider was asked too often     (RuntimeError)
 
-Permanent errors also derive from `ValueError` or `RuntimeError`, so that LangGraph's default
-retry policy leaves them alone.
+What would only happen again derives from `ValueError` or `RuntimeError` too: LangGraph's default
+`RetryPolicy()` leaves those alone and tries everything else again, the retryable errors here above
+all.
 """
 
 from __future__ import annotations
@@ -27,10 +28,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from rsd_graph.answer.ledger import Ledger
+    from rsd_graph.answer.ledger import Ledger, Usage
     from rsd_graph.answer.state import Step
 
 Role = Literal["draft", "target", "prm"]
+
+
+def printable(text: str) -> str:
+    """*text* with a space for every character that could steer a terminal or hide in a log."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
 
 
 class RSDError(Exception):
@@ -43,7 +51,8 @@ class RSDError(Exception):
         expected: What would have been right.
         hint: What to do about it.
         steps: Steps already settled when it happened. They are never lost.
-        ledger: What had been spent by then.
+        ledger: What the run had spent by then, the node that failed and what it cancelled included.
+        spent: What the failed call itself had cost, where one of several requests succeeded.
     """
 
     retryable: ClassVar[bool] = False
@@ -57,14 +66,15 @@ class RSDError(Exception):
         expected: str | None = None,
         hint: str | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(printable(message))
+        self.message = printable(message)
         self.role = role
-        self.endpoint = endpoint
-        self.expected = expected
-        self.hint = hint
+        self.endpoint = endpoint and printable(endpoint)
+        self.expected = expected and printable(expected)
+        self.hint = hint and printable(hint)
         self.steps: list[Step] = []
         self.ledger: Ledger | None = None
+        self.spent: Usage | None = None
 
     def __str__(self) -> str:
         """One line: who, where, what happened, what was expected, what to do."""
@@ -87,7 +97,7 @@ class CapabilityError(ConfigurationError):
     """A backend cannot do what this use of it needs; the message says what."""
 
 
-class ProviderError(RSDError, RuntimeError):
+class ProviderError(RSDError):
     """An endpoint answered wrongly or not at all."""
 
     status: int | None = None
@@ -106,15 +116,15 @@ class EndpointTimeoutError(ProviderError):
     retryable = True
 
 
-class AuthenticationError(ProviderError):
+class AuthenticationError(ProviderError, RuntimeError):
     """The key is missing, wrong or not allowed to use this model (401, 403)."""
 
 
-class ModelNotFoundError(ProviderError):
+class ModelNotFoundError(ProviderError, RuntimeError):
     """The endpoint does not know this model or this route (404)."""
 
 
-class BadRequestError(ProviderError):
+class BadRequestError(ProviderError, RuntimeError):
     """The endpoint refused the request itself (400, 413, 415, 422)."""
 
 
@@ -134,17 +144,17 @@ class ServerError(ProviderError):
     retryable = True
 
 
-class UnsupportedRouteError(ProviderError):
+class UnsupportedRouteError(ProviderError, RuntimeError):
     """The server knows the route but does not implement it for this model (501)."""
 
 
-class MalformedResponseError(ProviderError):
+class MalformedResponseError(ProviderError, RuntimeError):
     """The answer is not JSON, is cut off, or lacks a field the protocol promises."""
 
 
-class RewardError(ProviderError):
+class RewardError(ProviderError, RuntimeError):
     """The PRM's rewards cannot be used: NaN, missing, out of range, or not one per step."""
 
 
-class ScriptExhaustedError(ProviderError):
+class ScriptExhaustedError(ProviderError, RuntimeError):
     """A scripted provider ran out of answers: the test asked more than it scripted."""

@@ -14,27 +14,26 @@ from rsd_graph.acceptance import (
     Criterion,
     Uniform,
     accepted_run,
-    check_delta,
+    check_criterion,
     reward_threshold,
     seeded_uniform,
 )
-from rsd_graph.answer.events import events_after
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.options import Lookahead, OnPRMError
+from rsd_graph.answer.options import Lookahead, OnPRMError, checked
 from rsd_graph.answer.state import RSDState
-from rsd_graph.early.hedge import Hedge
-from rsd_graph.early.lookahead import Drafter
+from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step
 from rsd_graph.nodes.request import StepOptions
-from rsd_graph.providers.base import RewardModel, Sampling, StepModel
-from rsd_graph.runtime.node import Node, NodeFunction, Router, RSDGraph
+from rsd_graph.providers.adapted import adapted
+from rsd_graph.providers.base import RewardModelLike, Sampling, StepModelLike
+from rsd_graph.runtime.node import Node, NodeFunction, Pure, RSDGraph
 
 
 def create_rsd_graph(
     *,
-    draft: StepModel,
-    target: StepModel,
-    prm: RewardModel,
+    draft: StepModelLike,
+    target: StepModelLike,
+    prm: RewardModelLike,
     accept: Criterion = reward_threshold(0.7),  # noqa: B008 (a frozen value)
     sampling: Sampling = Sampling(),  # noqa: B008
     limits: Limits = Limits(),  # noqa: B008
@@ -51,11 +50,13 @@ def create_rsd_graph(
     numbers of criteria that are not a threshold.
 
     Raises:
-        ConfigurationError: delta is outside the PRM's range of rewards, or an option outside its.
+        ConfigurationError: delta is outside the PRM's range of rewards, an option outside its; or
+            a model or criterion that cannot be asked.
     """
-    check_delta(accept, prm.reward_range)
-    options = StepOptions(sampling, limits, step_separator)
-    drafter, hedged = Drafter(draft, lookahead, max_waste), Hedge(target, hedge)
+    models = adapted(draft, target, prm)
+    check_criterion(accept, models.prm.reward_range)
+    options = StepOptions(sampling, limits, checked("step_separator", step_separator))
+    early = EarlyRequests(models.draft, models.target, lookahead, max_waste, hedge)
 
     def accepted(state: RSDState) -> int:
         """How many candidates the criterion accepts before it rejects one."""
@@ -70,35 +71,32 @@ def create_rsd_graph(
         # Algorithm 1: until EOS in y_i or length >= N
         return END if state["finish_reason"] else "draft"
 
-    events = partial(events_after, accepted=accepted)
     nodes: dict[str, NodeFunction] = {
-        "begin": begin,
-        "draft": partial(draft_step, drafter=drafter, options=options),
+        "draft": partial(draft_step, drafter=early.drafter, options=options),
         "score": partial(
             score_steps,
-            prm=prm,
-            hedge=hedged,
-            drafter=drafter,
+            prm=models.prm,
+            early=early,
             options=options,
-            on_error=on_prm_error,
+            on_error=checked("on_prm_error", on_prm_error),
+            accepted=accepted,
         ),
-        "accept": partial(accept_step, hedge=hedged, limits=limits),
-        "target": partial(
-            target_step, hedge=hedged, drafter=drafter, options=options, accepted=accepted
-        ),
+        "accept": partial(accept_step, hedge=early.hedge, limits=limits),
+        "target": partial(target_step, early=early, options=options, accepted=accepted),
     }
-    graph = RSDGraph(drafter, hedged)
+    graph = RSDGraph(early)
+    graph.add_node("begin", Pure("begin", begin))
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node, on_abort=graph.abandon, events=events))
+        graph.add_node(name, Node(name, node, early, accepted))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")
     graph.add_edge("draft", "score")
     graph.add_conditional_edges(
-        "score", Router("accept_or_reject", accept_or_reject), ["accept", "target"]
+        "score", Pure("accept_or_reject", accept_or_reject), ["accept", "target"]
     )
     for settled in ("accept", "target"):
         graph.add_conditional_edges(
-            settled, Router("continue_or_finish", continue_or_finish), ["draft", END]
+            settled, Pure("continue_or_finish", continue_or_finish), ["draft", END]
         )
     return graph

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rsd_graph import (
     ConfigurationError,
+    RewardError,
+    Weighting,
     clipping,
     constant,
+    criterion,
     hybrid,
     likelihood_ratio,
     logistic,
     reward_threshold,
     sigmoidal,
 )
-from rsd_graph.acceptance import accepted_run, seeded_uniform
+from rsd_graph.acceptance import CRITERIA, accepted_run, check_criterion, seeded_uniform
 from tests.helpers.scripted import Scripted, sources
 
 
@@ -53,15 +55,21 @@ def test_weighting_functions_have_the_papers_values(
     assert weighting(reward) == pytest.approx(expected)  # type: ignore[operator]
 
 
-@given(st.floats(0, 1), st.integers(0, 2**62), st.integers(0, 1000))
-def test_omega_one_always_accepts_and_omega_zero_never(
-    reward: float, seed: int, index: int
-) -> None:
+@pytest.mark.parametrize("u", [0.0, 0.5, 1 - 2**-53])
+def test_omega_one_always_accepts_and_omega_zero_never(u: float) -> None:
     """Algorithm 2 needs no special case: u is in [0, 1) and the comparison is strict."""
-    always = accepted_run([reward], constant(1), seed=seed, first_index=index)
-    never = accepted_run([reward], constant(0), seed=seed, first_index=index)
+    always = accepted_run([0.5], constant(1), seed=0, first_index=0, uniform=lambda *_: u)
+    never = accepted_run([0.5], constant(0), seed=0, first_index=0, uniform=lambda *_: u)
 
     assert (always, never) == (1, 0)
+
+
+def test_u_lies_in_its_half_open_interval() -> None:
+    """Of 10,000 draws none is below 0 or as much as 1."""
+    drawn = [seeded_uniform(seed, index) for seed in range(100) for index in range(100)]
+
+    assert min(drawn) >= 0
+    assert max(drawn) < 1
 
 
 def test_an_unscored_step_is_rejected_even_by_omega_one() -> None:
@@ -113,11 +121,128 @@ async def test_the_random_source_can_be_injected() -> None:
     assert sources(await run.answer()) == ["target", "draft"]
 
 
-@pytest.mark.parametrize("weight", [1.5, -0.1, float("nan")])
-def test_a_criterion_that_is_no_probability_is_refused(weight: float) -> None:
-    """A custom criterion must return something in [0, 1]."""
-    with pytest.raises(ConfigurationError, match="not a probability"):
+@pytest.mark.parametrize("weight", [1.5, -0.1, float("nan"), None, "0.5", [1.0], 1 + 0j])
+def test_a_criterion_that_is_no_probability_is_refused(weight: Any) -> None:
+    """A custom criterion must return something in [0, 1]; the error shows one that does."""
+    with pytest.raises(ConfigurationError, match=r"lambda> returned .* not a probability") as error:
         accepted_run([0.5], lambda reward: weight, seed=0, first_index=0)
+
+    assert error.value.expected == "a function of the reward, such as lambda reward: reward > 0.5"
+
+
+def test_a_criterion_that_raises_is_the_cause() -> None:
+    """A bug in somebody's rule is one of our errors; our own errors are themselves."""
+
+    def broken(reward: float) -> float:
+        return 1 / (reward - reward)
+
+    def refusing(reward: float) -> float:
+        raise RewardError("no.")
+
+    with pytest.raises(ConfigurationError, match=r"broken failed for reward 0.5: ZeroD") as caught:
+        accepted_run([0.5], broken, seed=0, first_index=0)
+    with pytest.raises(RewardError, match=r"^no\.$"):
+        accepted_run([0.5], refusing, seed=0, first_index=0)
+
+    assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+
+async def waiting(reward: float) -> float:
+    return reward
+
+
+@pytest.mark.parametrize(
+    ("accept", "complaint"),
+    [
+        (lambda reward, more: 1.0, "lambda> cannot be called with 1 argument: missing a required"),
+        (lambda: 1.0, "cannot be called with 1 argument: too many positional arguments"),
+        (0.7, "the acceptance criterion float cannot be called"),
+        (waiting, "the acceptance criterion waiting is async."),
+    ],
+    ids=["two", "none", "number", "async"],
+)
+def test_what_is_no_function_of_a_reward_is_refused_at_once(accept: Any, complaint: str) -> None:
+    """When the graph is built, not at the first reward."""
+    with pytest.raises(ConfigurationError) as caught:
+        Scripted([], [], accept=accept)
+
+    assert complaint in str(caught.value)
+
+
+def test_compiled_functions_are_criteria_too() -> None:
+    """Not every callable has a signature that Python knows."""
+    check_criterion(bool, (0.0, 1.0))
+    assert accepted_run([0.5], math.floor, seed=0, first_index=0) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("logistic(alpha=10, delta=0.7)", "logistic(alpha=10.0, delta=0.7)"),
+        ("logistic(10)", "logistic(alpha=10.0, delta=0.7)"),
+        ("reward_threshold(-1)", "reward_threshold(delta=-1.0)"),
+        (" clipping() ", "clipping()"),
+        ("clipping", "clipping()"),
+        ("sigmoidal", "sigmoidal()"),
+        ("constant(0.3)", "constant(p=0.3)"),
+        ("hybrid", "hybrid(beta=1.0)"),
+        ("likelihood_ratio(alpha = 2)", "likelihood_ratio(alpha=2.0)"),
+    ],
+)
+def test_a_criterion_by_name(text: str, written: str) -> None:
+    """As it is written in code; and what it prints names the same one again."""
+    named = criterion(text)
+
+    assert str(named) == written
+    assert criterion(str(named)) == named
+
+
+def test_every_criterion_has_its_name() -> None:
+    """All that Table 1 and the rebuttal know can be named."""
+    arguments = {"constant": "(0.5)", "logistic": "(10)"}
+    made = [criterion(name + arguments.get(name, "")) for name in CRITERIA.built_in]
+
+    assert [each.name for each in made] == list(CRITERIA.built_in)
+    assert all(isinstance(each, Weighting) for each in made)
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("logistc(alpha=10)", "criterion 'logistc'. Expected one of clipping, constant, hybrid, "),
+        ("logistc(alpha=10)", "Did you mean 'logistic'?"),
+        ("logistic(alfa=10)", "unknown option 'alfa' of logistic. Expected one of alpha, delta."),
+        ("logistic", "logistic needs a value for alpha."),
+        ("logistic(1, 2, 3)", "logistic(1, 2, 3) cannot be used: too many positional arguments."),
+        ("logistic(1, alpha=2)", "gives one argument twice"),
+        ("logistic(alpha=1, alpha=2)", "is no acceptance criterion. Expected a name and numbers"),
+        (
+            "logistic('steep')",
+            "option 'alpha' cannot be used with 'steep': input should be a valid",
+        ),
+        ("logistic(1e999)", "'alpha' cannot be used with inf: it must be finite."),
+        ("logistic(0)", "logistic(alpha) needs a finite alpha > 0, got 0.0"),
+        ("constant(2)", "constant(p) needs 0 <= p <= 1"),
+        ("", "'' is no acceptance criterion."),
+        ("0.7", "'0.7' is no acceptance criterion."),
+        ("logistic(", "is no acceptance criterion."),
+        ("logistic(alpha=print('!'))", "is no acceptance criterion."),
+        ("__import__('os').system('true')", "is no acceptance criterion."),
+        ("(lambda r: 1)(2)", "is no acceptance criterion."),
+        ("logistic(*[1])", "is no acceptance criterion."),
+        ("logistic(**{'alpha': 1})", "unknown option '**' of logistic."),
+        ("(" * 5000, "is no acceptance criterion."),
+        ("logistic(" + "-" * 5000 + "1)", "is no acceptance criterion."),
+        ("\0", "is no acceptance criterion."),
+    ],
+    ids=range(22),
+)
+def test_a_text_that_names_no_criterion(text: str, complaint: str) -> None:
+    """Nothing in it is run; the error says what there is."""
+    with pytest.raises(ConfigurationError) as caught:
+        criterion(text)
+
+    assert complaint in str(caught.value)
 
 
 @pytest.mark.parametrize(

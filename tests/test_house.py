@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,10 @@ PACKAGE = ROOT / "rsd_graph"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = [
-    {"errors", "_logging", "answer", "acceptance"},
+    {"errors"},
+    {"plugins"},
+    {"acceptance"},
+    {"answer"},
     {"providers", "embedded"},
     {"early"},
     {"nodes"},
@@ -23,7 +28,7 @@ FLOORS = [
     {"graph"},
     {"stacks"},
     {"chat_models"},
-    {"lab"},
+    {"lab", "server", "viewer"},
     {"cli"},
 ]
 """Imports point down only: a room may use its own floor and those below it."""
@@ -32,9 +37,15 @@ LAYERS = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def imports(path: Path) -> set[str]:
-    """Every module a file imports when it is loaded or run."""
+    """Every module a file imports when it is loaded or run; types alone are no import."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    blocks = [node for node in ast.walk(tree) if isinstance(node, ast.If)]
+    typing = [node for node in blocks if ast.unparse(node.test) == "TYPE_CHECKING"]
+    unread = {id(child) for block in typing for child in ast.walk(block)}
+    for node in ast.walk(tree):
+        if id(node) in unread:
+            continue
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -47,9 +58,39 @@ def room(module: str) -> str:
     return module.split(".")[1] if "." in module else ""
 
 
+def loaded_by(*modules: str) -> list[str]:
+    """Every module a fresh Python has loaded once it has imported these."""
+    code = f"import sys, {', '.join(modules)}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return done.stdout.split()
+
+
+def modules_of(*rooms: str) -> list[str]:
+    """The dotted names of all modules in these rooms."""
+    places = (path.relative_to(PACKAGE).with_suffix("").parts for path in MODULES)
+    return [
+        ".".join(("rsd_graph", *place)).removesuffix(".__init__")
+        for place in places
+        if place[0] in rooms
+    ]
+
+
+@pytest.mark.parametrize("floor", range(len(FLOORS)), ids=lambda n: "+".join(sorted(FLOORS[n])))
+def test_a_floor_loads_nothing_above_it(floor: int) -> None:
+    """What is really loaded, however it is imported; rooms of one floor do without each other."""
+    for here in FLOORS[floor]:
+        below = set().union(*FLOORS[:floor], {here, ""})
+
+        rooms = {
+            room(name) for name in loaded_by(*modules_of(here)) if name.startswith("rsd_graph")
+        }
+
+        assert rooms <= below, here
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_point_down_only(path: Path) -> None:
-    """cli -> chat_models -> graph -> nodes -> providers -> plain data, never back."""
+    """cli -> chat_models -> graph -> nodes -> providers -> plain data; lazily neither."""
     here = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
     if here == "__init__":
         return  # the front door names what every room offers
@@ -61,12 +102,35 @@ def test_imports_point_down_only(path: Path) -> None:
     assert above == set()
 
 
-@pytest.mark.parametrize("place", ["nodes", "providers"])
-def test_nodes_and_providers_know_nothing_of_langgraph(place: str) -> None:
-    """The graph can be replaced without touching them; only `chat` wraps LangChain's own models."""
-    for path in (PACKAGE / place).rglob("*.py"):
-        foreign = {name for name in imports(path) if name.startswith(("langgraph", "langchain"))}
-        assert foreign == set() or path.name == "chat.py", path
+def test_the_algorithm_and_its_seams_load_no_framework() -> None:
+    """Providers, nodes and all below them can be used, and replaced, without LangGraph."""
+    low = [name for rooms in FLOORS[: LAYERS["nodes"] + 1] for name in modules_of(*rooms)]
+
+    foreign = {name.split(".")[0] for name in loaded_by(*low)}
+
+    assert foreign & {"langgraph", "langchain_core", "langchain"} == set()
+
+
+def test_the_front_door() -> None:
+    """What `ls` shows is a sentence: few entries, and ARCHITECTURE.md says what each is."""
+    entries = sorted(path.name for path in PACKAGE.iterdir() if path.name != "__pycache__")
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawing = page.split("```")[1]
+
+    drawn = re.findall(r"^  (\w[\w.]*/?) ", drawing, re.MULTILINE)
+
+    assert len(entries) <= 18
+    assert [name for name in entries if name.startswith("_")] == ["__init__.py"]
+    assert sorted(name.rstrip("/") for name in drawn) == entries
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("__init__.py")), ids=lambda p: p.parent.name)
+def test_every_room_says_what_lives_there(path: Path) -> None:
+    """Each folder's `__init__` begins with one line that says what belongs into it."""
+    docstring = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+
+    assert docstring is not None
+    assert docstring.splitlines()[0].endswith(".")
 
 
 def test_only_providers_talk_http() -> None:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from jsonschema import Draft202012Validator, SchemaError
-from langchain_core.utils.function_calling import convert_to_openai_tool
 
 from rsd_graph.answer.state import Candidate, FunctionCall
 from rsd_graph.errors import ConfigurationError
@@ -42,10 +41,12 @@ class Actions:
     def chosen(cls, options: Mapping[str, Any]) -> Actions | None:
         """What the options of one call allow; `None` if the answer is plain text.
 
+        Tools are in OpenAI's words already.
+
         Raises:
             ConfigurationError: The chosen tool is not among the tools.
         """
-        tools = [convert_to_openai_tool(tool) for tool in options.get("tools") or ()]
+        tools = options.get("tools") or ()
         form = options.get("response_format")
         if not tools and form is None:
             return None
@@ -113,7 +114,7 @@ def _json_problems(text: str, schema: Mapping[str, Any] | None) -> Iterator[str]
     """What is wrong with a text that should be JSON of this schema: kinds, never contents."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # nested too deep is no better
         yield "not JSON"
         return
     for error in Draft202012Validator(schema or {}).iter_errors(value):

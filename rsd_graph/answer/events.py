@@ -3,17 +3,17 @@
 Events of one step come in this order: drafted, scored, then accepted or rejected, then settled. A
 step that cannot be judged (blank or cut off) is rejected without being scored. With look-ahead
 several steps are drafted, scored and settled together; `index` says which step of the answer each
-event is about, and steps drafted after a rejected one are heard of no more.
+event is about. No more events come of steps that were drafted after a rejected one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
 
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.state import Ended, RSDState, Step, action_text
+from rsd_graph.answer.state import Candidate, Ended, RSDState, Step, Update, action_text
 
 
 class StepDrafted(TypedDict):
@@ -63,7 +63,7 @@ Event = StepDrafted | StepScored | StepAccepted | StepRejected | StepSettled
 
 
 def events_after(
-    state: RSDState, update: Mapping[str, Any], accepted: Callable[[RSDState], int]
+    state: RSDState, update: Update, accepted: Callable[[RSDState], int]
 ) -> Iterator[Event]:
     """The events of one node.
 
@@ -72,16 +72,21 @@ def events_after(
         update: What it returned.
         accepted: How many candidates of a scored state are accepted.
     """
-    first = len(state.get("steps", ()))
-    for offset, item in enumerate(update.get("candidates", ())):
-        text, ended, tokens = action_text(item), item["ended"], item["usage"]["completion_tokens"]
-        index = first + offset
-        yield StepDrafted(type="step_drafted", index=index, text=text, ended=ended, tokens=tokens)
-    if update.get("rewards"):
-        scored: Any = {**state, **update}
+    first = len(state["steps"])
+    candidates, rewards = update.get("candidates", state["candidates"]), update.get("rewards")
+    if rewards:
+        scored: RSDState = {**state, "candidates": candidates, "rewards": rewards}
         yield from _verdicts(scored, first, accepted(scored))
-    for offset, step in enumerate(update.get("steps") or ()):
-        yield StepSettled(type="step_settled", index=first + offset, step=step)
+    elif "candidates" in update:
+        yield from _drafted(candidates, first)
+    for index, step in enumerate(update.get("steps") or (), first):
+        yield StepSettled(type="step_settled", index=index, step=step)
+
+
+def _drafted(candidates: Sequence[Candidate], first: int) -> Iterator[Event]:
+    for index, item in enumerate(candidates, first):
+        text, ended, tokens = action_text(item), item["ended"], item["usage"]["completion_tokens"]
+        yield StepDrafted(type="step_drafted", index=index, text=text, ended=ended, tokens=tokens)
 
 
 def _verdicts(scored: RSDState, first: int, count: int) -> Iterator[Event]:

@@ -10,9 +10,10 @@ Two accountings, always both (paper section 4.1 and its omissions):
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from typing_extensions import TypedDict
 
@@ -47,21 +48,45 @@ class Ledger(TypedDict):
     discarded_draft_tokens: int
     """Draft tokens that were rejected."""
     wasted_draft_tokens: int
-    """Draft tokens of finished look-ahead that nobody could use."""
+    """Draft tokens that nobody could use: of look-ahead, or of a run that ended early."""
     wasted_target_tokens: int
-    """Target tokens of finished hedges whose draft was accepted."""
+    """Target tokens that nobody could use: of hedges, or of a run that ended early."""
     cancelled_calls: int
-    """Look-ahead requests and hedges cancelled before they finished."""
+    """Requests cancelled before they finished: look-ahead, hedges, and whatever was in flight
+    when the run itself was cancelled."""
     cancelled_draft_tokens: int
-    """Upper bound of the tokens that cancelled look-ahead generated."""
+    """Upper bound of the tokens that cancelled requests made the draft generate."""
     cancelled_target_tokens: int
-    """Upper bound of the tokens that cancelled hedges generated."""
+    """Upper bound of the tokens that cancelled requests made the target generate."""
     cancelled_target_prompt_tokens: int
-    """Estimate of the prompt tokens they made the target read that it had not in its cache."""
+    """Estimate of the prompt tokens that cancelled hedges made the target read and that were not
+    in its cache."""
     prm_failures: int
-    """Scorings that failed and went to the target instead (`on_prm_error="target"`)."""
+    """Steps whose scoring failed and that went to the target (`on_prm_error="target"`)."""
     invalid_actions: int
     """Drafted actions that could not be carried out and were rejected unscored."""
+
+
+class Entry(TypedDict, total=False):
+    """What is added to a ledger: any of its counters, with the same names and meanings."""
+
+    draft: Usage
+    target: Usage
+    prm: Usage
+    drafted_steps: int
+    scored_steps: int
+    accepted_steps: int
+    target_steps: int
+    kept_draft_tokens: int
+    discarded_draft_tokens: int
+    wasted_draft_tokens: int
+    wasted_target_tokens: int
+    cancelled_calls: int
+    cancelled_draft_tokens: int
+    cancelled_target_tokens: int
+    cancelled_target_prompt_tokens: int
+    prm_failures: int
+    invalid_actions: int
 
 
 def usage(
@@ -81,6 +106,11 @@ def usage(
         completion_tokens=completion_tokens,
         ms=ms,
     )
+
+
+def timed(spent: Usage, started: float) -> Usage:
+    """*spent*, having taken the milliseconds since *started* (of `time.perf_counter`)."""
+    return {**spent, "ms": (time.perf_counter() - started) * 1000}
 
 
 def empty_ledger() -> Ledger:
@@ -107,36 +137,49 @@ def empty_ledger() -> Ledger:
     )
 
 
+def stored_ledger(stored: Mapping[str, object]) -> Ledger:
+    """A ledger read from a checkpoint or journal; what an older version did not count is zero."""
+    return cast("Ledger", {**empty_ledger(), **stored})
+
+
 def add_usage(*usages: Usage) -> Usage:
     """The sum of several usages."""
-    total: dict[str, Any] = dict(usage(calls=0))
-    for item in usages:
-        total = _add(total, item)
-    return cast("Usage", total)
+    return Usage(
+        calls=sum(item["calls"] for item in usages),
+        prompt_tokens=sum(item["prompt_tokens"] for item in usages),
+        cached_tokens=sum(item["cached_tokens"] for item in usages),
+        cache_unreported_calls=sum(item["cache_unreported_calls"] for item in usages),
+        completion_tokens=sum(item["completion_tokens"] for item in usages),
+        ms=sum((item["ms"] for item in usages), 0.0),
+    )
 
 
-def add(ledger: Ledger, entry: Mapping[str, Any]) -> Ledger:
-    """A new ledger with *entry* (any of its keys, `Usage` values included) added.
+def add(ledger: Ledger, *entries: Entry | Ledger) -> Ledger:
+    """A new ledger with *entries*, or other ledgers, added."""
+    total: dict[str, object] = {**ledger}
+    for entry in entries:
+        for key, value in entry.items():
+            total[key] = _plus(total[key], value)
+    return cast("Ledger", total)
 
-    What a ledger stored by an older version does not count yet starts at zero.
-    """
-    return cast("Ledger", _add(ledger, entry))
+
+def joined(*entries: Entry) -> Entry:
+    """One entry that says what several say."""
+    total = add(empty_ledger(), *entries)
+    named = {key for entry in entries for key in entry}
+    return cast("Entry", {key: value for key, value in total.items() if key in named})
 
 
-def _add(total: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Add numbers key by key, one level of nesting deep."""
-    result = dict(total)
-    for key, value in entry.items():
-        if isinstance(value, Mapping):
-            result[key] = _add(result[key], value)
-        else:
-            result[key] = result.get(key, 0) + value
-    return result
+def _plus(total: object, part: object) -> object:
+    """Two counters, or two usages, together."""
+    if isinstance(total, int) and isinstance(part, int):
+        return total + part
+    return add_usage(cast("Usage", total), cast("Usage", part))
 
 
 def settled_tokens(ledger: Ledger) -> int:
     """Tokens of the answer itself, whoever wrote them: what `max_tokens` limits."""
-    rewritten = ledger["target"]["completion_tokens"] - ledger.get("wasted_target_tokens", 0)
+    rewritten = ledger["target"]["completion_tokens"] - ledger["wasted_target_tokens"]
     return ledger["kept_draft_tokens"] + rewritten
 
 
@@ -160,7 +203,7 @@ def decoded_tokens(ledger: Ledger) -> PerRole:
     prm = max(ledger["prm"]["completion_tokens"], ledger["scored_steps"])
     return PerRole(
         draft=ledger["draft"]["completion_tokens"] + ledger["cancelled_draft_tokens"],
-        target=ledger["target"]["completion_tokens"] + ledger.get("cancelled_target_tokens", 0),
+        target=ledger["target"]["completion_tokens"] + ledger["cancelled_target_tokens"],
         prm=prm,
     )
 
@@ -170,14 +213,37 @@ def processed_tokens(ledger: Ledger) -> PerRole:
     return PerRole(
         draft=_processed(ledger["draft"]) + ledger["cancelled_draft_tokens"],
         target=_processed(ledger["target"])
-        + ledger.get("cancelled_target_tokens", 0)
-        + ledger.get("cancelled_target_prompt_tokens", 0),
+        + ledger["cancelled_target_tokens"]
+        + ledger["cancelled_target_prompt_tokens"],
         prm=_processed(ledger["prm"]),
     )
 
 
 def _processed(role: Usage) -> int:
     return role["prompt_tokens"] - role["cached_tokens"] + role["completion_tokens"]
+
+
+def cached_perfectly(ledger: Ledger) -> Ledger:
+    """*ledger* as it would be if servers silent about their cache had cached all they could.
+
+    The other end of the range that such servers leave open; *ledger* itself, which counts nothing
+    as cached that was not reported, is the one end. A PRM computes the drafted steps it judges in
+    any case. What the servers did report stays.
+    """
+    judged = ledger["kept_draft_tokens"] + ledger["discarded_draft_tokens"]
+    return {
+        **ledger,
+        "draft": _cached_but_for(0, ledger["draft"]),
+        "target": _cached_but_for(0, ledger["target"]),
+        "prm": _cached_but_for(judged, ledger["prm"]),
+    }
+
+
+def _cached_but_for(computed: int, role: Usage) -> Usage:
+    if not role["cache_unreported_calls"]:
+        return role
+    cached = max(role["cached_tokens"], role["prompt_tokens"] - computed)
+    return {**role, "cached_tokens": cached, "cache_unreported_calls": 0}
 
 
 def flops(ledger: Ledger, parameters: PerRole) -> dict[str, float]:
@@ -188,12 +254,14 @@ def flops(ledger: Ledger, parameters: PerRole) -> dict[str, float]:
         parameters: Parameter count N of each model.
 
     Returns:
-        `{"decode_only": ..., "full": ...}` in FLOPs.
+        `{"decode_only": ..., "full": ...}` in FLOPs. Where a server does not say what it cached,
+        `full` is too high if it cached at all: then `full_if_cached`, by `cached_perfectly`, is the
+        other end of the range.
     """
-    return {
-        "decode_only": 2 * _dot(decoded_tokens(ledger), parameters),
-        "full": 2 * _dot(processed_tokens(ledger), parameters),
-    }
+    full = 2 * _dot(processed_tokens(ledger), parameters)
+    least = 2 * _dot(processed_tokens(cached_perfectly(ledger)), parameters)
+    spent = {"decode_only": 2 * _dot(decoded_tokens(ledger), parameters), "full": full}
+    return spent if least == full else {**spent, "full_if_cached": least}
 
 
 def _dot(tokens: PerRole, weights: PerRole) -> float:

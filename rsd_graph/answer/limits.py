@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rsd_graph.answer.options import check_fields
 from rsd_graph.answer.state import Candidate, FinishReason, Step
-from rsd_graph.errors import ConfigurationError
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +29,8 @@ class Limits:
     max_repeats: int = 4
 
     def __post_init__(self) -> None:
-        """All limits are at least 1."""
-        for name in self.__dataclass_fields__:
-            if getattr(self, name) < 1:
-                raise ConfigurationError(f"{name}={getattr(self, name)}.", expected="at least 1")
+        """Refuse what is no limit; see `Options`."""
+        check_fields(self)
 
     def step_budget(self, spent: int) -> int:
         """Tokens the next step may use after *spent* tokens of answer."""

@@ -2,21 +2,25 @@
 
 From these declarations come the fields of `ChatRSD` and the key of its caches, the schema of a
 stack file, the flags of the command line with their help, the environment variables, and the
-checks of `create_rsd_graph`. A new option is one declaration here and one use.
+checks of `create_rsd_graph`, `Sampling` and `Limits`. A new option is one declaration here and one
+use.
 """
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field, SecretStr
 
+from rsd_graph.acceptance import criterion
+from rsd_graph.answer.mistakes import did_you_mean as did_you_mean
+from rsd_graph.answer.mistakes import our_errors
 from rsd_graph.answer.prices import Prices
-from rsd_graph.errors import ConfigurationError
+from rsd_graph.errors import Role
 
 Lookahead = Annotated[int, Field(ge=0)] | Literal["auto"]
 OnPRMError = Literal["raise", "target"]
@@ -47,6 +51,27 @@ Count = Annotated[int, Field(ge=1)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def _number_or_file(delta: float | str) -> float | str:
+    """A text that is no number names a file, which has a dot or a slash in its name."""
+    usable = set(delta) & set("./\\") if isinstance(delta, str) else math.isfinite(delta)
+    if not usable:
+        raise ValueError("it is neither a number nor a calibration file such as calibrated.json")
+    return delta
+
+
+def _a_criterion(accept: str | Callable[[float], float] | None) -> Any:
+    """A criterion by name stays a name: it can be stored and shown."""
+    if isinstance(accept, str):
+        criterion(accept)
+    return accept
+
+
+def _one_for_each_role(parameters: Mapping[str, float]) -> Mapping[str, float]:
+    if {*parameters} != {*get_args(Role)}:
+        raise ValueError("it needs one number each for draft, target and prm")
+    return parameters
+
+
 class Options(BaseModel):
     """The options of one answer, whoever is asked for it."""
 
@@ -54,17 +79,20 @@ class Options(BaseModel):
         frozen=True,
         extra="forbid",
         arbitrary_types_allowed=True,
-        populate_by_name=True,
         use_attribute_docstrings=True,
         hide_input_in_errors=True,
     )
 
-    delta: Annotated[float | str, Field(union_mode="left_to_right"), ANSWER] = 0.7
+    delta: Annotated[
+        float | str, Field(union_mode="left_to_right"), AfterValidator(_number_or_file), ANSWER
+    ] = 0.7
     """Accept a draft step iff its reward >= delta; or a file written by `rsd-graph calibrate`,
     which is refused for another PRM than it was calibrated for."""
-    accept: Annotated[str | Callable[[float], float] | None, ANSWER] = None
-    """Another acceptance criterion instead of delta: a callable, or one by name, such as
-    `logistic(alpha=10, delta=0.7)`; see `rsd_graph.acceptance`."""
+    accept: Annotated[
+        str | Callable[[float], float] | None, AfterValidator(_a_criterion), ANSWER
+    ] = None
+    """Another acceptance criterion instead of delta, by name: `logistic(alpha=10, delta=0.7)`; in
+    Python any callable of the reward will do. See `rsd_graph.acceptance`."""
     temperature: Annotated[float, Field(ge=0, le=2), ANSWER] = 0.0
     """How freely tokens are drawn; 0, the usual one, is greedy."""
     top_p: Annotated[float, Field(gt=0, le=1), ANSWER] = 1.0
@@ -81,6 +109,9 @@ class Options(BaseModel):
     """Tokens of one step; a draft step cut here goes to the target unscored."""
     max_steps: Annotated[Count, ANSWER] = 100
     """Steps of an answer."""
+    max_repeats: Annotated[Count, ANSWER] = 4
+    """The answer ends when one step has been settled this often, word for word, among the last four
+    times as many steps."""
     seed: Annotated[int | None, ANSWER] = None
     """Root of every random choice; the same seed and question give the same answer."""
     step_separator: Annotated[str, Field(min_length=1), ANSWER] = "\n\n"
@@ -88,7 +119,9 @@ class Options(BaseModel):
     on_prm_error: Annotated[OnPRMError, ANSWER] = "raise"
     """`target` lets the target write a step whose scoring failed; counted in the ledger."""
     stop: Annotated[
-        list[str] | None, Field(alias="stop_sequences"), Declared("answer", ("code", "file"))
+        list[str] | None,
+        Field(validation_alias=AliasChoices("stop", "stop_sequences")),
+        Declared("answer", ("code", "file")),
     ] = None
     """Strings that end the answer, applied to its joined text; not step separators."""
     lookahead: Annotated[Lookahead, WAITING] = 0
@@ -105,7 +138,10 @@ class Options(BaseModel):
     """Retries of one exchange (endpoints given as strings)."""
     api_key: Annotated[SecretStr | None, Declared("connection", ("code",))] = None
     """Key for endpoints given as strings; the environment's keys are used without it."""
-    parameters: Annotated[Mapping[str, float] | None, Declared("report", ("code", "file"))] = None
+    parameters: Annotated[
+        Annotated[Mapping[str, float], AfterValidator(_one_for_each_role)] | None,
+        Declared("report", ("code", "file")),
+    ] = None
     """Parameter counts `{"draft": N, "target": N, "prm": N}` for the FLOPs in the metadata."""
     prices: Annotated[Prices | None, Declared("report", ("code", "file"))] = None
     """Money per million tokens by role, for the cost in the metadata; see `rsd_graph.Prices`."""
@@ -140,17 +176,8 @@ def settable_in(place: Where) -> tuple[str, ...]:
 
 def picked(kind: type[T], options: object) -> T:
     """A *kind* (`Sampling`, `Limits`) made of the options that are its fields."""
-    wanted = [field.name for field in fields(kind) if field.name in declared()]  # type: ignore[arg-type]
+    wanted = [field.name for field in fields(kind)]  # type: ignore[arg-type]
     return kind(**{name: getattr(options, name) for name in wanted})
-
-
-@cache
-def _adapter(name: str) -> TypeAdapter[Any]:
-    field = Options.model_fields[name]
-    return TypeAdapter(
-        Annotated[field.annotation, field],  # type: ignore[arg-type]
-        config=ConfigDict(arbitrary_types_allowed=True, hide_input_in_errors=True),
-    )
 
 
 def checked(name: str, value: object) -> Any:
@@ -159,19 +186,15 @@ def checked(name: str, value: object) -> Any:
     Raises:
         ConfigurationError: There is no such option, or it cannot be this.
     """
-    if name not in declared():
-        raise ConfigurationError(
-            f"there is no option {name!r}.", hint=did_you_mean(name, declared())
-        )
-    try:
-        return _adapter(name).validate_python(value)
-    except ValidationError as error:
-        expected = "; ".join(dict.fromkeys(said["msg"].lower() for said in error.errors()))
-        raise ConfigurationError(f"{name}={value!r} cannot be used: {expected}.") from None
+    with our_errors({name: value}, declared()):
+        return getattr(Options.model_validate({name: value}), name)
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """What there is: the nearest name, or all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+def check_fields(values: object) -> None:
+    """Make each field of a dataclass what the option of its name holds.
+
+    Raises:
+        ConfigurationError: One cannot be what it is.
+    """
+    for field in fields(values):  # type: ignore[arg-type]
+        object.__setattr__(values, field.name, checked(field.name, getattr(values, field.name)))

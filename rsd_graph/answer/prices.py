@@ -5,14 +5,14 @@ Prices are per million tokens, as hosts publish them, in any one currency.
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, NotRequired
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, with_config
 from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger, Usage
+from rsd_graph.answer.ledger import Ledger, Usage, cached_perfectly
 from rsd_graph.errors import Role
 
 _ROLES: tuple[Role, ...] = ("draft", "target", "prm")
@@ -51,10 +51,9 @@ def _as_price(value: Any) -> Any:
 _RolePrice = Annotated[Price, BeforeValidator(_as_price)]
 
 
+@with_config(extra="forbid")
 class Prices(TypedDict):
     """The price list of a stack; where it is read, a number or a table stands for a `Price`."""
-
-    __pydantic_config__ = ConfigDict(extra="forbid")  # type: ignore[misc]
 
     draft: _RolePrice
     target: _RolePrice
@@ -65,11 +64,30 @@ def cost(ledger: Ledger, prices: Prices) -> float:
     """The money one answer cost, in the currency of *prices*.
 
     Cancelled look-ahead is billed at the upper bound of what it generated, as `flops` does.
-    Prompt tokens count as cached only where the server says so.
+    Prompt tokens count as cached only where the server says so; where one does not, the money is
+    at most this and at least that of `cached_perfectly(ledger)`.
     """
     cancelled = ledger["cancelled_draft_tokens"] * prices["draft"].output
-    cancelled += ledger.get("cancelled_target_tokens", 0) * prices["target"].output
+    cancelled += ledger["cancelled_target_tokens"] * prices["target"].output
     return cancelled / _MILLION + sum(_spent(ledger[role], prices[role]) for role in _ROLES)
+
+
+class Costs(TypedDict):
+    """Money as answers report it; a range where a server does not say what it cached."""
+
+    cost: float | None
+    cost_if_cached: NotRequired[float]
+
+
+def costs(ledger: Ledger, prices: Prices | None) -> Costs:
+    """`{"cost": ...}` as answers report it; `None` without a price list.
+
+    Where a server does not say what it cached, `cost_if_cached` is the other end of the range.
+    """
+    if prices is None:
+        return {"cost": None}
+    most, least = cost(ledger, prices), cost(cached_perfectly(ledger), prices)
+    return {"cost": most} if least == most else {"cost": most, "cost_if_cached": least}
 
 
 def _spent(used: Usage, price: Price) -> float:

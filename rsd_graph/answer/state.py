@@ -6,13 +6,13 @@ The words are the paper's: a *candidate* is a drafted step under decision, a *st
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, Literal, NotRequired
+import secrets
+from collections.abc import Iterable
+from typing import Literal, NotRequired
 
-from langgraph.channels import DeltaChannel
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger, Usage
+from rsd_graph.answer.ledger import Ledger, Usage, stored_ledger
 
 Ended = Literal["separator", "eos", "length", "context", "invalid"]
 """How one generated step ended: our separator matched, the model finished, the token budget ran
@@ -52,6 +52,13 @@ class Message(TypedDict):
     """What an assistant's turn asked for."""
     tool_call_id: NotRequired[str]
     """Which call a tool's turn answers."""
+
+
+class Action(TypedDict):
+    """What every step holds, settled or not: its text and, with tools bound, what it calls."""
+
+    text: str
+    tool_calls: NotRequired[list[ToolCall]]
 
 
 class Candidate(TypedDict):
@@ -104,23 +111,15 @@ class RSDOutput(TypedDict):
     finish_reason: FinishReason | None
 
 
-def append_steps(steps: list[Step], updates: Sequence[list[Step] | None]) -> list[Step]:
-    """Append each update to the settled steps; `None` starts over (a new run on this thread)."""
-    result = list(steps)
-    for update in updates:
-        result = [] if update is None else result + update
-    return result
-
-
 class RSDState(TypedDict):
-    """The state of one answer.
-
-    `steps` is stored as increments, so that checkpoints grow linearly with the answer.
-    """
+    """The state of one answer. How it is stored is `rsd_graph.runtime.schema`'s business."""
 
     conversation: list[Message]
     seed: int
-    steps: Annotated[list[Step], DeltaChannel(append_steps, snapshot_frequency=1000)]
+    """Root of every random choice. Two runs may share it; it identifies nothing."""
+    run: str
+    """Which run this is: drawn when it begins, shared with no other."""
+    steps: list[Step]
     candidates: list[Candidate]
     """Drafted and undecided: one in Algorithm 1, a run of consecutive ones with look-ahead."""
     rewards: list[float | None]
@@ -128,6 +127,31 @@ class RSDState(TypedDict):
     scoring_ms: float
     ledger: Ledger
     finish_reason: FinishReason | None
+
+
+class Update(TypedDict, total=False):
+    """What a node changes in the state; what it does not name stays."""
+
+    seed: int
+    run: str
+    steps: list[Step] | None
+    """Steps to append; `None` starts over."""
+    candidates: list[Candidate]
+    rewards: list[float | None]
+    scoring_ms: float
+    ledger: Ledger
+    finish_reason: FinishReason | None
+
+
+def new_run() -> str:
+    """An identity for a run: random, whatever its seed."""
+    return secrets.token_hex(8)
+
+
+def stored_state(stored: RSDState) -> RSDState:
+    """A state read from a checkpoint, of this version or an older one."""
+    ledger = stored_ledger(stored["ledger"])
+    return {**stored, "run": stored.get("run") or new_run(), "ledger": ledger}
 
 
 def initial_state(question: str, *, system: str | None = None, seed: int | None = None) -> RSDInput:
@@ -144,7 +168,7 @@ def join_steps(steps: Iterable[Step | Candidate], separator: str = "\n\n") -> st
     )
 
 
-def action_text(action: Mapping[str, Any]) -> str:
+def action_text(action: Action) -> str:
     """A step in words: its text, then each tool call as the Hermes and Qwen templates write it."""
     functions = [call["function"] for call in action.get("tool_calls", [])]
     calls = [

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
+from inspect import signature
 from typing import Any
-
-from pydantic import SecretStr
 
 from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.limits import Limits
-from rsd_graph.chat_models.options import CONNECTION, WAITING, ChatOptions
+from rsd_graph.answer.options import declared, names_of, picked
+from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.chat_models.parts import parts
 from rsd_graph.errors import CapabilityError, Role
 from rsd_graph.graph import create_rsd_graph
-from rsd_graph.providers.base import Sampling
+from rsd_graph.providers.base import Models, Sampling, StepModel
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.providers.wires.chat_action import ActionRewardModel, ChatActionModel
 from rsd_graph.runtime.node import CompiledRSDGraph
+from rsd_graph.stacks.settings import ROLES
 
-SAMPLING = ("temperature", "top_p", "top_k", "min_p", "repetition_penalty")
-
-_GRAPH = (
-    *("draft", "target", "prm", "delta", "accept", "max_tokens", "max_step_tokens", "max_steps"),
-    *("step_separator", "on_prm_error", *WAITING, *SAMPLING, *CONNECTION),
-)
-"""Fields that are built into the graph; the others apply to one call."""
+_OF_THE_GRAPH = [name for name in signature(create_rsd_graph).parameters if name in declared()]
 
 
 def compiled_graph(model: ChatOptions, actions: Actions | None = None) -> CompiledRSDGraph:
@@ -37,48 +31,44 @@ def compiled_graph(model: ChatOptions, actions: Actions | None = None) -> Compil
     Raises:
         ConfigurationError: The parts do not fit together.
     """
+    options = _graph_options(model)
+    built_in = [getattr(model, name) for name in (*ROLES, *names_of("connection"))]
     what = json.dumps(asdict(actions), sort_keys=True) if actions else "text"
-    key = (what, *(_identity(getattr(model, name)) for name in _GRAPH))
-    return model.shared.once(key, partial(_compile, model, actions))
+    key = (what, *map(model.shared.identity, [*built_in, *options.values()]))
+    return model.shared.once(key, partial(_compile, model, options, actions))
 
 
-def _compile(model: ChatOptions, actions: Actions | None) -> CompiledRSDGraph:
-    graph = create_rsd_graph(
-        **(_acting_parts(model, actions) if actions else _writing_parts(model)),
-        accept=model.criterion,
-        sampling=Sampling(**{name: getattr(model, name) for name in SAMPLING}),
-        step_separator=model.step_separator,
-        hedge=model.hedge,
-        on_prm_error=model.on_prm_error,
-    )
+def _graph_options(model: ChatOptions) -> dict[str, Any]:
+    """What `create_rsd_graph` is told, beside the three models."""
+    return {name: getattr(model, name) for name in _OF_THE_GRAPH} | {
+        "accept": model.criterion,
+        "sampling": picked(Sampling, model),
+        "limits": picked(Limits, model),
+    }
+
+
+def _compile(
+    model: ChatOptions, options: dict[str, Any], actions: Actions | None
+) -> CompiledRSDGraph:
+    models = parts(model)
+    if actions:
+        models = _acting(model, models, actions)
+        options |= {"limits": Limits(model.max_tokens, model.max_tokens, max_steps=1)}
+        options |= {"lookahead": 0}
+    graph = create_rsd_graph(draft=models.draft, target=models.target, prm=models.prm, **options)
     return graph.compile(checkpointer=False, name="rsd")
 
 
-def _writing_parts(model: ChatOptions) -> dict[str, Any]:
-    """Draft and target that write the answer step by step."""
-    return {
-        "draft": _provider(model, "draft", partial(step_model, role="draft")),
-        "target": _provider(model, "target", partial(step_model, role="target")),
-        "prm": _provider(model, "prm", reward_model),
-        "limits": Limits(model.max_tokens, model.max_step_tokens, model.max_steps),
-        "lookahead": model.lookahead,
-        "max_waste": model.max_waste,
-    }
-
-
-def _acting_parts(model: ChatOptions, actions: Actions) -> dict[str, Any]:
+def _acting(model: ChatOptions, models: Models, actions: Actions) -> Models:
     """Draft and target whose single step is the assistant's next action."""
-    parts = _writing_parts(model)
-    draft, target = (_client(model, parts[role], role) for role in ("draft", "target"))
-    return {
-        "draft": ChatActionModel(draft, actions, checked=True),
-        "target": ChatActionModel(target, actions, checked=False),
-        "prm": ActionRewardModel(parts["prm"]),
-        "limits": Limits(model.max_tokens, model.max_tokens, max_steps=1),
-    }
+    return Models(
+        ChatActionModel(_client(model, models.draft, "draft"), actions, checked=True),
+        ChatActionModel(_client(model, models.target, "target"), actions, checked=False),
+        ActionRewardModel(models.prm),
+    )
 
 
-def _client(model: ChatOptions, provider: Any, role: Role) -> Client:
+def _client(model: ChatOptions, provider: StepModel, role: Role) -> Client:
     """The client for a provider's endpoint, one for all sets of tools."""
     endpoint = getattr(provider, "endpoint", None)
     if not isinstance(endpoint, Endpoint):
@@ -88,18 +78,3 @@ def _client(model: ChatOptions, provider: Any, role: Role) -> Client:
             expected="an endpoint string or a hosted model, to use tools or structured output",
         )
     return model.shared.once(("client", endpoint), partial(Client, endpoint))
-
-
-def _provider(model: ChatOptions, role: Role, make: Callable[..., Any]) -> Any:
-    """The provider in this seat; one named by a string is built once."""
-    spec = getattr(model, role)
-    if not isinstance(spec, str):
-        return spec
-    connection = {name: getattr(model, name) for name in CONNECTION}
-    key = (role, spec, *connection.values())
-    return model.shared.once(key, partial(make, spec, **connection))
-
-
-def _identity(value: Any) -> Any:
-    """A key for this value; objects count as themselves (the graph keeps them alive)."""
-    return value if isinstance(value, str | int | float | SecretStr | None) else id(value)

@@ -11,7 +11,7 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, empty_ledger, flops
-from rsd_graph.answer.prices import Prices, cost
+from rsd_graph.answer.prices import Prices, costs
 from rsd_graph.answer.state import Step, ToolCall
 from rsd_graph.chat_models.messages import StopFilter
 
@@ -56,6 +56,10 @@ class Answer:
                 for index, call in enumerate(calls):
                     yield _chunk("", tool_call_chunks=[_tool_call_chunk(call, index)])
 
+    def book(self, ledger: Ledger) -> None:
+        """All the run has spent: after a stop string, what was under way has been cancelled."""
+        self._ledger = ledger
+
     def last_chunk(
         self, parameters: PerRole | None, prices: Prices | None, model_name: str
     ) -> ChatGenerationChunk:
@@ -72,7 +76,7 @@ class Answer:
             "acceptance_rate": acceptance_rate(self._ledger),
             "finish_reason": self._finish_reason,
             "flops": flops(self._ledger, parameters) if parameters else None,
-            "cost": cost(self._ledger, prices) if prices else None,
+            **costs(self._ledger, prices),
         }
         metadata = {
             "model_name": model_name,

@@ -20,9 +20,11 @@ from langchain_core.runnables import Runnable
 from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import ConfigDict, SecretStr
 
 from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
 from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.options import declared
 from rsd_graph.answer.state import RSDInput
 from rsd_graph.chat_models.assembly import compiled_graph
 from rsd_graph.chat_models.messages import to_conversation, whole_message
@@ -30,11 +32,12 @@ from rsd_graph.chat_models.metadata import Answer
 from rsd_graph.chat_models.naming import identifying_params, langsmith_params, model_name, public
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.structured import Method, structured_output
-from rsd_graph.providers.registry import known_parameters
+from rsd_graph.embedded.card import known_parameters
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
 from rsd_graph.stacks.config import load_stack
+from rsd_graph.stacks.settings import ROLES, over
 
 
 class ChatRSD(ChatOptions):
@@ -66,21 +69,28 @@ class ChatRSD(ChatOptions):
         finish reason, the FLOPs in both accountings and, with `prices`, the money.
 
     Options:
-        Every option of `ChatOptions` can also be given per call: `llm.invoke(q, delta=0.9)`.
+        Every option can also be given per call, `llm.invoke(q, delta=0.9)`, or by a variable of
+        the environment, `RSD_DELTA`; an argument goes before the environment. Name all three
+        models or none: a shipped one never stands in beside yours unasked.
 
     Raises:
-        ConfigurationError: The parts do not fit together; raised at the first call.
+        ConfigurationError: An option cannot be used, or the parts do not fit together. It is a
+            `ValueError`.
         ProviderError: An endpoint failed; steps already settled are on the exception.
     """
 
+    model_config = ConfigDict(hide_input_in_errors=True)  # it may be a key
+
     @classmethod
     def from_config(cls, path: str | Path, stack: str | None = None, **options: Any) -> Self:
-        """The model a stack in a TOML file describes; *options* replace what it says.
+        """The model a stack in a TOML file describes.
+
+        *options* go before what the environment says (`RSD_DELTA`, …), and that before the file.
 
         Raises:
             ConfigurationError: No such file, stack or setting; the message names each mistake.
         """
-        return cls(**{**load_stack(path, stack), **options})
+        return cls(**over(load_stack(path, stack), cls._by_name(options)))
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -92,12 +102,14 @@ class ChatRSD(ChatOptions):
         **kwargs: Any,
     ) -> AsyncGenerator[ChatGenerationChunk]:
         """One chunk per settled step; usage, trace and totals once, on the last chunk."""
-        actions = Actions.chosen(kwargs)
-        model = self.with_options({k: v for k, v in kwargs.items() if k not in OPTIONS})
+        tools = [convert_to_openai_tool(tool) for tool in kwargs.get("tools") or ()]
+        actions = Actions.chosen({**kwargs, "tools": tools})
+        model, _ = self._of_call(kwargs)
         callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
-        run = settled_steps(compiled_graph(model, actions), question, callbacks)  # type: ignore[arg-type]
         answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
+        graph = compiled_graph(model, actions)
+        run = settled_steps(graph, question, callbacks, on_end=answer.book)  # type: ignore[arg-type]
         async with aclosing(run) as laps:
             async for lap in laps:
                 for chunk in answer.chunks(lap.steps, lap.ledger, lap.finish_reason):
@@ -195,6 +207,12 @@ class ChatRSD(ChatOptions):
         """The compiled graph this model runs."""
         return compiled_graph(self)
 
+    def _of_call(self, options: dict[str, Any]) -> tuple[Self, dict[str, Any]]:
+        """This model with the options of one call, and those that are about actions."""
+        actions = {name: value for name, value in options.items() if name in OPTIONS}
+        fields = {name: value for name, value in options.items() if name not in OPTIONS}
+        return self.with_options(fields), actions
+
     # -- what it says about itself -----------------------------------------------------------------
 
     @property
@@ -227,10 +245,26 @@ class ChatRSD(ChatOptions):
     def _identifying_params(self) -> dict[str, Any]:
         return identifying_params(self)
 
+    def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
+        """The key of LangChain's caches: what decides the answer of one call."""
+        model, actions = self._of_call(kwargs if stop is None else {**kwargs, "stop": stop})
+        return str(sorted((identifying_params(model) | actions).items()))
+
+    def __getstate__(self) -> dict[Any, Any]:
+        """What is pickled: all but the key, which the environment of the other process has."""
+        state = super().__getstate__()
+        if self.api_key is not None:
+            state["__dict__"] = {**state["__dict__"], "api_key": SecretStr("")}
+        return state
+
     def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The fields, without keys that may stand in endpoint strings."""
-        for name, value in super().__repr_args__():
-            yield name, public(value) if isinstance(value, str) else value
+        """The models and what decides, and whatever else is not as usual; never a key."""
+        always = (*ROLES, "delta" if self.accept is None else "accept")
+        others = (name for name in (*declared(), "streaming") if name not in always)
+        for name in (*always, *others):
+            value = getattr(self, name)
+            if name in always or value != type(self).model_fields[name].default:
+                yield name, public(value) if isinstance(value, str) else value
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         return langsmith_params(self, stop, kwargs)

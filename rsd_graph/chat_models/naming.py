@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from langchain_core.language_models import LangSmithParams
-from langchain_core.language_models.chat_models import BaseChatModel
 
-from rsd_graph.chat_models.options import CONNECTION, WAITING, ChatOptions
+from rsd_graph.answer.options import names_of
+from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.providers.http.endpoint import without_credentials
+from rsd_graph.stacks.settings import ROLES
 
 
 def public(value: object) -> str:
     """*value* as text; a key inside an endpoint string is left out."""
-    return re.sub(r"//[^/@#]*@", "//", str(value))
+    return without_credentials(str(value))
 
 
 def model_name(target: object) -> str:
@@ -22,10 +23,12 @@ def model_name(target: object) -> str:
 
 
 def identifying_params(model: ChatOptions) -> dict[str, Any]:
-    """Every field that changes the answer: the key of LangChain's caches."""
-    hidden = {*CONNECTION, *WAITING, "streaming", "parameters", "prices", "shared"}
-    own = {*type(model).model_fields} - {*BaseChatModel.model_fields} - hidden
-    return {name: public(getattr(model, name)) for name in sorted(own)}
+    """Everything that decides the answer: the key of LangChain's caches."""
+    names = (*ROLES, *names_of("answer"))
+    values = {name: getattr(model, name) for name in names}
+    if not isinstance(model.accept, str):
+        values["accept"] = model.criterion
+    return {name: public(model.shared.identity(value)) for name, value in values.items()}
 
 
 def langsmith_params(

@@ -1,84 +1,87 @@
-"""The options of `ChatRSD`: which models, how to decide, how much to spend."""
+"""The options of `ChatRSD`: three models, and everything `Options` declares."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Self
+from collections.abc import Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import Annotated, Any, Self
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from pydantic import ConfigDict, Field, SecretStr
+from pydantic import AliasChoices, ConfigDict, Field
 
-from rsd_graph.acceptance import Criterion, reward_threshold
-from rsd_graph.answer.options import Lookahead, OnPRMError
-from rsd_graph.answer.prices import Prices
+from rsd_graph.acceptance import Criterion
+from rsd_graph.answer.mistakes import did_you_mean, our_errors
+from rsd_graph.answer.options import Options
+from rsd_graph.chat_models.parts import check_parts
 from rsd_graph.chat_models.shared import Shared
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.base import RewardModel, StepModel
-from rsd_graph.stacks.calibrated import calibrated_delta
-
-CONNECTION = ("timeout", "max_retries", "api_key")
-"""Fields that say how to reach endpoints given as strings; they do not change the answer."""
-
-WAITING = ("lookahead", "max_waste", "hedge")
-"""Fields that say what is started before it is known to be needed; nor do they."""
+from rsd_graph.providers.base import RewardModelLike, StepModelLike
+from rsd_graph.stacks.calibrated import chosen_criterion
+from rsd_graph.stacks.settings import check_whole, from_environment, over
 
 _LANGCHAINS_OWN = {"stream", "ls_structured_output_format"}
 """Call options LangChain reads itself and hands on all the same."""
 
+_DELTA = Options.model_fields["delta"].default
 
-class ChatOptions(BaseChatModel):
+_IN_A_STRING = "Name server and model in one string: target='vllm+http://host:8000/v1#model'."
+_INSTEAD: Mapping[str, str] = MappingProxyType(
+    {
+        "base_url": _IN_A_STRING,
+        "openai_api_base": _IN_A_STRING,
+        "model_name": _IN_A_STRING,
+        "openai_api_key": "Use api_key, or RSD_API_KEY in the environment.",
+        "max_completion_tokens": "Use max_tokens: tokens of the whole answer.",
+        "max_new_tokens": "Use max_tokens: tokens of the whole answer.",
+        "threshold": "Use delta.",
+        "n": "A call gives one answer; for several, use batch or other seeds.",
+        "frequency_penalty": "Use repetition_penalty.",
+        "presence_penalty": "Use repetition_penalty.",
+    }
+)
+"""What other chat models call an option, and what to use here."""
+
+
+class ChatOptions(BaseChatModel, Options):
     """The fields of `ChatRSD`."""
 
-    model_config = ConfigDict(arbitrary_types_allowed=True, populate_by_name=True, extra="forbid")
+    model_config = ConfigDict(frozen=False, extra="forbid", arbitrary_types_allowed=True)
+    __hash__ = None  # type: ignore[assignment]  # fields can be set: only frozen options have one
 
-    draft: str | StepModel = "embedded:draft"
+    draft: str | StepModelLike = "embedded:draft"
     """Endpoint string or provider of the draft model."""
-    target: str | StepModel = Field(default="embedded:target", alias="model")
+    target: Annotated[
+        str | StepModelLike, Field(validation_alias=AliasChoices("target", "model"))
+    ] = "embedded:target"
     """Endpoint string or provider of the target model; also named `model`."""
-    prm: str | RewardModel = "embedded:prm"
+    prm: str | RewardModelLike = "embedded:prm"
     """Endpoint string or provider of the process reward model."""
-    delta: float | str = 0.7
-    """Accept a draft step iff its reward >= delta; or a file written by `rsd-graph calibrate`,
-    which is refused for another PRM than it was calibrated for."""
-    accept: Callable[[float], float] | None = None
-    """Another acceptance criterion (see `rsd_graph.acceptance`); replaces `delta`."""
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-    max_tokens: int = 4096
-    """Tokens of the whole answer, whoever writes them."""
-    max_step_tokens: int = 512
-    max_steps: int = 100
-    seed: int | None = None
-    """Root of every random choice; the same seed and question give the same answer."""
-    step_separator: str = "\n\n"
-    lookahead: Lookahead = 0
-    """Steps drafted beyond the one under decision, or `"auto"`; never changes the answer."""
-    max_waste: float = 0.1
-    """For `lookahead="auto"`: the share of draft tokens that may be written in vain."""
-    hedge: float | None = None
-    """Start the target while the PRM still scores, where the estimated probability of a rejection
-    is at least this (0: always); never changes the answer."""
-    on_prm_error: OnPRMError = "raise"
-    """`"target"` lets the target write a step whose scoring failed; counted in the ledger."""
-    parameters: Mapping[str, float] | None = None
-    """Parameter counts `{"draft": N, "target": N, "prm": N}` for the FLOPs in the metadata."""
-    prices: Prices | None = None
-    """Money per million tokens by role, for the cost in the metadata; see `rsd_graph.Prices`."""
-    stop: list[str] | None = Field(default=None, alias="stop_sequences")
-    """Strings that end the answer, applied to its joined text; not step separators."""
-    timeout: float | None = None
-    """Seconds one exchange with an endpoint may take (endpoints given as strings)."""
-    max_retries: int | None = None
-    """Retries of one exchange (endpoints given as strings)."""
-    api_key: SecretStr | None = None
-    """Key for endpoints given as strings; the environment's keys are used without it."""
     streaming: bool = False
     """Stream internally even in `invoke`, so that callbacks see every step as it is settled."""
     shared: Shared = Field(default_factory=Shared, exclude=True, repr=False)
     """Connections and graphs, which copies of this model use together."""
+
+    def __init__(self, **said: Any) -> None:
+        said = self._by_name(said)
+        is_copy = "shared" in said
+        if is_copy and said.get("accept") and said.get("delta") == _DELTA:
+            del said["delta"]  # LangChain's copies say the defaults, too
+        said = over({} if is_copy else from_environment(), said)
+        check_whole(said)
+        with our_errors(said, type(self).model_fields):
+            super().__init__(**said)
+        check_parts(self)
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """See pydantic's `model_validate`.
+
+        Raises:
+            ConfigurationError: An option that cannot be used, or does not exist.
+        """
+        with our_errors({}, ()):
+            return super().model_validate(obj, **options)
 
     @property
     def criterion(self) -> Criterion:
@@ -87,24 +90,37 @@ class ChatOptions(BaseChatModel):
         Raises:
             ConfigurationError: delta names a file that is no calibration, or another PRM's.
         """
-        if self.accept is not None:
-            return self.accept
-        return reward_threshold(calibrated_delta(self.delta, self.prm))
+        chosen = partial(chosen_criterion, self.accept, self.delta, self.prm)
+        key = ("criterion", *map(self.shared.identity, (self.accept, self.delta, self.prm)))
+        return self.shared.once(key, chosen)
 
     def with_options(self, overrides: Mapping[str, Any]) -> Self:
         """This model with some fields replaced for one call.
 
         Raises:
-            ConfigurationError: An option this model does not have.
+            ConfigurationError: An option that cannot be used, or does not exist.
         """
-        names = {"model": "target", "stop_sequences": "stop"}
-        changes = {names.get(k, k): v for k, v in overrides.items() if k not in _LANGCHAINS_OWN}
+        changes = {k: v for k, v in overrides.items() if k not in _LANGCHAINS_OWN}
         if not changes:
             return self
-        if unknown := sorted(set(changes) - set(type(self).model_fields)):
-            raise ConfigurationError(
-                f"unknown option {', '.join(unknown)}.",
-                expected="a field of ChatRSD, such as delta, seed or max_tokens",
-            )
-        values = {name: getattr(self, name) for name in {*self.model_fields_set, "shared"}}
-        return type(self)(**{**values, **changes})
+        said = over(self.said(), self._by_name(changes))
+        return type(self)(**{**said, "shared": self.shared})
+
+    @classmethod
+    def _by_name(cls, said: Mapping[str, Any]) -> dict[str, Any]:
+        """Each option by its own name; unknown ones are refused with what to use instead."""
+        fields = cls.model_fields
+        named = {alias: name for name, field in fields.items() for alias in _aliases(field)}
+        for name in said:
+            if name not in fields and name not in named:
+                hint = _INSTEAD.get(name) or did_you_mean(name, fields.keys() - {"shared"})
+                raise ConfigurationError(f"there is no option {name!r}.", hint=hint)
+            if name in named and named[name] in said:
+                raise ConfigurationError(f"{name} and {named[name]} are one option; say one.")
+        return {named.get(name, name): value for name, value in said.items()}
+
+
+def _aliases(field: Any) -> list[str]:
+    """The other names of a field."""
+    names = field.validation_alias
+    return [str(name) for name in names.choices[1:]] if isinstance(names, AliasChoices) else []

@@ -6,12 +6,22 @@ are too dear to be copied with it (20 ms each).
 
 from __future__ import annotations
 
+import json
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
+from uuid import uuid4
+
+from pydantic import SecretStr
+
+from rsd_graph.acceptance import Weighting
+from rsd_graph.answer.limits import Limits
+from rsd_graph.providers.base import Sampling
 
 T = TypeVar("T")
+
+_THEMSELVES = (str, int, float, SecretStr, Sampling, Limits, type(None))
 
 
 class Shared:
@@ -21,17 +31,34 @@ class Shared:
 
     def __init__(self) -> None:
         self._built: OrderedDict[Hashable, Any] = OrderedDict()
-        self._turn = threading.RLock()
+        self._lock = threading.RLock()
 
     def once(self, key: Hashable, build: Callable[[], T]) -> T:
         """What *build* returned for this *key* the first time."""
-        with self._turn:
+        with self._lock:
             if key not in self._built:
                 self._built[key] = build()
             self._built.move_to_end(key)
             if len(self._built) > self._MOST:
                 self._built.popitem(last=False)
             return cast("T", self._built[key])
+
+    def identity(self, value: object) -> Hashable:
+        """What stands for *value* in the key of a cache: equal only where the answers would be.
+
+        Plain data and the criteria of `rsd_graph.acceptance` stand for themselves. Anything else,
+        such as a lambda, gets a token that nothing else ever gets, here or elsewhere.
+        """
+        if isinstance(value, _THEMSELVES):
+            return value
+        if isinstance(value, Weighting) and value.omega.__module__ == Weighting.__module__:
+            return str(value)
+        try:
+            return json.dumps(value, sort_keys=True)
+        except TypeError:
+            token = f"{type(value).__name__} {uuid4().hex}"
+            # The value is kept, too: as long as its token is known, nothing else has its id.
+            return self.once(("token", id(value)), lambda: (token, value))[0]
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Connections are neither pickled nor deep-copied: a copy elsewhere builds its own."""

@@ -5,34 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
 
-from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, flops
-from rsd_graph.answer.prices import Prices, cost
-from rsd_graph.answer.state import FinishReason, Step, answer_text, initial_state
+from rsd_graph.answer.ledger import PerRole, acceptance_rate, flops
+from rsd_graph.answer.prices import Prices, costs
+from rsd_graph.answer.state import Step, answer_text, initial_state
 from rsd_graph.chat_models import ChatRSD
+from rsd_graph.lab.arms.arm import Outcome
 from rsd_graph.lab.grading.boxed import last_boxed
 from rsd_graph.runtime.run import settled_steps
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A finished answer.
+class Answer(Outcome):
+    """A finished answer, and what it takes to say what it cost.
 
     Attributes:
-        steps: Its settled steps.
-        text: The steps, joined.
-        ledger: What they cost.
-        finish_reason: Why it ended.
         parameters: Parameter counts of the models, if known.
         prices: Money per million tokens, if known.
     """
 
-    steps: list[Step]
-    text: str
-    ledger: Ledger
-    finish_reason: FinishReason | None
-    parameters: PerRole | None
+    parameters: PerRole | None = None
     prices: Prices | None = None
 
     @property
@@ -40,7 +32,7 @@ class Answer:
         """See `final_answer`."""
         return final_answer(self.text)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """Everything, as plain data."""
         return {
             "answer": self.final,
@@ -50,7 +42,7 @@ class Answer:
             "acceptance_rate": acceptance_rate(self.ledger),
             "finish_reason": self.finish_reason,
             "flops": flops(self.ledger, self.parameters) if self.parameters else None,
-            "cost": cost(self.ledger, self.prices) if self.prices else None,
+            **costs(self.ledger, self.prices),
         }
 
 
@@ -80,4 +72,4 @@ async def answer(
             for step in lap.steps:
                 on_step(step)
     text = answer_text(steps, llm.step_separator)
-    return Answer(steps, text, lap.ledger, lap.finish_reason, llm.sizes, llm.prices)
+    return Answer(text, steps, lap.ledger, lap.finish_reason, llm.sizes, llm.prices)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import platform
 import sys
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from rsd_graph.cli._options import spoken
 from rsd_graph.errors import RSDError
 
 INTERRUPTED = 130
@@ -21,7 +24,7 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except RSDError as error:
-            sys.stderr.write(f"error: {' '.join(str(error).split())}\n")
+            sys.stderr.write(f"error: {spoken(str(error))}\n")
             raise typer.Exit(1) from error
         except KeyboardInterrupt as error:
             raise typer.Exit(INTERRUPTED) from error
@@ -37,3 +40,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+def _show_version(wanted: bool) -> None:
+    """Print what a report of a mistake has to say, and stop."""
+    if wanted:
+        print(f"rsd-graph {version('rsd-graph')}")
+        print(f"Python {platform.python_version()}")
+        for package in ("langgraph", "langchain-core"):
+            print(package, version(package))
+        raise typer.Exit
+
+
+@app.callback()
+def program(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show versions and stop."
+        ),
+    ] = False,
+) -> None:
+    """Options of the program itself."""

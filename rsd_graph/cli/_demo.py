@@ -9,15 +9,13 @@ from functools import reduce
 from rich.console import Console
 
 from rsd_graph.answer.ledger import Ledger, PerRole, add, empty_ledger, flops
-from rsd_graph.answer.state import Message
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.cli._answer import Answer, answer
 from rsd_graph.cli._show import amounts, screen_rule, show_step
 from rsd_graph.embedded.card import read_card
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
-from rsd_graph.lab.arms.alone import solve_alone
-from rsd_graph.providers.base import StepModel
-from rsd_graph.providers.registry import step_model
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.experiment import Experiment
 
 _SHOWN = 3
 _SEARCHED = 30
@@ -58,21 +56,17 @@ async def run_demo(console: Console) -> None:
 
 async def _runs() -> list[_Run]:
     """The first problems, and more until a draft step has been rejected."""
-    llm = ChatRSD()
+    llm = ChatRSD(draft="embedded:draft", target="embedded:target", prm="embedded:prm")
     # A server of its own: in RSD's, the target would find half of its work already done.
-    target = step_model("embedded:target?slots=1", "target")
+    target = alone(Experiment({"target": "embedded:target?slots=1"}).setup(), "target")
     runs: list[_Run] = []
     for number, problem in enumerate(held_out_problems(_SEARCHED), start=1):
         rsd = await answer(llm, problem.question, lambda step: None)
-        runs.append(_Run(number, problem, rsd, *await _alone(target, problem.question)))
+        own = await target.solve(problem.question, 0)
+        runs.append(_Run(number, problem, rsd, own.text, own.ledger))
         if number >= _SHOWN and any(run.rejected for run in runs):
             break
     return runs
-
-
-async def _alone(target: StepModel, question: str) -> tuple[str, Ledger]:
-    written, ledger = await solve_alone(target, [Message(role="user", content=question)])
-    return written["text"], ledger
 
 
 def _choose(runs: list[_Run]) -> list[_Run]:

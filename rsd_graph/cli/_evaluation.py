@@ -1,43 +1,59 @@
-"""How an evaluation looks in a terminal."""
+"""What `rsd-graph eval` found: as plain data, and as it looks in a terminal."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator, Sequence
+
+from typing_extensions import TypedDict
 
 from rsd_graph.cli._show import screen
-from rsd_graph.lab.report.tables import text_table
+from rsd_graph.lab.report.text import text_table
 
 
-def show(found: dict[str, Any]) -> None:
+class Evaluation(TypedDict):
+    """Everything that `--json` prints."""
+
+    conditions: dict[str, object]
+    excluded: list[str]
+    """Ids of questions without a usable gold."""
+    prm: dict[str, float | None] | None
+    """What the PRM says of the draft's own steps, where their truth is known."""
+    arms: list[dict[str, object]]
+    headers: Sequence[str]
+    table: list[tuple[str, ...]]
+    errors: dict[str, str]
+    """The first error of each arm that had one."""
+    by_dataset: list[tuple[str, ...]]
+    """Headers and rows, like the next; nothing where they do not apply."""
+    published: list[tuple[str, ...]]
+
+
+def show_evaluation(found: Evaluation) -> None:
     """The tables, then what to know when reading them."""
     console = screen()
-    dataset, count = found["conditions"]["dataset"], found["conditions"]["questions"]
-    console.print(f"{dataset}, {count} questions", style="bold")
+    conditions = found["conditions"]
+    console.print(f"{conditions['dataset']}, {conditions['questions']} questions", style="bold")
     console.print(text_table(found["headers"], found["table"]))
     for headers, *rows in filter(None, (found["by_dataset"], found["published"])):
         console.print(text_table(headers, rows))
+    for line in _remarks(found):
+        console.print(line)
+    console.print(", ".join(f"{name} {value}" for name, value in conditions.items()))
+
+
+def _remarks(found: Evaluation) -> Iterator[str]:
+    """What a reader of the table must know to read it right."""
     if prm := found["prm"]:
         area = "undefined" if prm["step_auroc"] is None else f"{prm['step_auroc']:.4f}"
-        console.print(
+        yield (
             f"PRM step-AUROC {area} over {prm['steps']} draft steps up to the first error, "
             f"{prm['wrong_steps']} of them wrong"
         )
-    for line in _remarks(found):
-        console.print(line)
-    console.print(", ".join(f"{name} {value}" for name, value in found["conditions"].items()))
-
-
-def _remarks(found: dict[str, Any]) -> list[str]:
-    """What a reader of the table must know to read it right."""
-    remarks = []
     if found["excluded"]:
-        remarks.append(
-            f"left out, because they have no usable gold: {', '.join(found['excluded'])}"
-        )
+        yield f"left out, because they have no usable gold: {', '.join(found['excluded'])}"
     graded = [arm for arm in found["arms"] if arm["paper_accuracy"] is not None]
     if graded:
         shares = ", ".join(f"{arm['name']} {arm['paper_accuracy']:.1%}" for arm in graded)
-        remarks.append(f"as the paper's evaluation grades: {shares}")
+        yield f"as the paper's evaluation grades: {shares}"
     for arm, error in found["errors"].items():
-        remarks.append(f"{arm} failed, first by {error}")
-    return remarks
+        yield f"{arm} failed, first by {error}"

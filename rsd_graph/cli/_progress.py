@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from rsd_graph.lab.journal import Record
 
 
 class _Bars:
@@ -44,7 +46,7 @@ class EvaluationProgress(_Bars):
         self._total: dict[str, float] = dict.fromkeys(arms, 0)
         self._seen = dict.fromkeys(arms, 0)
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: Record) -> None:
         """Count one finished answer; those of arms that are not asked for are passed over."""
         arm = record["arm"]
         if arm not in self._tasks:
@@ -69,9 +71,21 @@ class BatchProgress(_Bars):
         self._task = self._bars.add_task("answers", total=questions, note="")
         self._steps = Counter[str]()
 
-    def add(self, record: dict[str, Any]) -> None:
+    def add(self, record: Record) -> None:
         """Count one answer; a failed one adds no steps."""
         self._steps.update(step["source"] for step in record["steps"])
         share = self._steps["draft"] / max(1, self._steps.total())
         note = f"{self._steps.total()} steps, {share:.0%} by the draft"
         self._bars.update(self._task, advance=1, note=note)
+
+
+class CopyProgress(_Bars):
+    """One bar: bytes written, and the time the rest will take."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        super().__init__(quiet=quiet)
+        self._task = self._bars.add_task("MB", total=None, note="")
+
+    def add(self, size: int, total: int) -> None:
+        """Count *size* bytes more, of *total* in all."""
+        self._bars.update(self._task, advance=size / 2**20, total=total / 2**20)

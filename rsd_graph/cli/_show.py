@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from rich.console import Console
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 _KEPT, _REJECTED, _REWRITTEN = "green", "red strike", "cyan"
 _MARGIN = 24
-_UNITS = (("TFLOP", 1e12), ("GFLOP", 1e9), ("MFLOP", 1e6), ("kFLOP", 1e3), ("FLOP", 1))
 
 
 def screen(*, plain: bool = False) -> Console:
@@ -69,24 +68,32 @@ def cost_line(
 def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) -> list[str]:
     """Tokens by role; FLOPs and money where they are known."""
     from rsd_graph.answer.ledger import flops
-    from rsd_graph.answer.prices import cost
+    from rsd_graph.answer.prices import costs
 
+    money = costs(ledger, prices)
     written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
     return [
         f"tokens written: {', '.join(written)}",
         *([amounts(flops(ledger, parameters))] if parameters else []),
-        *([f"{cost(ledger, prices):.3g} at your prices"] if prices else []),
+        *([f"{_range(money, 'cost', '{:.3g}'.format)} at your prices"] if prices else []),
     ]
 
 
 def amounts(spent: Mapping[str, float]) -> str:
     """Both accountings of `rsd_graph.answer.ledger.flops`."""
-    return f"{_amount(spent['decode_only'])} decode-only, {_amount(spent['full'])} in full"
+    return f"{_amount(spent['decode_only'])} decode-only, {_range(spent, 'full', _amount)} in full"
+
+
+def _range(spent: Mapping[str, object], name: str, shown: Callable[[float], str]) -> str:
+    """A number, or the two it lies between where a server does not say what it cached."""
+    ends = [spent.get(key) for key in (f"{name}_if_cached", name)]
+    return " to ".join(shown(end) for end in ends if isinstance(end, float | int))
 
 
 def _amount(flops: float) -> str:
-    unit, size = next((row for row in _UNITS if flops >= row[1]), _UNITS[-1])
-    return f"{flops / size:.3g} {unit}"
+    from rsd_graph.lab.report.text import scaled
+
+    return "{:.3g} {}FLOP".format(*scaled(flops))
 
 
 def screen_rule(title: str) -> str:

@@ -8,33 +8,23 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, NotRequired
 
 import typer
+from typing_extensions import TypedDict
 
-from rsd_graph.cli._options import (
-    PRM,
-    AsJson,
-    Config,
-    Delta,
-    Draft,
-    Hedge,
-    Lookahead,
-    MaxTokens,
-    MaxWaste,
-    Stack,
-    System,
-    Target,
-    Temperature,
-    stack_options,
-)
+from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
+    from rsd_graph.answer.ledger import Ledger
     from rsd_graph.chat_models import ChatRSD
     from rsd_graph.lab.arms.arm import Arm
-    from rsd_graph.lab.journal import Record
+    from rsd_graph.lab.experiment import Experiment
+    from rsd_graph.lab.journal import Judgement, Record
+    from rsd_graph.lab.question import Question
 
 
+@takes(*OPTIONS)
 def batch(
     context: typer.Context,
     questions: Annotated[
@@ -43,19 +33,7 @@ def batch(
     answers: Annotated[
         Path, typer.Argument(help="Answers are appended here, a JSON object per line.")
     ],
-    config: Config = None,
-    stack: Stack = None,
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
-    delta: Delta = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
     system: System = None,
-    seed: Annotated[int, typer.Option(help="Repeats the same random choices.")] = 0,
-    lookahead: Lookahead = None,
-    max_waste: MaxWaste = None,
-    hedge: Hedge = None,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 64,
     limit: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
     as_json: AsJson = False,
@@ -65,13 +43,16 @@ def batch(
     The same command goes on where it was interrupted or killed, and asks again what failed.
     Exit code 1 if an answer is missing.
     """
-    asked = {"questions": questions, "limit": limit, "seed": seed, "system": system}
     from rsd_graph.chat_models import ChatRSD
+    from rsd_graph.lab.experiment import Experiment
 
     options = stack_options(context)
     llm = ChatRSD(**options)
+    experiment = Experiment(options, questions.name, system, options.get("seed", 0))
     try:
-        found = asyncio.run(_run(llm, options, asked, answers, concurrency, quiet=as_json))
+        found = asyncio.run(
+            _run(llm, experiment, questions, limit, answers, concurrency, quiet=as_json)
+        )
     except KeyboardInterrupt:
         sys.stderr.write(f"{answers} keeps every answer; the same command goes on from there\n")
         raise
@@ -80,67 +61,82 @@ def batch(
         raise typer.Exit(1)
 
 
+class Totals(TypedDict):
+    """Everything the answers of a file came to."""
+
+    answers: int
+    failed: int
+    first_error: str | None
+    steps: int
+    acceptance_rate: float | None
+    ledger: Ledger
+    flops: dict[str, float] | None
+    cost: float | None
+    cost_if_cached: NotRequired[float]
+    already_answered: int
+    seconds: float
+
+
 async def _run(
     llm: ChatRSD,
-    options: dict[str, Any],
-    asked: dict[str, Any],
+    experiment: Experiment,
+    path: Path,
+    limit: int | None,
     answers: Path,
     concurrency: int,
     *,
     quiet: bool,
-) -> dict[str, Any]:
+) -> Totals:
     """Answer what the file does not hold yet; the totals of all of it."""
     from rsd_graph.cli._progress import BatchProgress
-    from rsd_graph.lab.experiment import Models, decisive
     from rsd_graph.lab.journal import Journal
     from rsd_graph.lab.questions.datasets import load_dataset
-    from rsd_graph.lab.runner import evaluate
+    from rsd_graph.lab.runner import answer_all
 
-    questions = load_dataset(asked["questions"], limit=asked["limit"], open_ended=True)
-    settings = decisive(Models(options, asked["system"]), asked["questions"].name, asked["seed"])
-    with Journal(answers, settings) as book, BatchProgress(len(questions), quiet=quiet) as progress:
+    questions = load_dataset(path, limit=limit, open_ended=True)
+    with (
+        Journal(answers, experiment.identity) as book,
+        BatchProgress(len(questions), quiet=quiet) as progress,
+    ):
         known = book.answers
         for record in known:
             progress.add(record)
         started = time.perf_counter()
-        records = await evaluate(
-            [_arm(llm, asked["system"])],
+        records = await answer_all(
+            _arm(llm, experiment.system),
             questions,
+            _judge,
             book,
-            _final,
             concurrency=concurrency,
-            seed=asked["seed"],
+            seed=experiment.seed,
             progress=progress.add,
         )
-    seconds = round(time.perf_counter() - started, 2)
-    return _totals(llm, records) | {"already_answered": len(known), "seconds": seconds}
+    return _totals(llm, records, len(known), time.perf_counter() - started)
 
 
 def _arm(llm: ChatRSD, system: str | None) -> Arm:
-    """The chat model's graph, as the harness asks it."""
-    from rsd_graph.cli._answer import answer
-    from rsd_graph.lab.arms.arm import Arm, Outcome
+    """The chat model's graph as an arm."""
+    from rsd_graph.cli._answer import Answer, answer
+    from rsd_graph.lab.arms.arm import Arm
 
-    async def solve(question: str, seed: int) -> Outcome:
-        found = await answer(llm, question, lambda step: None, system=system, seed=seed)
-        return Outcome(found.text, found.steps, found.ledger, found.finish_reason)
+    async def solve(question: str, seed: int) -> Answer:
+        return await answer(llm, question, lambda step: None, system=system, seed=seed)
 
     return Arm("rsd", solve)
 
 
-async def _final(question: Any, text: str) -> dict[str, Any]:
-    """What the record holds beside the answer: the question itself, and the answer's last word."""
+async def _judge(question: Question, text: str) -> Judgement:
+    """Nobody judges: the record holds the question itself, and the answer's last word."""
     from rsd_graph.cli._answer import final_answer
 
     return {"prompt": question.text, "answer": final_answer(text)}
 
 
-def _totals(llm: ChatRSD, records: Sequence[Record]) -> dict[str, Any]:
-    """Everything the answers cost."""
+def _totals(llm: ChatRSD, records: Sequence[Record], known: int, seconds: float) -> Totals:
     from functools import reduce
 
     from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
-    from rsd_graph.answer.prices import cost
+    from rsd_graph.answer.prices import costs
 
     ledger = reduce(add, (r["ledger"] for r in records if r["ledger"]), empty_ledger())
     errors = [record["error"] for record in records if record["error"]]
@@ -152,22 +148,23 @@ def _totals(llm: ChatRSD, records: Sequence[Record]) -> dict[str, Any]:
         "acceptance_rate": acceptance_rate(ledger),
         "ledger": ledger,
         "flops": flops(ledger, llm.sizes) if llm.sizes else None,
-        "cost": cost(ledger, llm.prices) if llm.prices else None,
+        "already_answered": known,
+        "seconds": round(seconds, 2),
+        **costs(ledger, llm.prices),
     }
 
 
-def _lines(found: dict[str, Any], llm: ChatRSD, answers: Path) -> str:
+def _lines(found: Totals, llm: ChatRSD, answers: Path) -> str:
     """The totals, for people."""
     from rsd_graph.cli._show import spending
 
-    rate = found["acceptance_rate"]
+    rate, error = found["acceptance_rate"], found["first_error"]
     lines = [
         f"{found['answers']} answers in {answers}, {found['already_answered']} of them from before",
         f"{found['seconds']:.1f} s; {found['steps']} steps"
         + (f", {rate:.0%} of the drafts accepted" if rate is not None else ""),
         *spending(found["ledger"], llm.sizes, llm.prices),
     ]
-    if found["failed"]:
-        lines.append(f"{found['failed']} failed, and will be asked again; the first with:")
-        lines.append(found["first_error"])
+    if error:
+        lines += [f"{found['failed']} failed, and will be asked again; the first with:", error]
     return "\n".join(lines)

@@ -7,21 +7,25 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target, stack_options
+from rsd_graph.cli._options import stack_options, takes
 
 if TYPE_CHECKING:
-    from rsd_graph.lab.calibration.choice import Plan
+    from rsd_graph.lab.calibration.calibrate import Calibration, Plan
     from rsd_graph.lab.calibration.objectives import Objective
     from rsd_graph.lab.calibration.one_pass import IsRight
-    from rsd_graph.lab.experiment import Models
+    from rsd_graph.lab.experiment import Experiment
+
+Row = str | dict[str, object]
+"""A prompt, or a question with its gold."""
 
 _USUAL_SHARE = 0.1
 
 
+@takes()
 def calibrate(
     context: typer.Context,
     prompts: Annotated[str, typer.Argument(help="A file with one prompt per line; - for stdin.")],
@@ -50,11 +54,6 @@ def calibrate(
     confidence: Annotated[
         float, typer.Option(help="Of keeping the budget, or reaching the accuracy.")
     ] = 0.95,
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
-    config: Config = None,
-    stack: Stack = None,
     ask_target: Annotated[
         bool, typer.Option("--ask-target", help="For costs and latency with --target-share, too.")
     ] = False,
@@ -72,22 +71,26 @@ def calibrate(
     A line is a prompt, a JSON string (for prompts of several lines), or a JSON object with
     question and answer. If all have answers, accuracy and the PRM's reliability are told too.
     """
-    from rsd_graph.lab.calibration.choice import Plan
+    from rsd_graph.lab.calibration.calibrate import Plan, write_calibration
+    from rsd_graph.lab.experiment import Experiment
 
     lines = sys.stdin.read() if prompts == "-" else _read(prompts)
-    rows = [_row(line) for line in lines.splitlines() if line.strip()]
+    rows = [_row(line) for line in lines.split("\n") if line.strip()]
     objective = _objective(target_share, accuracy, best_value, confidence)
     is_asked = ask_target or objective.asks_target
     is_checked = is_asked if check is None else check
-    models = _models(stack_options(context), needs_target=is_asked or is_checked)
-    plan = Plan(objective, _accounting(models), is_asked, concurrency)
-    found = asyncio.run(_calibrate(rows, models, plan, out, is_checked))
+    needs_target = is_asked or is_checked
+    experiment = Experiment(stack_options(context, needs_target=needs_target))
+    plan = Plan(objective, experiment.accounting, is_asked, concurrency)
+    found = asyncio.run(_calibrate(rows, experiment, plan, is_checked))
+    asked = {r: m for r, m in experiment.endpoints.items() if r != "target" or needs_target}
+    content = write_calibration(out, found, asked)
     if as_json:
-        print(json.dumps(found))
+        print(json.dumps(content))
         return
-    from rsd_graph.cli._calibration import show
+    from rsd_graph.cli._calibration import show_calibration
 
-    show(found, out)
+    show_calibration(found, out)
 
 
 def _read(path: str) -> str:
@@ -97,13 +100,15 @@ def _read(path: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} cannot be read: it is not UTF-8.") from error
 
 
-def _row(line: str) -> str | dict[str, Any]:
+def _row(line: str) -> Row:
     """A prompt, or a question with its gold; a line that only looks like JSON is a prompt."""
     try:
         row = json.loads(line) if line[0] in '"{' else line
-    except ValueError:
+    except (ValueError, RecursionError):
         return line
     return row if isinstance(row, dict) else str(row)
 
@@ -122,44 +127,25 @@ def _objective(
     return Objective("target share", share, confidence)
 
 
-def _models(options: dict[str, Any], *, needs_target: bool) -> Models:
-    """The three models; where no target is needed, the draft keeps its seat warm."""
-    from rsd_graph.lab.experiment import Models
-
-    if not needs_target and "draft" in options:
-        options.setdefault("target", options["draft"])
-    return Models(options)
-
-
-def _accounting(models: Models) -> Any:
-    from rsd_graph.lab.calibration.sweep import Accounting
-
-    return Accounting(models.parameters, models.prices)
-
-
 async def _calibrate(
-    rows: list[str | dict[str, Any]], models: Models, plan: Plan, out: Path, is_checked: bool
-) -> dict[str, Any]:
-    from rsd_graph.lab.calibration.choice import calibrate, write_calibration
+    rows: list[Row], experiment: Experiment, plan: Plan, is_checked: bool
+) -> Calibration:
+    from rsd_graph.lab.calibration.calibrate import calibrate
 
     with ExitStack() as opened:
         prompts, is_right = _questions(rows, opened)
-        found = await calibrate(
-            models.stack(0),
+        return await calibrate(
+            experiment.setup(0),
             prompts,
             plan,
             is_right=is_right,
-            check_on=models.stack(1) if is_checked else None,
+            check_on=experiment.setup(1) if is_checked else None,
         )
-    asked = models.seats if plan.ask_target or is_checked else {**models.seats, "target": None}
-    return write_calibration(out, found, {role: m for role, m in asked.items() if m is not None})
 
 
-def _questions(
-    rows: list[str | dict[str, Any]], opened: ExitStack
-) -> tuple[list[str], IsRight | None]:
+def _questions(rows: list[Row], opened: ExitStack) -> tuple[list[str], IsRight | None]:
     """The prompts, and a judge if every one has a gold answer."""
-    from rsd_graph.lab.questions.question import Question
+    from rsd_graph.lab.question import Question
     from rsd_graph.lab.questions.rows import read_row
 
     labelled = [row for row in rows if isinstance(row, dict)]

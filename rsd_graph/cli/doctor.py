@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import PRM, Config, Draft, Stack, Target
+from rsd_graph.cli._options import stack_options, takes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,40 +26,34 @@ _ROLE, _NAME, _VERDICT = 8, 30, 8
 """Widths of the columns."""
 
 
+@takes()
 def doctor(
-    config: Config = None,
-    stack: Stack = None,
-    draft: Draft = "embedded:draft",
-    target: Target = "embedded:target",
-    prm: PRM = "embedded:prm",
+    context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
 ) -> None:
     """Check every endpoint of a stack for what makes RSD wrong, and say how to mend it.
 
     Exit code 1 if a check fails; warnings are told and pass.
     """
-    models = {"draft": draft, "target": target, "prm": prm}
-    checks = asyncio.run(_examine(config, stack, models, quiet=as_json))
+    checks = asyncio.run(_examine(stack_options(context), quiet=as_json))
     if as_json:
         print(json.dumps([asdict(check) for check in checks]))
     if any(check.verdict == "fail" for check in checks):
         raise typer.Exit(1)
 
 
-async def _examine(
-    config: str | None, stack: str | None, models: dict[str, Any], *, quiet: bool
-) -> list[Check]:
+async def _examine(chosen: Mapping[str, Any], *, quiet: bool) -> list[Check]:
     """All findings, shown as they are made."""
+    from rsd_graph.answer.options import names_of
     from rsd_graph.cli._show import screen
     from rsd_graph.providers.registry import reward_model, step_model
-    from rsd_graph.stacks.config import load_stack
     from rsd_graph.stacks.doctor import examine
 
-    chosen = load_stack(config, stack) if config else models
+    connection = {name: chosen.get(name) for name in names_of("connection")}
     parts = (
-        step_model(chosen["draft"], "draft"),
-        step_model(chosen["target"], "target"),
-        reward_model(chosen["prm"]),
+        step_model(chosen.get("draft", "embedded:draft"), "draft", **connection),
+        step_model(chosen.get("target", "embedded:target"), "target", **connection),
+        reward_model(chosen.get("prm", "embedded:prm"), **connection),
     )
     separator = chosen.get("step_separator", "\n\n")
     console = screen()

@@ -7,35 +7,22 @@ import json
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import (
-    PRM,
-    AsJson,
-    Config,
-    Delta,
-    Draft,
-    Hedge,
-    Lookahead,
-    MaxTokens,
-    MaxWaste,
-    Stack,
-    System,
-    Target,
-    Temperature,
-    stack_options,
-)
+from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
-    from rsd_graph.lab.experiment import Findings, Models
-    from rsd_graph.lab.questions.exam import Exam
+    from rsd_graph.cli._evaluation import Evaluation
+    from rsd_graph.lab.exam import Exam
+    from rsd_graph.lab.experiment import Experiment
+    from rsd_graph.lab.report.findings import Findings
 
 _ARMS_HELP = (
     "Comma-separated: draft, target, rsd, rsd:0.8, constant:0.9, clipping, sigmoidal, "
-    "logistic:10:0.7, random:0.2, majority:16, best-of:16, process-best-of:8, beam:4x4, oracle, "
-    "gsi:4, specreason, served:ENDPOINT."
+    "logistic:10:0.7, random:0.2, share:0.1, difficulty:0.9:0.5, majority:16, best-of:16, "
+    "process-best-of:8, beam:4x4, oracle, gsi:4, specreason, served:ENDPOINT."
 )
 
 _DATASET_HELP = (
@@ -49,6 +36,7 @@ _JUDGE_HELP = (
 )
 
 
+@takes(*OPTIONS)
 def evaluate(
     context: typer.Context,
     dataset: Annotated[str | None, typer.Option(help=_DATASET_HELP)] = None,
@@ -56,20 +44,8 @@ def evaluate(
         int | None, typer.Option(help="How many questions of each dataset; candies: 300.")
     ] = None,
     arms: Annotated[str, typer.Option(help=_ARMS_HELP)] = "draft,target,rsd",
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
     judge: Annotated[str | None, typer.Option(help=_JUDGE_HELP)] = None,
-    config: Config = None,
-    stack: Stack = None,
-    delta: Delta = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
     system: System = None,
-    lookahead: Lookahead = None,
-    max_waste: MaxWaste = None,
-    hedge: Hedge = None,
-    seed: Annotated[int, typer.Option(help="Seed of candies and of all sampling.")] = 0,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 8,
     journal: Annotated[
         Path | None, typer.Option(help="Keep answers in this JSONL file, and resume from it.")
@@ -90,115 +66,112 @@ def evaluate(
         from rsd_graph.lab.report.published import BOXED_PROMPT, DATASETS
 
         system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
-    from rsd_graph.lab.experiment import Models
+    from rsd_graph.cli._evaluation import show_evaluation
+    from rsd_graph.lab.experiment import Experiment
+    from rsd_graph.lab.questions.candies import NAME
 
-    models = Models(stack_options(context), system)
-    names = arms.split(",")
-    run = {
-        "dataset": dataset or "candies",
-        "limit": limit,
-        "seed": seed,
-        "arms": names,
-        "paper": paper,
-        "judge": judge,
-    }
+    options = stack_options(context)
+    seed = options.get("seed", 0)
+    experiment = Experiment(options, dataset or NAME, system, seed, judge)
+    run = _run(
+        experiment, arms.split(","), limit, concurrency, journal, report, paper=paper, quiet=as_json
+    )
     try:
-        found = asyncio.run(_run(models, run, concurrency, journal, report, quiet=as_json))
+        found = asyncio.run(run)
     except KeyboardInterrupt:
         if journal:
             sys.stderr.write(f"{journal} keeps every answer; the same command goes on from there\n")
         raise
     if as_json:
         print(json.dumps(found))
-        return
-    from rsd_graph.cli._evaluation import show
-
-    show(found)
+    else:
+        show_evaluation(found)
 
 
 async def _run(
-    models: Models,
-    run: dict[str, Any],
+    experiment: Experiment,
+    arms: list[str],
+    limit: int | None,
     concurrency: int,
     journal: Path | None,
     report: Path | None,
     *,
+    paper: bool,
     quiet: bool,
-) -> dict[str, Any]:
+) -> Evaluation:
     """Everything between the options and the numbers."""
     import tempfile
 
     from rsd_graph.cli._progress import EvaluationProgress
-    from rsd_graph.lab.experiment import decisive, measure
+    from rsd_graph.lab.arms.catalog import named_arm
     from rsd_graph.lab.journal import Journal
+    from rsd_graph.lab.report.findings import Findings
+    from rsd_graph.lab.runner import answer_all
 
     with ExitStack() as opened:
-        exam = _exam(run, opened)
-        arms = models.arms(run["arms"], exam)
-        folder = opened.enter_context(tempfile.TemporaryDirectory())
-        settings = decisive(models, run["dataset"], run["seed"], run["judge"])
-        book = opened.enter_context(Journal(journal or Path(folder) / "answers.jsonl", settings))
-        progress = EvaluationProgress([a.name for a in arms], len(exam.questions), quiet=quiet)
+        exam = _exam(experiment, limit, opened)
+        made = [
+            named_arm(name.strip(), experiment.setup(number), exam.extract)
+            for number, name in enumerate(arms)
+        ]
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory()))
+        path = journal or folder / "answers.jsonl"
+        book = opened.enter_context(Journal(path, experiment.identity))
+        progress = EvaluationProgress([a.name for a in made], len(exam.questions), quiet=quiet)
         for record in book.answers:
             progress.add(record)
         opened.enter_context(progress)
-        findings = await measure(
-            arms,
-            exam,
-            book,
-            models.parameters,
-            prices=models.prices,
-            concurrency=concurrency,
-            seed=run["seed"],
-            progress=progress.add,
-        )
-        return await _report(models, run, exam, findings, report)
+        findings = Findings()
+        for arm in made:
+            records = await answer_all(
+                arm,
+                exam.questions,
+                exam.grade,
+                book,
+                concurrency=concurrency,
+                seed=experiment.seed,
+                progress=progress.add,
+            )
+            findings = findings.with_arm(arm, records, experiment.accounting)
+        return await _evaluation(experiment, exam, findings, report, paper=paper)
 
 
-def _exam(run: dict[str, Any], opened: ExitStack) -> Exam:
+def _exam(experiment: Experiment, limit: int | None, opened: ExitStack) -> Exam:
     """The questions and their judge; whatever it opens is closed with *opened*."""
-    from rsd_graph.lab.questions.shipped import NAME, held_out
-
-    if run["judge"]:
-        return _open_exam(run)
-    if run["dataset"] == NAME:
-        return held_out(300 if run["limit"] is None else run["limit"], run["seed"])
+    from rsd_graph.lab.exam import candies_exam, dataset_exam, open_exam
     from rsd_graph.lab.grading.workers import Grader
+    from rsd_graph.lab.questions.candies import NAME
     from rsd_graph.lab.questions.datasets import load_datasets
-    from rsd_graph.lab.questions.exam import DatasetExam
-
-    questions = load_datasets(run["dataset"].split(","), limit=run["limit"])
-    return DatasetExam(questions, opened.enter_context(Grader()))
-
-
-def _open_exam(run: dict[str, Any]) -> Exam:
-    from rsd_graph.lab.questions.datasets import load_datasets
-    from rsd_graph.lab.questions.open_ended import OpenExam
     from rsd_graph.providers.registry import reward_model
 
-    questions = load_datasets(run["dataset"].split(","), limit=run["limit"], open_ended=True)
-    return OpenExam(questions, reward_model(run["judge"]))
+    names = experiment.dataset.split(",")
+    if experiment.judge:
+        questions = load_datasets(names, limit=limit, open_ended=True)
+        return open_exam(questions, reward_model(experiment.judge))
+    if names == [NAME]:
+        return candies_exam(limit, experiment.seed)
+    return dataset_exam(load_datasets(names, limit=limit), opened.enter_context(Grader()))
 
 
-async def _report(
-    models: Models, run: dict[str, Any], exam: Exam, findings: Findings, report: Path | None
-) -> dict[str, Any]:
+async def _evaluation(
+    experiment: Experiment, exam: Exam, findings: Findings, report: Path | None, *, paper: bool
+) -> Evaluation:
     """The numbers as plain data, and the HTML page if one is wanted."""
     from rsd_graph.answer.prices import stated
-    from rsd_graph.lab.experiment import decisive, environment
-    from rsd_graph.lab.questions.shipped import step_evidence
-    from rsd_graph.lab.report.tables import by_dataset
+    from rsd_graph.lab.calibration.step_evidence import step_evidence
+    from rsd_graph.lab.experiment import environment
+    from rsd_graph.lab.report.page import write_report
+    from rsd_graph.lab.report.published import beside_published
 
-    evidence = await step_evidence(models.stack(len(findings.arms)), exam, findings.records)
+    summaries = findings.summaries
+    evidence = await step_evidence(experiment.setup(len(summaries)), exam, findings.records)
     conditions = {
-        **decisive(models, run["dataset"], run["seed"], run["judge"]),
+        **experiment.identity,
         "questions": len(exam.questions),
-        **stated(models.prices),
+        **stated(experiment.options.prices),
         **environment(),
     }
     if report:
-        from rsd_graph.lab.report.page import write_report
-
         write_report(report, findings, exam, evidence, conditions)
     return {
         "conditions": conditions,
@@ -208,19 +181,6 @@ async def _report(
         "headers": findings.headers,
         "table": findings.cells(),
         "errors": findings.errors(),
-        "by_dataset": by_dataset(findings.summaries),
-        "published": _published(models, findings) if run["paper"] else [],
+        "by_dataset": findings.by_dataset(),
+        "published": beside_published(summaries, experiment.model_names) if paper else [],
     }
-
-
-def _published(models: Models, findings: Findings) -> list[tuple[str, ...]]:
-    """Our accuracies by dataset, and the paper's below them."""
-    from rsd_graph.chat_models.naming import model_name
-    from rsd_graph.lab.report.published import beside_published
-
-    seats = [model_name(models.seats[role]) for role in ("target", "draft", "prm")]
-    ours = {
-        summary.name: {part.name: part.paper_accuracy for part in summary.datasets}
-        for summary in findings.summaries
-    }
-    return beside_published(ours, seats)

@@ -9,44 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import (
-    PRM,
-    AsJson,
-    Config,
-    Delta,
-    Draft,
-    Hedge,
-    Lookahead,
-    MaxTokens,
-    MaxWaste,
-    Stack,
-    System,
-    Target,
-    Temperature,
-    stack_options,
-)
+from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.cli._answer import Answer
 
 
+@takes(*OPTIONS)
 def solve(
     context: typer.Context,
     question: Annotated[str, typer.Argument(help="The question; - reads it from standard input.")],
-    draft: Draft = None,
-    target: Target = None,
-    prm: PRM = None,
-    config: Config = None,
-    stack: Stack = None,
-    delta: Delta = None,
-    temperature: Temperature = None,
-    max_tokens: MaxTokens = None,
     system: System = None,
-    max_steps: Annotated[int | None, typer.Option(help="Steps of the answer.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Repeats the same random choices.")] = None,
-    lookahead: Lookahead = None,
-    max_waste: MaxWaste = None,
-    hedge: Hedge = None,
     as_json: AsJson = False,
     plain: Annotated[bool, typer.Option("--plain", help="No colour.")] = False,
 ) -> None:
@@ -54,8 +27,12 @@ def solve(
 
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
     """
+    from rsd_graph.errors import InputError
+
     text = sys.stdin.read() if question == "-" else question
-    options = stack_options(context, "max_steps", "seed")
+    if not text.strip():
+        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
+    options = stack_options(context)
     if as_json:
         found = asyncio.run(_answer(text, options, system, lambda step: None))
         print(json.dumps(found.as_json()))

@@ -12,16 +12,17 @@ just starts afresh, and a wrong match is impossible.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
-from rsd_graph.answer.ledger import add_usage
-from rsd_graph.answer.options import Lookahead
+from rsd_graph.answer.books import Books, spent_before
+from rsd_graph.answer.ledger import Entry, Usage, add_usage
+from rsd_graph.answer.options import Lookahead, checked
 from rsd_graph.answer.state import Candidate
-from rsd_graph.early.matching import content, failed, is_reachable
+from rsd_graph.early.costs import booked_if_lost, cancelled, in_vain
+from rsd_graph.early.matching import cancel, content, failed, is_reachable
 from rsd_graph.early.pace import Pace, Plan
-from rsd_graph.errors import ConfigurationError
+from rsd_graph.early.runs import Runs
 from rsd_graph.providers.base import Scores, StepModel, StepRequest
 
 RequestAfter = Callable[[Sequence[Candidate]], StepRequest | None]
@@ -38,36 +39,38 @@ class Drafter:
         max_waste: For `"auto"`, the share of draft tokens that may be written in vain.
     """
 
-    _REMEMBERED_RUNS = 10_000
-
     def __init__(self, model: StepModel, depth: Lookahead = 0, max_waste: float = 0.1) -> None:
-        if depth != "auto" and depth < 0:
-            raise ConfigurationError(f"lookahead={depth}.", expected="0, 1, 2, … or 'auto'")
-        if not 0 <= max_waste <= 1:
-            raise ConfigurationError(f"max_waste={max_waste}.", expected="a share from 0 to 1")
         self._model = model
-        self._depth = depth
-        self._pace = Pace(max_waste)
-        self._chains: OrderedDict[int, _Chain] = OrderedDict()
+        self._depth: Lookahead = checked("lookahead", depth)
+        self._pace = Pace(checked("max_waste", max_waste))
+        self._chains: Runs[_Chain] = Runs(drop=lambda chain: chain.cancel())
 
-    async def write_run(self, run: int, request_after: RequestAfter) -> list[Candidate]:
+    async def write_run(
+        self, run: str, request_after: RequestAfter, books: Books
+    ) -> list[Candidate]:
         """The next step of *run*, and any that follow it and are finished already.
 
         Args:
             run: Identity of the answer; its look-ahead is cancelled when a rejection shows.
             request_after: What to ask for next; see `RequestAfter`.
+            books: Of the run, for what is lost: look-ahead on another prefix, a call that fails.
+
+        Raises:
+            ProviderError: The endpoint failed, and no finished step is left to hand out.
         """
         # With nothing drafted ahead there is always a next step: a finished answer ends the graph.
         request = cast("StepRequest", request_after(()))
         if self._depth == 0:
-            return [await self._model.write_step(request)]
-        chain = self._resume(run, request) or _Chain(self._model, request_after, self._pace)
+            return [await self._write_step(request, books)]
+        chain = self._resume(run, request, books) or _Chain(self._model, request_after, self._pace)
         try:
             candidates = await chain.take(self._plan())
         except BaseException:
-            chain.cancel()
+            books.enter(chain.cancel())
             raise
-        self._remember(run, chain)
+        if chain.upcoming() is not None:
+            books.enter(self.discard(run))  # of a rewound copy of this run, at work beside it
+            self._chains.keep(run, chain)
         return candidates
 
     def scored(self, scores: Scores, settled: int) -> None:
@@ -75,34 +78,37 @@ class Drafter:
         if settled:
             self._pace.rereads = len(scores.step_rewards) > len(scores.rewards)
 
-    def reject(self, run: int, accepted: int) -> dict[str, Any]:
+    def reject(self, run: str, accepted: int) -> Entry:
         """`discard` after a rejection; *accepted* steps of the last run were good before it."""
-        if chain := self._chains.get(run):
-            self._pace.decided(chain.waited_ms(), accepted, rejected=True)
-        return self.discard(run)
+        chain = self._chains.take(run)
+        if chain is None:
+            return {}
+        self._pace.decided(chain.waited_ms(), accepted, rejected=True)
+        return chain.cancel()
 
-    def discard(self, run: int | None) -> dict[str, Any]:
+    def discard(self, run: str) -> Entry:
         """Cancel what *run* drafted ahead; the ledger entry of what that wasted."""
-        chain = self._chains.pop(run, None) if run is not None else None
+        chain = self._chains.take(run)
         return chain.cancel() if chain else {}
 
-    def _resume(self, run: int, request: StepRequest) -> _Chain | None:
+    async def _write_step(self, request: StepRequest, books: Books) -> Candidate:
+        """A single step, without a task of its own."""
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        with booked_if_lost(
+            books, "draft", lambda: self._pace.speed.tokens_since(started, clock(), request)
+        ):
+            candidate = await self._model.write_step(request)
+        self._pace.drafted(candidate)
+        return candidate
+
+    def _resume(self, run: str, request: StepRequest, books: Books) -> _Chain | None:
         """The chain that already continues exactly this request, if there is one."""
-        chain = self._chains.pop(run, None)
+        chain = self._chains.take(run)
         if chain is not None and not chain.continues(request):
-            chain.cancel()
+            books.enter(chain.cancel())
             return None
         return chain
-
-    def _remember(self, run: int, chain: _Chain) -> None:
-        """Keep a chain with more to write; runs nobody came back for are cancelled in the end."""
-        if chain.upcoming() is None:
-            return
-        if (rival := self._chains.pop(run, None)) is not None:
-            rival.cancel()
-        self._chains[run] = chain
-        if len(self._chains) > self._REMEMBERED_RUNS:
-            self._chains.popitem(last=False)[1].cancel()
 
     def _plan(self) -> Plan:
         return self._pace.plan() if self._depth == "auto" else Plan(1, self._depth)
@@ -121,6 +127,7 @@ class _Chain:
         self._worker: asyncio.Task[None] | None = None
         self._arrived = asyncio.Event()
         self._in_flight: tuple[StepRequest, float] | None = None
+        self._failed: Usage = add_usage()
         self._last_run = 0
         self._handed_out_at = 0.0
         self._clock = asyncio.get_running_loop().time
@@ -165,7 +172,7 @@ class _Chain:
         self._goal = goal
         if self._worker is None or (self._worker.done() and not failed(self._worker)):
             self._worker = asyncio.get_running_loop().create_task(self._write())
-            # An error nobody comes to hear about is dropped with the chain.
+            # An error that no step needs is dropped with the chain.
             self._worker.add_done_callback(failed)
 
     async def _write(self) -> None:
@@ -175,33 +182,31 @@ class _Chain:
                 request = self._request_after(self._written)
                 if request is None:
                     return
-                self._in_flight = request, self._clock()
-                candidate = await self._model.write_step(request)
-                self._in_flight = None
-                self._pace.drafted(candidate)
-                self._written.append(candidate)
+                self._written.append(await self._write_step(request))
                 self._arrived.set()
         finally:
             self._arrived.set()
 
-    def cancel(self) -> dict[str, Any]:
-        """Stop writing; the ledger entry of what was written, or being written, for nothing."""
-        unused = self._written[self._taken :]
-        wasted = sum(candidate["usage"]["completion_tokens"] for candidate in unused)
-        entry: dict[str, Any] = {
-            "draft": add_usage(*(candidate["usage"] for candidate in unused)),
-            "wasted_draft_tokens": wasted,
-        }
-        if self._worker is not None and not self._worker.done():
-            self._worker.cancel()
-            entry |= self._cancelled_entry()
-        return entry
+    async def _write_step(self, request: StepRequest) -> Candidate:
+        """One step. If this is cancelled the request stays in flight, for `cancel` to book."""
+        self._in_flight = request, self._clock()
+        try:
+            candidate = await self._model.write_step(request)
+        except Exception as error:
+            self._in_flight, self._failed = None, spent_before(error)
+            raise
+        self._in_flight = None
+        self._pace.drafted(candidate)
+        return candidate
 
-    def _cancelled_entry(self) -> dict[str, int]:
-        """What the request in flight may have generated before it was closed."""
-        if self._in_flight is None:
-            return {}
-        request, started = self._in_flight
-        elapsed_ms = (self._clock() - started) * 1000
-        tokens = self._pace.speed.tokens_within(elapsed_ms, request.max_tokens)
-        return {"cancelled_calls": 1, "cancelled_draft_tokens": tokens}
+    def cancel(self) -> Entry:
+        """Stop writing; the ledger entry of what was written, or being written, for nothing."""
+        unused = [candidate["usage"] for candidate in self._written[self._taken :]]
+        entry = in_vain("draft", add_usage(*unused, self._failed))
+        if self._worker is not None and not self._worker.done():
+            cancel(self._worker)
+        if self._in_flight is not None:
+            request, started = self._in_flight
+            at_most = self._pace.speed.tokens_since(started, self._clock(), request)
+            entry |= cancelled("draft", at_most)
+        return entry

@@ -1,9 +1,9 @@
-"""What look-ahead and hedge share: requests sent before it is known whether they are needed."""
+"""Does an early request serve the one that is asked for, and can its task be reached from here?"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from contextlib import suppress
 
 from rsd_graph.providers.base import StepRequest
 
@@ -14,11 +14,28 @@ def content(request: StepRequest) -> tuple[object, ...]:
     return (prefix.conversation, prefix.text, request.max_tokens, request.sampling, request.seed)
 
 
-def failed(task: asyncio.Task[Any]) -> bool:
-    """Whether a finished task has no result; asking also marks its error as heard of."""
+def failed(task: asyncio.Task[object]) -> bool:
+    """Whether a finished task has no result; asking also keeps asyncio from reporting its error."""
     return task.cancelled() or task.exception() is not None
 
 
-def is_reachable(task: asyncio.Task[Any]) -> bool:
+def is_reachable(task: asyncio.Task[object]) -> bool:
     """Whether its result can be had here: a task ends with its event loop, a run may not."""
     return task.get_loop() is asyncio.get_running_loop() and not task.cancelled()
+
+
+def cancel(task: asyncio.Task[object]) -> None:
+    """Cancel *task* from any thread: a task may be touched only by that of its event loop."""
+    loop = task.get_loop()
+    if loop is _running_loop():
+        task.cancel()
+        return
+    with suppress(RuntimeError):  # that loop is closed, and its tasks ended with it
+        loop.call_soon_threadsafe(task.cancel)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -12,7 +12,7 @@ _RATE = 0.1
 """Step size of learning: what is known about the share of rejections is some 60 verdicts old."""
 
 _FAR = 3.0
-"""Doubts beyond this many usual deviations count as this many."""
+"""An uncertainty of more usual deviations than this counts as this many."""
 
 
 @dataclass(slots=True)
@@ -23,8 +23,8 @@ class RejectionOdds:
     running share of rejections.
 
     Attributes:
-        bias: Log-odds of a rejection for a step of usual doubt; the start is a guess of 20 %.
-        weight: What one usual deviation of doubt adds to the log-odds.
+        bias: Log-odds of a rejection for a step of usual uncertainty; the start is a guess of 20 %.
+        weight: What one usual deviation of uncertainty adds to the log-odds.
         usual: Running mean of the draft's log-probability per token.
         deviation: Running mean of the distance from it.
     """
@@ -34,7 +34,7 @@ class RejectionOdds:
     usual: float = 0.0
     deviation: float = 0.0
 
-    def doubt(self, draft: Candidate) -> float:
+    def uncertainty(self, draft: Candidate) -> float:
         """How much less sure than usual the draft was, in usual deviations; 0 if it did not say."""
         tokens = draft["usage"]["completion_tokens"]
         if draft["logprob"] is None or not tokens:
@@ -46,12 +46,12 @@ class RejectionOdds:
             return 0.0
         return max(-_FAR, min(_FAR, (self.usual - sureness) / self.deviation))
 
-    def probability(self, doubt: float) -> float:
-        """The estimated probability that a step of this much doubt is rejected."""
-        return 1 / (1 + math.exp(-self.bias - self.weight * doubt))
+    def probability(self, uncertainty: float) -> float:
+        """The estimated probability that a step of this much uncertainty is rejected."""
+        return 1 / (1 + math.exp(-self.bias - self.weight * uncertainty))
 
-    def decided(self, doubt: float, *, rejected: bool) -> None:
+    def decided(self, uncertainty: float, *, rejected: bool) -> None:
         """Learn from a verdict."""
-        error = rejected - self.probability(doubt)
+        error = rejected - self.probability(uncertainty)
         self.bias += _RATE * error
-        self.weight += _RATE * error * doubt
+        self.weight += _RATE * error * uncertainty

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Candidate
+from rsd_graph.providers.base import StepRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,14 @@ class Speed:
         if tokens and elapsed:
             self.fastest_token_ms = min(self.fastest_token_ms, elapsed / tokens)
 
-    def tokens_within(self, elapsed_ms: float, most: int) -> int:
-        """At most this many tokens can have been written in that time, at the best speed seen."""
+    def tokens_since(self, started: float, now: float, request: StepRequest) -> int:
+        """At most this many tokens can have been written for *request*, at the best speed seen.
+
+        *started* and *now* are seconds of one clock.
+        """
         if math.isinf(self.fastest_token_ms):
-            return most
-        return min(most, math.ceil(elapsed_ms / self.fastest_token_ms))
+            return request.max_tokens
+        return min(request.max_tokens, math.ceil((now - started) * 1000 / self.fastest_token_ms))
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+from dataclasses import asdict
 from importlib import resources
 from typing import Any
 
@@ -53,3 +54,10 @@ def read_card() -> Card:
     """The card that was shipped with the models; read once, it cannot change."""
     file = resources.files("rsd_graph.embedded") / "models" / "card.json"
     return Card.model_validate(json.loads(file.read_text(encoding="utf-8")))
+
+
+def known_parameters(draft: object, target: object, prm: object) -> dict[str, float] | None:
+    """Parameter counts of the three models, if all are shipped with the package."""
+    named = {"draft": draft, "target": target, "prm": prm}
+    shipped = all(model == f"embedded:{role}" for role, model in named.items())
+    return asdict(read_card().parameters) if shipped else None

@@ -6,7 +6,7 @@
     embedded:target?speculate=draft                       with speculative decoding of tokens
 
 A file is served once for each set of options, however often it is named, and until the interpreter
-exits.
+is gone, however it goes.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ import atexit
 import importlib.util
 import json
 import os
-import re
 import subprocess
 import sys
 import threading
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.plugins import call
 
 MODELS = Path(__file__).with_name("models")
 SHIPPED = ("draft", "target", "prm")
@@ -35,6 +34,10 @@ _SMALL_BYTES = 64 * 2**20
 """Below this, one thread: sharing small matrices costs more than it saves, and on a busy machine
 forty times more. Above it, few slots: their memory counts."""
 _MAX_THREADS = 8
+_LARGE_BYTES = 10**9
+_SMALL_CACHE, _LARGE_CACHE, _MOST_CACHE = 256, 4096, 8192
+"""MiB. Above a gigabyte a token takes tens of kilobytes (57 in a 7B model), and 256 MiB would hold
+eight answers; 8192 is llama.cpp's own default."""
 _TIMEOUT = 600.0
 """Seconds one step may take: a laptop is slow, and there is no network to fail."""
 
@@ -43,7 +46,8 @@ _TIMEOUT = 600.0
 class EngineOptions:
     """How a GGUF file is served.
 
-    Files over 64 MB have other defaults: 2 slots, and a thread for each core, at most 8.
+    Files over 64 MB have other defaults: 2 slots, a thread for each core, at most 8, and a cache of
+    four times the file, between 256 MiB and 8192 MiB, above 1 GB at least 4096 MiB.
 
     Attributes:
         context: Tokens each slot can hold, at most what the model was trained for.
@@ -52,6 +56,8 @@ class EngineOptions:
         gpu_layers: Layers kept on the GPU; -1 leaves it to llama.cpp. The wheel on the package
             index is for CPUs; builds for CUDA, ROCm and Vulkan are published beside it.
         port: 0 takes any free one.
+        cache_mib: Most memory, in MiB, for prompts that lost their slot to another answer: what is
+            in it is not read again. Filled only as it is needed; 0 keeps none.
         speculate: A second GGUF file that drafts tokens for the first to check (token-level
             speculative decoding, llama.cpp's own); a shipped name or a path. None by default.
     """
@@ -61,15 +67,44 @@ class EngineOptions:
     threads: int = 1
     gpu_layers: int = -1
     port: int = 0
+    cache_mib: int = _SMALL_CACHE
     speculate: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served."""
-        if min(self.context, self.slots, self.threads) < 1 or self.gpu_layers < -1:
-            raise ConfigurationError(
-                f"{self} cannot be served.",
-                expected="context, slots and threads at least 1, gpu_layers at least -1",
-            )
+        least = {
+            "context": 1,
+            "slots": 1,
+            "threads": 1,
+            "gpu_layers": -1,
+            "port": 0,
+            "cache_mib": 0,
+        }
+        for name, number in least.items():
+            if (given := getattr(self, name)) < number:
+                raise ConfigurationError(
+                    f"{name}={given} cannot be used.", expected=f"{name} at least {number}"
+                )
+
+
+class Served(NamedTuple):
+    """Where a model is served.
+
+    Attributes:
+        url: Base URL of its server.
+        model: What the server calls it.
+        timeout: Seconds one step may take.
+        max_concurrency: Answers it works on at once.
+    """
+
+    url: str
+    model: str
+    timeout: float
+    max_concurrency: int
+
+    def __str__(self) -> str:
+        """As in an endpoint string."""
+        return f"{self.url}#{self.model}"
 
 
 class Engine:
@@ -79,7 +114,7 @@ class Engine:
         self._lock = threading.Lock()
         self._servers: dict[tuple[Path, EngineOptions], _Server] = {}
 
-    def endpoint(self, name: str) -> Endpoint:
+    def endpoint(self, name: str) -> Served:
         """See `endpoint_for`."""
         path, options = parse_name(name)
         with self._lock:
@@ -90,12 +125,7 @@ class Engine:
             if server is None:
                 _require_llama_cpp()
                 server = self._servers[path, options] = _Server(path, options)
-        return Endpoint(
-            url=f"{server.address}/v1",
-            model=path.stem,
-            timeout=_TIMEOUT,
-            max_concurrency=options.slots,
-        )
+        return Served(f"{server.address}/v1", path.stem, _TIMEOUT, options.slots)
 
     def close(self) -> None:
         """Stop every server, at once."""
@@ -109,22 +139,29 @@ class _Server:
     """One GGUF file in a process of its own."""
 
     def __init__(self, path: Path, options: EngineOptions) -> None:
-        request = asdict(options) | {"path": str(path), "name": path.stem}
+        caller = {"caller": os.getpid(), "path": str(path), "name": path.stem}
         self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_HOST), json.dumps(request)],
+            [sys.executable, "-P", str(_HOST), json.dumps(asdict(options) | caller)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
         )
+        try:
+            self.address = self._listening(path)
+        except BaseException:  # Ctrl-C, too, while the model is read
+            self.close()
+            raise
+
+    def _listening(self, path: Path) -> str:
+        """Its address, once it is ready."""
         assert self._process.stdout is not None
         reply = json.loads(self._process.stdout.readline() or '{"error": "llama.cpp crashed"}')
         if "error" in reply:
-            self.close()
             raise ConfigurationError(
                 f"{path} cannot be served: {reply['error']}.",
-                expected="a GGUF file of a text model, and a free port",
+                expected="a GGUF file of a text model, and a free port; port=0 takes any",
             )
-        self.address: str = reply["address"]
+        return str(reply["address"])
 
     @property
     def alive(self) -> bool:
@@ -141,7 +178,7 @@ _ENGINE = Engine()
 atexit.register(_ENGINE.close)
 
 
-def endpoint_for(name: str) -> Endpoint:
+def endpoint_for(name: str) -> Served:
     """Serve a model, if it is not served yet, and say where.
 
     Args:
@@ -154,6 +191,15 @@ def endpoint_for(name: str) -> Endpoint:
     return _ENGINE.endpoint(name)
 
 
+def served(name: str) -> dict[str, object]:
+    """What the address book makes of `embedded:name`: who speaks to the server, and where it is.
+
+    Raises:
+        ConfigurationError: See `endpoint_for`.
+    """
+    return {"provider": "llamacpp", **endpoint_for(name)._asdict()}
+
+
 def parse_name(name: str) -> tuple[Path, EngineOptions]:
     """The file and the options that *name* stands for.
 
@@ -162,7 +208,11 @@ def parse_name(name: str) -> tuple[Path, EngineOptions]:
     """
     model, _, query = name.partition("?")
     path = _file(model)
-    return path, replace(_usual_options(path), **_given(query))
+    given = asdict(_usual_options(path)) | dict(parse_qsl(query, keep_blank_values=True))
+    options = call(EngineOptions, name="embedded", options=given)
+    if options.speculate:
+        options = replace(options, speculate=str(_file(options.speculate)))
+    return path, options
 
 
 def _file(model: str) -> Path:
@@ -176,25 +226,13 @@ def _file(model: str) -> Path:
 
 
 def _usual_options(path: Path) -> EngineOptions:
-    if path.stat().st_size < _SMALL_BYTES:
+    size = path.stat().st_size
+    if size < _SMALL_BYTES:
         return EngineOptions()
     cores = (os.cpu_count() or 1) // 2  # two hyperthreads to a core
-    return EngineOptions(slots=2, threads=min(max(1, cores), _MAX_THREADS))
-
-
-def _given(query: str) -> dict[str, Any]:
-    known = [field.name for field in fields(EngineOptions)]
-    given: dict[str, Any] = dict(parse_qsl(query, keep_blank_values=True))
-    if "speculate" in given:
-        given["speculate"] = str(_file(given["speculate"]))
-    for name in given.keys() - {"speculate"}:
-        if name not in known or not re.fullmatch(r"-?\d+", given[name]):
-            raise ConfigurationError(
-                f"the embedded engine cannot use {name}={given[name]}.",
-                expected=f"whole numbers for {', '.join(known[:-1])}; a model for {known[-1]}",
-            )
-        given[name] = int(given[name])
-    return given
+    least = _LARGE_CACHE if size > _LARGE_BYTES else _SMALL_CACHE
+    cache = min(max(least, 4 * size // 2**20), _MOST_CACHE)
+    return EngineOptions(slots=2, threads=min(max(1, cores), _MAX_THREADS), cache_mib=cache)
 
 
 def _require_llama_cpp() -> None:

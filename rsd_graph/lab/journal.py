@@ -9,18 +9,58 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Required, Self, cast
 
+from typing_extensions import TypedDict
+
+from rsd_graph.answer.ledger import Ledger, stored_ledger
+from rsd_graph.answer.state import Step
 from rsd_graph.errors import ConfigurationError
+from rsd_graph.lab.files import JsonLines, Row
 
-Record = dict[str, Any]
+_HEADER = b'{"config_hash": "'
+"""How the first line of every journal begins."""
 
 
-def config_hash(config: Mapping[str, Any]) -> str:
+class Judgement(TypedDict, total=False):
+    """What a judge finds in one answer."""
+
+    correct: bool | None
+    """`None` where nothing is right or wrong."""
+    extracted: object
+    """The answer as found in the text; `None` if there is none."""
+    paper_correct: bool
+    """The verdict of the paper's evaluation."""
+    reason: str
+    """Why it is right or wrong."""
+    reward: float
+    """What an outcome reward model gives an open-ended answer."""
+    prompt: str
+    """Where nobody judges: the question in words,"""
+    answer: str
+    """and the answer's last word."""
+
+
+class Record(Judgement):
+    """One answer in a journal, and what was found in it."""
+
+    arm: Required[str]
+    question: Required[str]
+    """Its id."""
+    level: Required[int | None]
+    text: Required[str]
+    steps: Required[list[Step]]
+    ledger: Required[Ledger | None]
+    """What it cost; `None` if it failed."""
+    finish_reason: Required[str | None]
+    seconds: Required[float]
+    error: Required[str | None]
+    """What stopped it, if anything did. Such an answer is asked for again."""
+
+
+def config_hash(config: Mapping[str, object]) -> str:
     """A short name for everything that decides the answers."""
     canonical = json.dumps(config, sort_keys=True, default=str)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
@@ -33,69 +73,87 @@ class Journal:
         path: The file; made if it does not exist.
         config: Everything that decides the answers.
 
+    Attributes:
+        path: The same.
+        records: The latest record of each arm and question.
+
     Raises:
-        ConfigurationError: The file holds answers of another configuration.
+        ConfigurationError: The file holds answers of another configuration, or is no journal;
+            another process is writing it; or it cannot be opened or written.
     """
 
-    def __init__(self, path: str | Path, config: Mapping[str, Any]) -> None:
+    def __init__(self, path: str | Path, config: Mapping[str, object]) -> None:
         self.path = Path(path)
-        self._hash = config_hash(config)
         self.records: dict[tuple[str, str], Record] = {}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        for line in self._lines():
-            self._read(line)
-        self._cut_torn_line()
-        self._file = self.path.open("a", encoding="utf-8")
-        if self._file.tell() == 0:
-            self._write({"config_hash": self._hash, "config": dict(config)})
+        self._hash = config_hash(config)
+        self._lines = JsonLines(self.path)
+        try:
+            self._resume(config)
+        except BaseException:
+            self._lines.close()
+            raise
 
-    def __enter__(self) -> Journal:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.close()
-
-    def __contains__(self, key: tuple[str, str]) -> bool:
-        return key in self.records
+    def __exit__(self, *_: object) -> None:
+        self._lines.close()
 
     @property
     def answers(self) -> list[Record]:
         """The records that need not be made again: all but those of failures."""
         return [record for record in self.records.values() if record["error"] is None]
 
+    def holds_answer(self, arm: str, question: str) -> bool:
+        """Whether this question need not be asked again."""
+        record = self.records.get((arm, question))
+        return record is not None and record["error"] is None
+
     def add(self, record: Record) -> None:
-        """Keep one answer; on disk before this returns."""
+        """Keep one answer; on disk before this returns.
+
+        Raises:
+            ConfigurationError: It cannot be written; all answers before it are kept.
+        """
+        self._lines.append(record)
         self.records[record["arm"], record["question"]] = record
-        self._write(record)
 
-    def _write(self, record: Mapping[str, Any]) -> None:
-        self._file.write(json.dumps(record, ensure_ascii=False, default=str) + "\n")
-        self._file.flush()
-        os.fsync(self._file.fileno())
+    def _resume(self, config: Mapping[str, object]) -> None:
+        """Take up what is there; nothing is written before all of it is known to be ours."""
+        rows = self._lines.rows
+        if not (_is_journal(rows) if rows else _is_header_begun(self._lines.torn)):
+            raise ConfigurationError(
+                f"{self.path} is no journal.",
+                expected="a file that eval or batch wrote, or a new one",
+                hint="Give this run a file of its own. Nothing was changed.",
+            )
+        for row in rows:
+            self._read(row)
+        self._lines.cut()
+        if not rows:
+            self._lines.append({"config_hash": self._hash, "config": dict(config)})
 
-    def _lines(self) -> Iterator[str]:
-        """The complete lines; a run that was killed may have left half a one at the end."""
-        if self.path.exists():
-            text = self.path.read_text(encoding="utf-8")
-            yield from text[: text.rfind("\n") + 1].splitlines()
-
-    def _read(self, line: str) -> None:
-        record = json.loads(line)
-        if "config_hash" not in record:
+    def _read(self, row: Row) -> None:
+        if "config_hash" not in row:
+            record = cast("Record", row)
+            if ledger := record.get("ledger"):
+                record["ledger"] = stored_ledger(ledger)
             self.records[record["arm"], record["question"]] = record
-        elif record["config_hash"] != self._hash:
+        elif row["config_hash"] != self._hash:
             raise ConfigurationError(
                 f"{self.path} holds the answers of another configuration.",
-                expected=f"configuration {self._hash}, found {record['config_hash']}",
+                expected=f"configuration {self._hash}, found {row['config_hash']}",
                 hint="Give this run a file of its own.",
             )
 
-    def _cut_torn_line(self) -> None:
-        if self.path.exists():
-            content = self.path.read_bytes()
-            os.truncate(self.path, content.rfind(b"\n") + 1)
+
+def _is_journal(rows: Sequence[Row]) -> bool:
+    """A configuration first, then nothing but answers."""
+    return "config_hash" in rows[0] and all(
+        "config_hash" in row or {"arm", "question", "error"} <= row.keys() for row in rows
+    )
+
+
+def _is_header_begun(torn: bytes) -> bool:
+    """Whether this is all a crash left of a journal's first line; of an empty file, too."""
+    return _HEADER.startswith(torn[: len(_HEADER)])

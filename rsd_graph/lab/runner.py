@@ -1,96 +1,73 @@
-"""Every arm on every question: many at once, each answer kept as soon as it is there."""
+"""One arm on every question: many at once, each answer kept as soon as it is there."""
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from rsd_graph.errors import RSDError
-from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.arms.arm import Arm
+from rsd_graph.lab.concurrency import at_most
+from rsd_graph.lab.exam import Grade
 from rsd_graph.lab.journal import Journal, Record
-from rsd_graph.lab.questions.question import Question
-
-Grade = Callable[[Question, str], Awaitable[dict[str, Any]]]
-"""(question, answer text) -> `{"correct": ..., "extracted": ...}` and whatever else it knows."""
+from rsd_graph.lab.question import Question
 
 Progress = Callable[[Record], None]
 """Called with each finished record."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One answer to be made."""
-
-    arm: Arm
-    question: Question
-
-
-async def evaluate(
-    arms: Sequence[Arm],
+async def answer_all(
+    arm: Arm,
     questions: Sequence[Question],
-    journal: Journal,
     grade: Grade,
+    journal: Journal,
     *,
     concurrency: int = 32,
     seed: int = 0,
     progress: Progress = lambda record: None,
 ) -> list[Record]:
-    """Answer every question with every arm, *concurrency* at a time, skipping what is journalled.
+    """Answer every question, *concurrency* at a time, skipping what is journalled.
 
     An answer that fails is journalled with its error and counts as wrong; it is tried again when
     the run is resumed. Cancelling keeps all finished answers.
 
     Returns:
-        One record per (arm, question), in that order.
-    """
-    jobs = [Job(arm, question) for arm in arms for question in questions]
-    turn = asyncio.Semaphore(concurrency)
+        One record per question, in their order.
 
-    async def work(job: Job) -> None:
-        async with turn:
-            record = await _answer(job, grade, seed)
+    Raises:
+        ConfigurationError: The journal cannot be written; all answers in it are kept.
+    """
+
+    async def work(question: Question) -> None:
+        record = await _answer(arm, question, grade, seed)
         journal.add(record)
         progress(record)
 
-    async with asyncio.TaskGroup() as group:
-        for job in jobs:
-            if not _is_done(journal, job):
-                group.create_task(work(job))
-    return [journal.records[job.arm.name, job.question.id] for job in jobs]
+    missing = (q for q in questions if not journal.holds_answer(arm.name, q.id))
+    await at_most(concurrency, work, missing)
+    return [journal.records[arm.name, question.id] for question in questions]
 
 
-def _is_done(journal: Journal, job: Job) -> bool:
-    record = journal.records.get((job.arm.name, job.question.id))
-    return record is not None and record["error"] is None
-
-
-async def _answer(job: Job, grade: Grade, seed: int) -> Record:
+async def _answer(arm: Arm, question: Question, grade: Grade, seed: int) -> Record:
+    record = Record(
+        arm=arm.name,
+        question=question.id,
+        level=question.level,
+        text="",
+        steps=[],
+        ledger=None,
+        finish_reason=None,
+        seconds=0.0,
+        error=None,
+    )
     started = time.perf_counter()
     try:
-        outcome = await job.arm.solve(job.question.text, seed)
-        seconds = time.perf_counter() - started
-        verdict = await grade(job.question, outcome.text)
+        outcome = await arm.solve(question.text, seed)
+        record["seconds"] = round(time.perf_counter() - started, 4)
+        found = await grade(question, outcome.text)
     except RSDError as error:
-        said = f"{type(error).__name__}: {error}"
-        return _record(job, time.perf_counter() - started, None, {"correct": False}, said)
-    return _record(job, seconds, outcome, verdict, None)
-
-
-def _record(
-    job: Job, seconds: float, outcome: Outcome | None, verdict: dict[str, Any], error: str | None
-) -> Record:
-    return {
-        "arm": job.arm.name,
-        "question": job.question.id,
-        "level": job.question.level,
-        "text": outcome.text if outcome else "",
-        "steps": list(outcome.steps) if outcome else [],
-        "ledger": outcome.ledger if outcome else None,
-        "finish_reason": outcome.finish_reason if outcome else None,
-        "seconds": round(seconds, 4),
-        "error": error,
-        **verdict,
-    }
+        record["seconds"] = round(time.perf_counter() - started, 4)
+        return {**record, "error": f"{type(error).__name__}: {error}", "correct": False}
+    record["text"], record["steps"] = outcome.text, list(outcome.steps)
+    record["ledger"], record["finish_reason"] = outcome.ledger, outcome.finish_reason
+    return {**record, **found}

@@ -1,19 +1,22 @@
-"""Input x: check the conversation and start with empty hands, whatever the thread did before."""
+"""Input x: check the conversation and start afresh, whatever the thread did before."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from typing import Any
 
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import empty_ledger
-from rsd_graph.answer.state import Message, RSDInput
+from rsd_graph.answer.state import Message, RSDInput, Update, new_run
 from rsd_graph.errors import InputError
 
 
-async def begin(state: RSDInput) -> dict[str, Any]:
-    """Reset the state for a new answer and fix the seed of every random choice in it."""
+def begin(state: RSDInput) -> Update:
+    """Reset the state for a new answer, name the run, and fix the seed of its random choices.
+
+    Raises:
+        InputError: There is nothing to answer.
+    """
     conversation = state["conversation"]
     if not conversation or not _says_something(conversation[-1]):
         raise InputError(
@@ -23,6 +26,7 @@ async def begin(state: RSDInput) -> dict[str, Any]:
         )
     return {
         "seed": _seed_of(state),
+        "run": new_run(),
         "steps": None,
         "candidates": [],
         "rewards": [],

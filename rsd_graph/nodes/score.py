@@ -3,56 +3,52 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import takewhile
-from typing import Any
 
-from rsd_graph.answer.ledger import add
+from rsd_graph.answer.books import Books
 from rsd_graph.answer.options import OnPRMError
-from rsd_graph.answer.state import Candidate, RSDState
-from rsd_graph.early.hedge import Hedge
-from rsd_graph.early.lookahead import Drafter
-from rsd_graph.errors import RSDError
-from rsd_graph.nodes.request import StepOptions, is_judgeable
-from rsd_graph.providers.base import RewardModel, Scores, check_scores
+from rsd_graph.answer.state import RSDState, Update
+from rsd_graph.early.requests import EarlyRequests
+from rsd_graph.nodes.request import StepOptions, is_judgeable, tokens_of
+from rsd_graph.nodes.scoring import Rewards, Scoring
+from rsd_graph.providers.base import RewardModel
 
 
 async def score_steps(
     state: RSDState,
+    books: Books,
     *,
     prm: RewardModel,
-    hedge: Hedge,
-    drafter: Drafter,
+    early: EarlyRequests,
     options: StepOptions,
     on_error: OnPRMError,
-) -> dict[str, Any]:
-    """r_i = r(y^_i | z_i) for every candidate that can be judged; `None` for the others."""
-    candidates = state["candidates"]
-    judged = list(takewhile(is_judgeable, candidates))
-    started = time.perf_counter()
-    rewards: list[float | None] = [None] * len(candidates)
-    entry: dict[str, Any] = {}
-    if judged:
+    accepted: Callable[[RSDState], int],
+) -> Update:
+    """r_i = r(y^_i | z_i) for every candidate that can be judged; `None` for the others.
+
+    Candidates whose score must be raised, once those before them are settled, are dropped: the next
+    lap drafts them again.
+    """
+
+    def all_accepted(rewards: Rewards) -> bool:
+        return accepted({**state, "rewards": rewards}) == len(rewards)
+
+    candidates, started = state["candidates"], time.perf_counter()
+    run = list(takewhile(is_judgeable, candidates))
+    if run:
         rewrite = partial(options.request, state, role="target")
-        entry = hedge.consider(state["seed"], judged[0], rewrite)
-        try:
-            scores = await _checked_scores(prm, state, judged, options)
-            drafter.scored(scores, len(state["steps"]))
-            rewards[: len(judged)] = scores.rewards
-            entry |= {"prm": scores.usage, "scored_steps": len(judged)}
-        except RSDError:
-            if on_error == "raise":
-                raise
-            entry |= {"prm_failures": 1}
-    entry["invalid_actions"] = sum(item["ended"] == "invalid" for item in candidates)
-    elapsed = (time.perf_counter() - started) * 1000
-    return {"rewards": rewards, "scoring_ms": elapsed, "ledger": add(state["ledger"], entry)}
-
-
-async def _checked_scores(
-    prm: RewardModel, state: RSDState, judged: Sequence[Candidate], options: StepOptions
-) -> Scores:
-    scores = await prm.score(options.prefix(state), judged)
-    check_scores(scores, judged, prm)
-    return scores
+        books.enter(early.hedge.consider(state["run"], run[0], rewrite))
+    scoring = Scoring(
+        prm, partial(options.prefix, state), all_accepted, on_error, books, early.drafter.scored
+    )
+    rewards = await scoring.rewards(run)
+    update: Update = {}
+    if len(rewards) < len(run) and all_accepted(rewards):
+        books.enter({"wasted_draft_tokens": tokens_of(candidates[len(rewards) :])})
+        candidates = update["candidates"] = candidates[: len(rewards)]
+    books.enter({"invalid_actions": sum(item["ended"] == "invalid" for item in candidates)})
+    update["rewards"] = rewards + [None] * (len(candidates) - len(rewards))
+    update["scoring_ms"] = (time.perf_counter() - started) * 1000
+    return update

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-from typing import Any
-
-from rsd_graph._logging import get_logger
-from rsd_graph.answer.ledger import add, settled_tokens
+from rsd_graph.answer.books import Books
+from rsd_graph.answer.ledger import settled_tokens
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.state import Candidate, RSDState, Step, action_text
+from rsd_graph.answer.state import Candidate, RSDState, Source, Step, Update, action_text
+from rsd_graph.providers.logs import get_logger
 
 
 def accepted_steps(state: RSDState, count: int) -> list[Step]:
@@ -31,24 +29,22 @@ def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
     return step
 
 
-def settle(
-    state: RSDState, steps: list[Step], limits: Limits, *entries: dict[str, Any]
-) -> dict[str, Any]:
-    """The update that appends *steps*, books *entries*, and says if the answer is finished."""
-    ledger = functools.reduce(add, entries, state["ledger"])
+def settle(state: RSDState, steps: list[Step], limits: Limits, books: Books) -> Update:
+    """The update that appends *steps* and says if the answer is finished; all costs are booked."""
     for offset, step in enumerate(steps):
         _log(step, len(state["steps"]) + offset)
     return {
         "steps": steps,
         "candidates": [],
         "rewards": [],
-        "ledger": ledger,
-        "finish_reason": limits.finish_reason([*state["steps"], *steps], settled_tokens(ledger)),
+        "finish_reason": limits.finish_reason(
+            [*state["steps"], *steps], settled_tokens(books.ledger)
+        ),
     }
 
 
 def _step(
-    candidate: Candidate, source: Any, reward: float | None, *, accepted: bool, ms: float
+    candidate: Candidate, source: Source, reward: float | None, *, accepted: bool, ms: float
 ) -> Step:
     step = Step(
         text=candidate["text"],

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-from rsd_graph.answer.state import Candidate, RSDState
-from rsd_graph.early.hedge import Hedge
-from rsd_graph.early.lookahead import Drafter
+from rsd_graph.answer.books import Books
+from rsd_graph.answer.state import Candidate, RSDState, Update
+from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import ContextOverflowError
 from rsd_graph.nodes.request import StepOptions, tokens_of
 from rsd_graph.nodes.settle import accepted_steps, rewritten_step, settle
@@ -15,18 +14,27 @@ from rsd_graph.nodes.settle import accepted_steps, rewritten_step, settle
 
 async def target_step(
     state: RSDState,
+    books: Books,
     *,
-    hedge: Hedge,
-    drafter: Drafter,
+    early: EarlyRequests,
     options: StepOptions,
     accepted: Callable[[RSDState], int],
-) -> dict[str, Any]:
+) -> Update:
     """Settle the candidates before the first rejection, then the target's step in its place."""
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
-    ahead = drafter.reject(state["seed"], count)
+    books.enter(early.drafter.reject(state["run"], count))
+    books.enter(
+        {
+            "accepted_steps": count,
+            "kept_draft_tokens": tokens_of(kept),
+            "discarded_draft_tokens": tokens_of(rejected),
+            "wasted_draft_tokens": tokens_of(unused),
+        }
+    )
     request = options.request(state, role="target", ahead=kept)
-    candidate, early = await hedge.write_step(state["seed"], request)
+    candidate = await early.hedge.write_step(state["run"], request, books)
+    books.enter({"target": candidate["usage"]})
     if candidate["ended"] == "context" and not (candidate["text"] or kept or state["steps"]):
         raise ContextOverflowError(
             "the question alone fills the model's context.",
@@ -34,16 +42,9 @@ async def target_step(
             expected="a prompt that leaves room for an answer",
             hint="Shorten the conversation or serve the target with a longer context.",
         )
+    books.enter({"target_steps": 1})
     steps = [*accepted_steps(state, count), rewritten_step(state, count, candidate)]
-    entry = {
-        "target": candidate["usage"],
-        "accepted_steps": count,
-        "target_steps": 1,
-        "kept_draft_tokens": tokens_of(kept),
-        "discarded_draft_tokens": tokens_of(rejected),
-        "wasted_draft_tokens": tokens_of(unused),
-    }
-    return settle(state, steps, options.limits, entry, ahead, early)
+    return settle(state, steps, options.limits, books)
 
 
 def _split(run: list[Candidate], count: int) -> tuple[list[Candidate], ...]:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import SecretStr
 
 from rsd_graph.errors import ConfigurationError, Role
-from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy
-from rsd_graph.providers.wires.templates import ChatTemplate
+from rsd_graph.plugins import Plugins, call, takes_text
+from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy, key_from_environment
 
-PROVIDERS: Mapping[str, str] = MappingProxyType(
+T = TypeVar("T")
+
+PROVIDERS = Plugins(
+    "rsd_graph.providers",
+    "provider",
     {
         "chat": "rsd_graph.providers.wires.chat:ChatStepModel",
-        "embedded": "rsd_graph.providers.wires.llamacpp:LlamaCppWire",
+        "embedded": "rsd_graph.embedded.engine:served",
         "llamacpp": "rsd_graph.providers.wires.llamacpp:LlamaCppWire",
         "ollama": "rsd_graph.providers.wires.ollama:OllamaWire",
         "openai": "rsd_graph.providers.wires.openai_compatible:OpenAICompatibleWire",
@@ -30,114 +31,123 @@ PROVIDERS: Mapping[str, str] = MappingProxyType(
         "tgi": "rsd_graph.providers.wires.tgi:TGIWire",
         "transformers": "rsd_graph.providers.wires.transformers_serve:TransformersServeWire",
         "vllm": "rsd_graph.providers.wires.vllm:VLLMWire",
-    }
+    },
 )
-"""Provider -> the class, imported when first named, that makes of an `Endpoint` a wire or a step
-model."""
+"""Provider -> a class or function that takes an `Endpoint` (`name+http://...`) or a text
+(`name:text`), and makes of it a wire, a step model or a reward model. What takes a text may also
+return where the model is served: `{"provider": ..., "url": ..., "model": ...}`."""
 
-_SPEC = re.compile(r"(?:(?P<family>[\w-]+)\+)?(?P<provider>[\w-]+)\+(?P<url>https?://\S+)")
-_EMBEDDED = re.compile(r"(?:(?P<family>[\w-]+)\+)?(?P<provider>embedded):(?P<name>.+)")
-_OPTIONS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
-    {"timeout": float, "max_concurrency": int}
+_SPEC = re.compile(
+    r"(?:(?P<family>[\w-]+)\+)?(?P<provider>[\w-]+)(?:\+(?P<url>https?://\S+)|:(?!//)(?P<text>.+))"
 )
-_PROVIDER_OPTIONS: Mapping[str, Callable[[str], Any]] = MappingProxyType(
-    {"ends": str, "num_ctx": int, "template": ChatTemplate.load}
-)
-"""Options of some providers: arguments of their classes."""
+OF_THE_ENDPOINT = ("timeout", "max_concurrency")
+"""Options of every provider that takes an `Endpoint`; its own are the arguments of its class."""
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A parsed endpoint string."""
+    """A parsed endpoint string.
+
+    Attributes:
+        family: Of the PRM; how it is asked.
+        provider: What speaks to the endpoint.
+        endpoint: Where the model is served; `None` if the provider takes a text and made *model*.
+        options: Arguments for the provider, as text.
+        model: What the provider made of its text.
+    """
 
     family: str | None
     provider: str
-    endpoint: Endpoint
-    options: Mapping[str, Any] = field(default_factory=dict)
+    endpoint: Endpoint | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    model: object = None
+
+    def made(self) -> Any:
+        """What the provider makes of it: a wire, a step model or a reward model.
+
+        Raises:
+            ConfigurationError: An option that the provider does not have or cannot use.
+        """
+        if self.endpoint is None:
+            return self.model
+        return self.ask(PROVIDERS.load(self.provider), self.endpoint, name=self.provider)
+
+    def ask(self, maker: Callable[..., T], *given: object, name: str) -> T:
+        """What *maker* makes of what is *given* and of the options; see `plugins.call`."""
+        return call(maker, *given, name=name, options=self.options, beside=OF_THE_ENDPOINT)
+
+
+@contextmanager
+def written(spec: str, role: Role) -> Iterator[None]:
+    """Errors inside name the role and the endpoint string they are about, without a key in it."""
+    try:
+        yield
+    except ConfigurationError as error:
+        error.role = error.role or role
+        scheme, slashes, rest = spec.partition("//")  # what stands before an "@" may be a key
+        error.endpoint = error.endpoint or scheme + slashes + rest.rpartition("@")[2]
+        raise
 
 
 def parse_spec(spec: str, role: Role) -> Address:
-    """Family, provider and endpoint of *spec*."""
-    if match := _EMBEDDED.fullmatch(spec):
-        from rsd_graph.embedded.engine import endpoint_for
+    """Family, provider and endpoint of *spec*.
 
-        return Address(match["family"], match["provider"], endpoint_for(match["name"]))
+    Raises:
+        ConfigurationError: Not an endpoint string, or nothing has this name.
+    """
     match = _SPEC.fullmatch(spec)
     if match is None:
-        raise unknown_spec("this is not an endpoint string", role)
-    if match["provider"] not in PROVIDERS:
-        raise unknown_spec(f"unknown provider {match['provider']!r}", role)
-    url = urlsplit(match["url"])
-    if "@" in url.netloc:
+        raise ConfigurationError(
+            "this is not an endpoint string.",
+            expected="provider+http://host:port/v1#model, "
+            f"provider one of {', '.join(PROVIDERS.names())}",
+            hint="The models shipped here are embedded:draft, embedded:target and embedded:prm.",
+        )
+    family, provider, url, text = match.group("family", "provider", "url", "text")
+    maker = PROVIDERS.load(provider)
+    if takes_text(maker) is (text is None):
+        expected = f"{provider}:text" if url else f"{provider}+http://host:port"
+        raise ConfigurationError(f"{provider} is not named like this.", expected=expected)
+    if url:
+        return _at_url(family, provider, url, role)
+    model = call(maker, text, name=provider, options={})
+    if isinstance(model, Mapping):
+        at = dict(model)
+        return Address(family, at.pop("provider"), call(Endpoint, name=provider, options=at))
+    return Address(family, provider, model=model)
+
+
+def _at_url(family: str | None, provider: str, url: str, role: Role) -> Address:
+    parts = urlsplit(url)
+    if "@" in parts.netloc:
         raise ConfigurationError(
             "an endpoint string is shown in logs and results; it cannot hold a key.",
-            role=role,
             hint=f"Remove what stands before '@' and set RSD_{role.upper()}_API_KEY instead.",
         )
-    options = _options(url.query, role)
-    own = {name: options.pop(name) for name in _PROVIDER_OPTIONS if name in options}
-    endpoint = Endpoint(match["url"], url.fragment, role, **options)
-    return Address(match["family"], match["provider"], endpoint, own)
-
-
-def _options(query: str, role: Role) -> dict[str, Any]:
-    """What stands after '?': settings of the `Endpoint`, and of some providers."""
-    known = {**_OPTIONS, **_PROVIDER_OPTIONS}
-    options: dict[str, Any] = {}
-    for name, value in parse_qsl(query, keep_blank_values=True):
-        try:
-            options[name] = known[name](value)
-        except (KeyError, ValueError) as error:
-            raise ConfigurationError(
-                f"option {name!r} cannot be used.",
-                role=role,
-                expected=f"a usable value for one of {', '.join(known)}",
-            ) from error
-    return options
+    pairs = parse_qsl(parts.query, keep_blank_values=True)
+    own = dict(pairs)
+    if len(own) < len(pairs):
+        raise ConfigurationError(f"an option stands twice in {parts.query}.")
+    usual = {name: own.pop(name) for name in OF_THE_ENDPOINT if name in own}
+    endpoint = call(Endpoint, url, parts.fragment, role, name=provider, options=usual)
+    return Address(family, provider, endpoint, own)
 
 
 def tuned(
-    endpoint: Endpoint,
+    address: Address,
     role: Role,
     timeout: float | None,
     max_retries: int | None,
     api_key: SecretStr | None,
-) -> Endpoint:
-    """The endpoint in its seat, with what the caller or the environment adds."""
-    key = api_key or endpoint.api_key or _key_of(role)
+) -> Address:
+    """The address in its seat, with what the caller or the environment adds."""
+    if address.endpoint is None:
+        return address
+    # An empty key stands for one that was not pickled: the client says what to do about it.
+    key = api_key or address.endpoint.api_key or key_from_environment(role) or api_key
     changes: dict[str, Any] = {"role": role, "api_key": key}
     if timeout is not None:
         changes["timeout"] = timeout
     if max_retries is not None:
         changes["retry"] = RetryPolicy(attempts=max_retries + 1)
-    return replace(endpoint, **changes)
-
-
-def _key_of(role: Role) -> SecretStr | None:
-    """The role's own key from the environment, or the one for all roles."""
-    key = os.environ.get(f"RSD_{role.upper()}_API_KEY") or os.environ.get("RSD_API_KEY")
-    return SecretStr(key) if key else None
-
-
-def make_provider(
-    provider: str, endpoint: Endpoint, options: Mapping[str, Any] = MappingProxyType({})
-) -> Any:
-    """The provider's object for this endpoint."""
-    module, _, name = PROVIDERS[provider].partition(":")
-    made = getattr(importlib.import_module(module), name)
-    foreign = set(options) - set(inspect.signature(made).parameters)
-    if foreign:
-        raise ConfigurationError(
-            f"{provider} has no option {', '.join(sorted(foreign))}.", role=endpoint.role
-        )
-    return made(endpoint, **options)
-
-
-def unknown_spec(what: str, role: Role) -> ConfigurationError:
-    """The error for an endpoint string that cannot be used."""
-    return ConfigurationError(
-        f"{what}.",
-        role=role,
-        expected=f"provider+http://host:port/v1#model, provider one of {', '.join(PROVIDERS)}",
-        hint="Models shipped with the package are embedded:draft, embedded:target, embedded:prm.",
-    )
+    return replace(address, endpoint=replace(address.endpoint, **changes))

@@ -2,18 +2,24 @@
 
 Whatever implements `StepModel` can sit in the draft's or the target's seat; whatever implements
 `RewardModel` can sit in the PRM's. Batching is the servers' business: one call, one answer.
+
+People may write either more freely, as `StepModelLike` and `RewardModelLike` say; `adapted` makes
+the one of the other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from functools import partial
+from numbers import Real
+from typing import Protocol, TypeGuard, runtime_checkable
 
-from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.options import check_fields
 from rsd_graph.answer.state import Candidate, Message, Step, join_steps
-from rsd_graph.errors import ConfigurationError, RewardError
+from rsd_graph.errors import RewardError
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +42,7 @@ class Sampling:
 
     def __post_init__(self) -> None:
         """Refuse what every server refuses, before anything is spent."""
-        if not 0 <= self.temperature <= 2 or not 0 < self.top_p <= 1:
-            raise ConfigurationError(
-                f"temperature={self.temperature}, top_p={self.top_p} cannot be sampled from.",
-                expected="0 <= temperature <= 2 and 0 < top_p <= 1",
-            )
+        check_fields(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +75,13 @@ class Scores:
 
     Attributes:
         rewards: One per candidate, in order, inside the model's `reward_range`.
-        usage: What it cost.
+        usage: What it cost; one call without tokens unless said otherwise.
         step_rewards: Every reward the model reported, settled steps included, where it reports
             more than was asked; kept for audits and calibration.
     """
 
     rewards: Sequence[float]
-    usage: Usage
+    usage: Usage = field(default_factory=partial(usage, cached_tokens=0))
     step_rewards: Sequence[float] = ()
 
 
@@ -114,6 +116,31 @@ class RewardModel(Protocol):
         ...
 
 
+@runtime_checkable
+class StepModelLike(Protocol):
+    """A `StepModel` as it may be written: `write_step` is async, or sync and run in a thread."""
+
+    def write_step(self, request: StepRequest, /) -> Candidate | Awaitable[Candidate]:
+        """See `StepModel.write_step`; `rsd_graph.candidate(text, ended)` makes a candidate."""
+        ...
+
+
+@runtime_checkable
+class RewardModelLike(Protocol):
+    """A `RewardModel` as it may be written: `score` is sync or async, and a list will do."""
+
+    @property
+    def reward_range(self) -> tuple[float, float]:
+        """See `RewardModel.reward_range`; an attribute will do."""
+        ...
+
+    def score(
+        self, prefix: Prefix, candidates: Sequence[Candidate], /
+    ) -> Scores | Sequence[float] | Awaitable[Scores | Sequence[float]]:
+        """See `RewardModel.score`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Models:
     """The three models of RSD, one for each role."""
@@ -138,11 +165,16 @@ class TextScorer(Protocol):
         ...
 
 
+def is_reward(value: object) -> TypeGuard[float]:
+    """Whether *value* is a number: neither a truth value, nor text, nor NaN."""
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+
+
 def check_scores(scores: Scores, candidates: Sequence[Candidate], prm: RewardModel) -> None:
     """Refuse rewards that cannot be trusted; nothing is ever accepted on a bad reward.
 
     Raises:
-        RewardError: Not one reward per candidate, or one is NaN or out of the declared range.
+        RewardError: Not one reward per candidate, or one is no number or out of the range declared.
     """
     endpoint = str(getattr(prm, "endpoint", "")) or None
     if len(scores.rewards) != len(candidates):
@@ -155,9 +187,9 @@ def check_scores(scores: Scores, candidates: Sequence[Candidate], prm: RewardMod
         )
     low, high = prm.reward_range
     for index, reward in enumerate(scores.rewards):
-        if math.isnan(reward) or not low <= reward <= high:
+        if not is_reward(reward) or not low <= reward <= high:
             raise RewardError(
-                f"reward {reward} for step {index + 1} of {len(candidates)}.",
+                f"reward {reward!r} for step {index + 1} of {len(candidates)}.",
                 role="prm",
                 endpoint=endpoint,
                 expected=f"a number in [{low}, {high}]",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
+from rsd_graph.providers.http.answers import Count, ListOf, Shape
 from rsd_graph.providers.http.client import Client
 
 _NEUTRAL: Mapping[str, float] = {
@@ -22,6 +23,26 @@ _NEUTRAL: Mapping[str, float] = {
 """Sampling parameters under the names servers give them, and what turns each off."""
 
 
+class _Meta(Shape):
+    n_ctx: Count | None = None
+
+
+class _Card(Shape):
+    id: str
+    max_model_len: Count | None = None
+    context_length: Count | None = None
+    meta: _Meta | None = None
+
+    @property
+    def length(self) -> int | None:
+        told = self.max_model_len or self.context_length or (self.meta and self.meta.n_ctx)
+        return told or None
+
+
+class _Models(Shape):
+    data: ListOf[_Card]
+
+
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
     """Whatever this server tells; `None` or empty for what it does not.
@@ -31,12 +52,14 @@ class ServerFacts:
         context_length: Tokens of prompt and answer together.
         defaults: Sampling it would use for what a request leaves out, where that is not neutral.
         bos: The text of the beginning-of-sequence token, where the template is ours.
+        slots: Answers it keeps in memory at once, where those are counted (llama.cpp).
     """
 
     models: Sequence[str] = ()
     context_length: int | None = None
     defaults: Mapping[str, float] = field(default_factory=dict)
     bos: str | None = None
+    slots: int | None = None
 
 
 @runtime_checkable
@@ -81,20 +104,13 @@ async def listed_models(client: Client) -> ServerFacts:
     SGLang 0.5.23, entrypoints/http_server.py), `meta.n_ctx` llama.cpp's, `context_length` some
     gateways'.
     """
-    answer = await client.get("/v1/models")
-    with client.reading():
-        cards = {str(card["id"]): card for card in answer["data"]}
-        card: Mapping[str, Any] = cards.get(client.endpoint.model) or next(iter(cards.values()), {})
-        return ServerFacts(models=tuple(cards), context_length=_length(card))
+    listed = await client.get("/v1/models", _Models)
+    cards = {card.id: card for card in listed.data}
+    card = cards.get(client.endpoint.model) or next(iter(cards.values()), None)
+    return ServerFacts(models=tuple(cards), context_length=card.length if card else None)
 
 
-def _length(card: Mapping[str, Any]) -> int | None:
-    told = card.get("max_model_len") or card.get("context_length")
-    told = told or (card.get("meta") or {}).get("n_ctx")
-    return int(told) if told else None
-
-
-def own_sampling(fields: Mapping[str, Any]) -> dict[str, float]:
+def own_sampling(fields: Mapping[str, object]) -> dict[str, float]:
     """The sampling parameters among *fields* that are not neutral."""
-    found = {name: fields[name] for name in _NEUTRAL if isinstance(fields.get(name), int | float)}
+    found = {name: value for name in _NEUTRAL if isinstance(value := fields.get(name), int | float)}
     return {name: float(value) for name, value in found.items() if value != _NEUTRAL[name]}

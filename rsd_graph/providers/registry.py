@@ -7,43 +7,54 @@
     embedded:/models/qwen2.5-1.5b-q4.gguf                          your own, served on this machine
 
 Keys never stand in these strings: `RSD_<ROLE>_API_KEY` or `RSD_API_KEY` in the environment, or
-`api_key=`, hold them.
+`api_key=`, hold them. Other packages add providers and families: see `rsd_graph.plugins`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
-from functools import partial
+import inspect
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import cast
+from typing import Any
 
 from pydantic import SecretStr
 
 from rsd_graph.errors import CapabilityError, ConfigurationError, Role
-from rsd_graph.providers.address import Address, make_provider, parse_spec, tuned, unknown_spec
+from rsd_graph.plugins import Plugins
+from rsd_graph.providers.adapted import adapted_prm, adapted_step_model
+from rsd_graph.providers.address import Address, parse_spec, tuned, written
 from rsd_graph.providers.base import RewardModel, StepModel
-from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.prm import (
-    GENPRM,
-    JUDGE,
-    JUDGE_GREEDY,
-    MATH_SHEPHERD,
-    PURE,
-    RECOMPUTE,
-    RLHFLOW,
-    SKYWORK,
-    SKYWORK_PAPER,
-    THINKPRM,
-    VERSAPRM,
-    OutcomeRM,
-    PoolingPRM,
-    PRMFormat,
-    RowsFormat,
-    TokenProbabilityPRM,
-    TokenRowsPRM,
-)
+from rsd_graph.providers.prm.format import PRMFormat
+from rsd_graph.providers.prm.token_probability import TokenProbabilityPRM
+from rsd_graph.providers.prm.token_rows import RowsFormat, TokenRowsPRM
 from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+
+FAMILIES = Plugins(
+    "rsd_graph.prms",
+    "PRM family",
+    {
+        "genprm": "rsd_graph.providers.prm:GENPRM",
+        "judge": "rsd_graph.providers.prm:JUDGE",
+        "judge-greedy": "rsd_graph.providers.prm:JUDGE_GREEDY",
+        "math-shepherd": "rsd_graph.providers.prm:MATH_SHEPHERD",
+        "orm": "rsd_graph.providers.prm:OutcomeRM",
+        "pure": "rsd_graph.providers.prm:PURE",
+        "qwen-prm": "rsd_graph.providers.prm:PoolingPRM",
+        "qwen-prm-split": "rsd_graph.providers.prm:SplitPoolingPRM",
+        "recompute": "rsd_graph.providers.prm:RECOMPUTE",
+        "rlhflow": "rsd_graph.providers.prm:RLHFLOW",
+        "skywork": "rsd_graph.providers.prm:SKYWORK",
+        "skywork-paper": "rsd_graph.providers.prm:SKYWORK_PAPER",
+        "thinkprm": "rsd_graph.providers.prm:THINKPRM",
+        "versaprm": "rsd_graph.providers.prm:VERSAPRM",
+    },
+)
+"""Family -> how it is asked: a `PRMFormat`, by any server that continues text; a `RowsFormat`; or a
+class (or function) that takes an `Endpoint` and makes the PRM. Its attribute `providers` names the
+servers that have the routes it asks; without one it may be any."""
+
+_USUAL_FAMILY: Mapping[str, str] = MappingProxyType({"llamacpp": "recompute", "vllm": "qwen-prm"})
+"""What is meant if no family is named. A wrong guess is not silent: it gives no reward at all."""
 
 
 def step_model(
@@ -61,12 +72,17 @@ def step_model(
     """
     if not isinstance(spec, str):
         return spec
-    address = parse_spec(spec, role)
-    if address.family is not None:
-        raise unknown_spec(f"{address.family!r} stands before the provider", role)
-    endpoint = tuned(address.endpoint, role, timeout, max_retries, api_key)
-    made = make_provider(address.provider, endpoint, address.options)
-    return made if isinstance(made, StepModel) else HostedModel(made)
+    with written(spec, role):
+        address = tuned(parse_spec(spec, role), role, timeout, max_retries, api_key)
+        if address.family is not None:
+            raise ConfigurationError(
+                f"{address.family!r} stands before the provider.",
+                expected="a family before a PRM's provider only",
+            )
+        made = address.made()
+        if hasattr(made, "complete"):
+            return HostedModel(_wire(made))
+        return adapted_step_model(made, role)
 
 
 def reward_model(
@@ -83,82 +99,49 @@ def reward_model(
     """
     if not isinstance(spec, str):
         return spec
-    address = parse_spec(spec, "prm")
-    family = address.family or _USUAL_FAMILY.get(address.provider)
-    if family is None or family not in FAMILIES:
-        raise ConfigurationError(
-            f"unknown PRM family {family!r}." if family else "which family of PRMs is this?",
-            role="prm",
-            expected=f"family+provider+http://..., family one of {', '.join(sorted(FAMILIES))}",
-        )
-    endpoint = tuned(address.endpoint, "prm", timeout, max_retries, api_key)
-    return FAMILIES[family](replace(address, endpoint=endpoint))
+    with written(spec, "prm"):
+        address = tuned(parse_spec(spec, "prm"), "prm", timeout, max_retries, api_key)
+        name = address.family or _USUAL_FAMILY.get(address.provider)
+        return adapted_prm(_of_family(name, address) if name else _of_provider(address))
 
 
-def _vllm_only(make: Callable[[Endpoint], RewardModel], address: Address) -> RewardModel:
-    if address.provider != "vllm":
-        raise _unfit(address, f"{address.provider} has no /pooling or /classify route.", "vllm")
-    if address.options:
-        raise _unfit(address, f"{', '.join(address.options)} means nothing here.", "no such option")
-    return make(address.endpoint)
+def _of_provider(address: Address) -> Any:
+    """The PRM of a provider that makes one by itself."""
+    made = address.made()
+    if hasattr(made, "score"):
+        return made
+    raise ConfigurationError(
+        "which family of PRMs is this?",
+        expected=f"family+provider+http://..., family one of {', '.join(FAMILIES.names())}",
+    )
 
 
-def _token_rows(format: RowsFormat, address: Address) -> RewardModel:
-    return _vllm_only(partial(TokenRowsPRM, format=format), address)
+def _of_family(name: str, address: Address) -> Any:
+    """The PRM of this family at this address."""
+    family = FAMILIES.load(name)
+    if isinstance(family, PRMFormat):
+        return TokenProbabilityPRM(_wire(address.made()), family)
+    maker, given = (TokenRowsPRM, [family]) if isinstance(family, RowsFormat) else (family, [])
+    servers = getattr(maker, "providers", (address.provider,))
+    if address.provider in servers and address.endpoint is not None:
+        return address.ask(maker, address.endpoint, *given, name=name)
+    made = address.made()
+    if isinstance(maker, type) and isinstance(made, maker):
+        return made  # as TEI's own `OutcomeRM` is for the family `orm`
+    raise CapabilityError(
+        f"{address.provider} has no route that the family {name!r} asks.",
+        expected=f"{' or '.join(servers)} as its provider",
+    )
 
 
-def _outcome(address: Address) -> RewardModel:
-    if address.provider == "tei":
-        made = make_provider("tei", address.endpoint, address.options)
-        return cast("RewardModel", made)
-    return _vllm_only(OutcomeRM, address)
-
-
-def _token_probability(format: PRMFormat, address: Address) -> RewardModel:
-    wire = make_provider(address.provider, address.endpoint, address.options)
-    if not hasattr(wire, "complete"):
-        said = f"{address.provider} cannot report the probabilities of tokens."
-        raise _unfit(address, said, "a server that continues text, such as vllm or llamacpp")
-    return TokenProbabilityPRM(cast("CompletionWire", wire), format)
-
-
-def _unfit(address: Address, what: str, expected: str) -> CapabilityError:
-    return CapabilityError(what, role="prm", endpoint=str(address.endpoint), expected=expected)
-
-
-FAMILIES: Mapping[str, Callable[[Address], RewardModel]] = MappingProxyType(
-    {
-        "genprm": partial(_token_probability, GENPRM),
-        "judge": partial(_token_probability, JUDGE),
-        "judge-greedy": partial(_token_probability, JUDGE_GREEDY),
-        "math-shepherd": partial(_token_probability, MATH_SHEPHERD),
-        "orm": _outcome,
-        "pure": partial(_token_rows, PURE),
-        "qwen-prm": partial(_vllm_only, PoolingPRM),
-        "recompute": partial(_token_probability, RECOMPUTE),
-        "rlhflow": partial(_token_probability, RLHFLOW),
-        "skywork": partial(_token_rows, SKYWORK),
-        "skywork-paper": partial(_token_rows, SKYWORK_PAPER),
-        "thinkprm": partial(_token_probability, THINKPRM),
-        "versaprm": partial(_token_probability, VERSAPRM),
-    }
-)
-"""Family -> makes the PRM at an address."""
-
-_USUAL_FAMILY = {
-    "embedded": "recompute",
-    "llamacpp": "recompute",
-    "tei": "orm",
-    "vllm": "qwen-prm",
-}
-"""What is meant if no family is named. A wrong guess is not silent: it gives no reward at all."""
-
-
-def known_parameters(draft: object, target: object, prm: object) -> dict[str, float] | None:
-    """Parameter counts of the three models, if all are shipped with the package."""
-    names = {"draft": draft, "target": target, "prm": prm}
-    if any(spec != f"embedded:{role}" for role, spec in names.items()):
-        return None
-    from rsd_graph.embedded.card import read_card
-
-    return asdict(read_card().parameters)
+def _wire(made: Any) -> CompletionWire:
+    """What a provider made, if it continues text."""
+    methods = [getattr(made, name, None) for name in ("render", "complete")]
+    if all(map(inspect.iscoroutinefunction, methods)):
+        wire: CompletionWire = made
+        return wire
+    raise CapabilityError(
+        f"{type(made).__name__} does not continue text.",
+        expected="a server that does, such as vllm or llamacpp; in a class of your own, async "
+        "methods render(conversation) and complete(request)",
+    )

@@ -4,82 +4,103 @@ and a graph whose length only its own limits decide.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, cast
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.config import get_stream_writer
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 
-from rsd_graph.answer.events import Event
-from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState
-from rsd_graph.early.hedge import Hedge
-from rsd_graph.early.lookahead import Drafter
+from rsd_graph.answer.books import Books
+from rsd_graph.answer.events import events_after
+from rsd_graph.answer.ledger import Ledger
+from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState, Update, stored_state
+from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import RSDError
+from rsd_graph.nodes.settle import accepted_steps
+from rsd_graph.runtime.schema import StoredState
 from rsd_graph.runtime.sync import run_sync
 
-NodeFunction = Callable[[Any], Awaitable[dict[str, Any]]]
-"""State of one answer -> the update of it."""
+S = TypeVar("S")
+T = TypeVar("T")
+
+NodeFunction = Callable[[RSDState, Books], Awaitable[Update]]
+"""(state of one answer, its books) -> the update of the state; the ledger is the books'."""
+
+ledger_listener: ContextVar[Callable[[str, Ledger], None] | None] = ContextVar(
+    "rsd_ledger_listener", default=None
+)
+"""Called with the run and its ledger after every node, failed and cancelled ones included, so that
+the costs of a node are known even where its update is never made or never read."""
 
 
-class Node(Runnable[RSDState, dict[str, Any]]):
+class Node(Runnable[RSDState, Update]):
     """An async node that sync graphs can run too.
 
-    What it did is told to whoever streams custom events. An error leaves it with the settled steps
-    on it, and *on_abort* hears the seed of a run that ends early, cancellation included.
+    Its events go to whoever streams custom events. If it fails or is cancelled, the run is ended,
+    and an `RSDError` takes along everything the run has spent and the steps that stand: settled, or
+    accepted in the same lap before the one that failed.
     """
 
     def __init__(
         self,
         name: str,
         function: NodeFunction,
-        on_abort: Callable[[int | None], object],
-        events: Callable[[RSDState, dict[str, Any]], Iterable[Event]],
+        early: EarlyRequests,
+        accepted: Callable[[RSDState], int],
     ) -> None:
         self.name = name
         self._function = function
-        self._on_abort = on_abort
-        self._events = events
+        self._early = early
+        self._accepted = accepted
 
     def invoke(
-        self, input: RSDState, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
+        self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
+    ) -> Update:
         """Run the node from sync code."""
         return run_sync(self.ainvoke(input))
 
     async def ainvoke(
-        self, input: RSDState, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> dict[str, Any]:
+        self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
+    ) -> Update:
         """Run the node."""
+        state = stored_state(input)
+        run, books = state["run"], Books(state["ledger"])
         try:
-            update = await self._function(input)
-            tell = get_stream_writer()
-            for event in self._events(input, update):
-                tell(event)
-            return update
+            update = await self._function(state, books)
+            write = get_stream_writer()
+            for event in events_after(state, update, self._accepted):
+                write(event)
+            if update.get("finish_reason"):
+                books.enter(self._early.end(run))
+            new = Update() if "run" in input else Update(run=run)
+            return {**update, **new, "ledger": books.ledger}
         except BaseException as error:
-            self._on_abort(input.get("seed"))
+            books.enter(self._early.end(run))
             if isinstance(error, RSDError):
-                error.steps, error.ledger = list(input.get("steps", [])), input.get("ledger")
+                good = accepted_steps(state, self._accepted(state))
+                error.steps, error.ledger = [*state["steps"], *good], books.ledger
             raise
+        finally:
+            if listener := ledger_listener.get():
+                listener(run, books.ledger)
 
 
-class Router(Runnable[RSDState, str]):
-    """A pure decision over the state; named after the question it answers."""
+class Pure(Runnable[S, T]):
+    """A pure function of the state, named after what it does or the question it answers."""
 
-    def __init__(self, name: str, function: Callable[[RSDState], str]) -> None:
+    def __init__(self, name: str, function: Callable[[S], T]) -> None:
         self.name = name
         self._function = function
 
-    def invoke(self, input: RSDState, config: RunnableConfig | None = None, **kwargs: Any) -> str:
-        """Decide."""
+    def invoke(self, input: S, config: RunnableConfig | None = None, **kwargs: object) -> T:
+        """Call it."""
         return self._function(input)
 
-    async def ainvoke(
-        self, input: RSDState, config: RunnableConfig | None = None, **kwargs: Any
-    ) -> str:
-        """Decide."""
+    async def ainvoke(self, input: S, config: RunnableConfig | None = None, **kwargs: object) -> T:
+        """Call it."""
         return self._function(input)
 
 
@@ -91,9 +112,10 @@ class CompiledRSDGraph(CompiledStateGraph[RSDState, None, RSDInput, RSDOutput]):
     ends an RSD run, so the limit is lifted, wherever the graph is embedded.
     """
 
-    def abandon(self, seed: int | None) -> None:
-        """See `RSDGraph.abandon`."""
-        cast("RSDGraph", self.builder).abandon(seed)
+    @property
+    def early(self) -> EarlyRequests:
+        """What its runs have under way; `graph.early.end(run)` ends one."""
+        return cast("RSDGraph", self.builder).early
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """See LangGraph's `stream`."""
@@ -111,19 +133,9 @@ def _unlimited(config: RunnableConfig | None) -> RunnableConfig:
 class RSDGraph(StateGraph[RSDState, None, RSDInput, RSDOutput]):
     """The uncompiled RSD graph: a `StateGraph` that compiles to a `CompiledRSDGraph`."""
 
-    def __init__(self, drafter: Drafter, hedge: Hedge) -> None:
-        super().__init__(RSDState, input_schema=RSDInput, output_schema=RSDOutput)
-        self._drafter = drafter
-        self._hedge = hedge
-
-    def abandon(self, seed: int | None) -> None:
-        """Cancel what was started early for the run of this seed.
-
-        Call it if you drop a run between two nodes, as the chat model does: nobody else would
-        notice. *seed* is the one in its state.
-        """
-        self._drafter.discard(seed)
-        self._hedge.discard(seed)
+    def __init__(self, early: EarlyRequests) -> None:
+        super().__init__(StoredState, input_schema=RSDInput, output_schema=RSDOutput)
+        self.early = early
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledRSDGraph:
         """See LangGraph's `StateGraph.compile`."""

@@ -8,18 +8,23 @@ limit. `settled_steps` runs it in a context of its own instead, as a child of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackManager
+from langchain_core.callbacks import (
+    AsyncCallbackManager,
+    AsyncCallbackManagerForLLMRun,
+    BaseCallbackManager,
+    CallbackManagerForLLMRun,
+)
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
-from rsd_graph._logging import get_logger
-from rsd_graph.answer.ledger import Ledger
-from rsd_graph.answer.state import FinishReason, RSDInput, Step
-from rsd_graph.runtime.node import CompiledRSDGraph
+from rsd_graph.answer.ledger import Ledger, add, empty_ledger
+from rsd_graph.answer.state import FinishReason, RSDInput, Step, Update
+from rsd_graph.errors import RSDError
+from rsd_graph.providers.logs import get_logger
+from rsd_graph.runtime.node import CompiledRSDGraph, ledger_listener
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,50 +43,88 @@ class Settled:
 
 
 async def settled_steps(
-    graph: CompiledRSDGraph, state: RSDInput, callbacks: BaseCallbackManager | None = None
+    graph: CompiledRSDGraph,
+    state: RSDInput,
+    callbacks: BaseCallbackManager | None = None,
+    on_end: Callable[[Ledger], object] | None = None,
 ) -> AsyncGenerator[Settled]:
     """Run *graph* and yield each lap the moment it is settled.
 
     Closing the iteration early cancels the run, and with it the requests in flight.
 
+    Args:
+        graph: What to run.
+        state: The conversation and seed.
+        callbacks: The run is traced as their child.
+        on_end: Called once with all the run has spent, however it ends: finished, failed, closed
+            or cancelled. Requests cancelled in flight are in it as an upper bound.
+
     Raises:
-        RSDError: Whatever stopped the run; `steps` and `ledger` on it hold what was settled.
+        RSDError: Whatever stopped the run; `steps` and `ledger` on it hold what was settled and
+            spent.
     """
-    laps = _laps(graph, state, callbacks)
+    run = _Run(graph)
+    laps = run.laps(state, callbacks)
     start = asyncio.get_running_loop().create_task
-    # Every turn of the run is taken in a context that has never seen the host's config.
+    # Every part of the run is done in a context that has never seen the host's config.
     with set_config_context({}) as context:
+        context.run(ledger_listener.set, run.listen)
         try:
             while (lap := await start(_next(laps), context=context)) is not None:
                 yield lap
         finally:
-            await start(laps.aclose(), context=context)
+            try:
+                await start(laps.aclose(), context=context)
+            finally:
+                if on_end is not None:
+                    on_end(run.ledger)
 
 
 async def _next(laps: AsyncGenerator[Settled]) -> Settled | None:
     return await anext(laps, None)
 
 
-async def _laps(
-    graph: CompiledRSDGraph, state: RSDInput, callbacks: BaseCallbackManager | None
-) -> AsyncGenerator[Settled]:
-    """The run itself."""
-    config = RunnableConfig(run_name="rsd", callbacks=callbacks)
-    seed = None
-    events = graph.astream(state, config, stream_mode="updates")
-    try:
-        async for event in events:
-            for update in event.values():
-                seed = update.get("seed", seed)
-                if update.get("steps"):
-                    yield _lap(update)
-    finally:
-        await events.aclose()
-        graph.abandon(seed)
+class _Run:
+    """One run of a graph, and what it has spent so far."""
+
+    def __init__(self, graph: CompiledRSDGraph) -> None:
+        self._graph = graph
+        self._name = ""
+        self.ledger = empty_ledger()
+
+    def listen(self, run: str, ledger: Ledger) -> None:
+        """See `ledger_listener`; a graph that is run inside this one's models is not this run."""
+        if run == self._name:
+            self.ledger = ledger
+
+    async def laps(
+        self, state: RSDInput, callbacks: BaseCallbackManager | None
+    ) -> AsyncGenerator[Settled]:
+        """The run itself."""
+        config = RunnableConfig(run_name="rsd", callbacks=callbacks)
+        events = self._graph.astream(state, config, stream_mode="updates")
+        settled = 0
+        try:
+            async for event in events:
+                for update in event.values():
+                    self._name = update.get("run", self._name)
+                    if update.get("steps"):
+                        lap = _lap(update)
+                        settled += len(lap.steps)
+                        yield lap
+        except RSDError as error:
+            if good := error.steps[settled:]:  # accepted in the lap that failed
+                yield Settled(good, self.ledger, None)
+            raise
+        finally:
+            try:
+                await events.aclose()
+            finally:
+                self.ledger = add(self.ledger, self._graph.early.end(self._name))
 
 
-def _lap(update: dict[str, Any]) -> Settled:
-    lap = Settled(update["steps"], update["ledger"], update["finish_reason"])
+def _lap(update: Update) -> Settled:
+    lap = Settled(update["steps"] or [], update["ledger"], update["finish_reason"])
     if lap.finish_reason:
         _log_answer(lap)
     return lap
@@ -101,7 +144,9 @@ def _log_answer(lap: Settled) -> None:
     )
 
 
-def child_callbacks(run_manager: Any) -> BaseCallbackManager | None:
+def child_callbacks(
+    run_manager: AsyncCallbackManagerForLLMRun | CallbackManagerForLLMRun | None,
+) -> BaseCallbackManager | None:
     """Callbacks that make the graph's trace a child of a chat model's run.
 
     LangChain gives language-model runs no `get_child`, so the manager is put together by hand.

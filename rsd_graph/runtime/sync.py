@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import contextvars
 import functools
 import os
 import threading
@@ -12,7 +11,11 @@ from collections.abc import AsyncGenerator, Coroutine, Iterator
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
+from rsd_graph.errors import ConfigurationError
+
 T = TypeVar("T")
+
+_Outcome = tuple[T, None] | tuple[None, Exception]
 
 
 class _LoopThread(threading.Thread):
@@ -26,29 +29,83 @@ class _LoopThread(threading.Thread):
         super().__init__(name="rsd-graph", daemon=True)
         self.depth = depth
         self.loop = asyncio.new_event_loop()
+        self.streams: set[AsyncGenerator[Any, None]] = set()
 
     def run(self) -> None:
         self.loop.run_forever()
 
+    def begin(self, coroutine: Coroutine[Any, Any, T]) -> Future[_Outcome[T]]:
+        """Start *coroutine* here, in the caller's context; cancelling the future cancels it."""
+        return asyncio.run_coroutine_threadsafe(_outcome(coroutine), self.loop)
+
+    def result_of(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run *coroutine* here to its end. An interrupt of the caller (Ctrl-C) cancels it."""
+        if not self.can_be_awaited():
+            coroutine.close()
+            raise ConfigurationError(
+                "this thread cannot wait for the loop on which the work was begun.",
+                hint="A stream cannot be read on in a forked process, or as the process ends.",
+            )
+        future = self.begin(coroutine)
+        try:
+            result, error = future.result()
+        except BaseException:
+            future.cancel()
+            raise
+        if error is not None:
+            raise error
+        return result  # type: ignore[return-value]  # there is one if there is no error
+
+    def can_be_awaited(self) -> bool:
+        """Whether the current thread may wait: not if it runs this loop, or one this may wait for.
+
+        After a fork, and as the process ends, there is nothing to wait for.
+        """
+        caller = threading.current_thread()
+        return self.is_alive() and not (
+            isinstance(caller, _LoopThread) and caller.depth >= self.depth
+        )
+
+
+async def _outcome(coroutine: Coroutine[Any, Any, T]) -> _Outcome[T]:
+    """Its result, or its error as a value: after an interrupt nobody is left to be told of one."""
+    try:
+        return await coroutine, None
+    except Exception as error:
+        return None, error
+
+
+_starting = threading.RLock()
+
 
 @functools.cache
 def _background(depth: int) -> _LoopThread:
-    """Started at the first sync call of the process that needs it."""
+    """Started at the first sync call of the process that needs it; call it with the lock."""
     thread = _LoopThread(depth)
     thread.start()
     atexit.register(_end, thread)
     return thread
 
 
-if hasattr(os, "register_at_fork"):  # not on Windows
-    # Threads do not survive a fork: a worker process gets background loops of its own.
-    os.register_at_fork(after_in_child=_background.cache_clear)
-
-
-def _free_loop() -> asyncio.AbstractEventLoop:
+def _free_thread() -> _LoopThread:
     """A background loop other than the one that waits for this call, if one does."""
     caller = threading.current_thread()
-    return _background(caller.depth + 1 if isinstance(caller, _LoopThread) else 0).loop
+    with _starting:  # the cache alone would let callers that come together start one each
+        return _background(caller.depth + 1 if isinstance(caller, _LoopThread) else 0)
+
+
+def _begin_anew() -> None:
+    """In a forked process: threads do not survive a fork, so it gets loops of its own."""
+    _background.cache_clear()
+    _starting.release()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(
+        before=_starting.acquire,
+        after_in_parent=_starting.release,
+        after_in_child=_begin_anew,
+    )
 
 
 def _end(thread: _LoopThread) -> None:
@@ -73,49 +130,40 @@ def run_sync(coroutine: Coroutine[Any, Any, T]) -> T:
 
     An interrupt of the caller (Ctrl-C) cancels the coroutine, and with it the remote work.
     """
-    result: Future[T] = Future()
-    context = contextvars.copy_context()
-    _free_loop().call_soon_threadsafe(_start, coroutine, result, context)
-    try:
-        return result.result()
-    except BaseException:
-        result.cancel()
-        raise
-
-
-def _start(
-    coroutine: Coroutine[Any, Any, T], result: Future[T], context: contextvars.Context
-) -> None:
-    """On the background loop: run the coroutine as a task tied to *result* both ways."""
-    task = asyncio.get_running_loop().create_task(coroutine, context=context)
-    result.add_done_callback(
-        lambda done: task.get_loop().call_soon_threadsafe(task.cancel) if done.cancelled() else None
-    )
-    task.add_done_callback(functools.partial(_copy_outcome, result))
-
-
-def _copy_outcome(result: Future[T], task: asyncio.Task[T]) -> None:
-    if result.cancelled():
-        return
-    if task.cancelled():
-        result.cancel()
-    elif (error := task.exception()) is not None:
-        result.set_exception(error)
-    else:
-        result.set_result(task.result())
+    return _free_thread().result_of(coroutine)
 
 
 def iterate_sync(items: AsyncGenerator[T, None]) -> Iterator[T]:
-    """Iterate *items* from sync code; leaving the loop early closes them."""
+    """Iterate *items* from sync code, all on one loop; leaving early closes them.
+
+    An iterator that nobody holds any more is closed wherever the garbage collector finds it: on a
+    background loop too, which cannot wait for it. The collector must not find *items* with it, and
+    the generators inside, or the event loop would close each of them at once.
+    """
+    thread = _free_thread()
+    thread.streams.add(items)
     try:
         while True:
             try:
-                yield run_sync(_next(items))
+                yield thread.result_of(_next(items))
             except StopAsyncIteration:
                 return
     finally:
-        run_sync(items.aclose())
+        closing = _closed(items, thread.streams)
+        if thread.can_be_awaited():
+            thread.result_of(closing)
+        elif thread.is_alive():
+            thread.begin(closing)
+        else:
+            closing.close()
 
 
 async def _next(items: AsyncGenerator[T, None]) -> T:
     return await anext(items)
+
+
+async def _closed(items: AsyncGenerator[T, None], streams: set[AsyncGenerator[Any, None]]) -> None:
+    try:
+        await items.aclose()
+    finally:
+        streams.discard(items)

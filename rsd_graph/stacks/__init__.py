@@ -1,1 +1,1 @@
-"""Three models and their options in a file, and whether they are fit for RSD. Runs no graph."""
+"""Three models and their options in a file, made fit for RSD and examined. Runs no graph."""

@@ -7,9 +7,21 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from rsd_graph.acceptance import Criterion, criterion, reward_threshold
 from rsd_graph.errors import ConfigurationError
 
 FORMAT = "rsd-graph calibration 1"
+
+
+def chosen_criterion(accept: str | Criterion | None, delta: float | str, prm: object) -> Criterion:
+    """The acceptance criterion that the options *accept* and *delta* stand for, with this PRM.
+
+    Raises:
+        ConfigurationError: No such criterion, or see `calibrated_delta`.
+    """
+    if accept is None:
+        return reward_threshold(calibrated_delta(delta, prm))
+    return criterion(accept) if isinstance(accept, str) else accept
 
 
 def calibrated_delta(delta: float | str | Path, prm: object) -> float:
@@ -51,7 +63,9 @@ def model_identity(spec: object) -> str:
 def _read(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
         raise ConfigurationError(f"{path} is no calibration file: {error}.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ConfigurationError(

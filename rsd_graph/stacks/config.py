@@ -16,27 +16,34 @@
     target = { input = 0.5, cached = 0.05, output = 1.5 }
     prm = 0.5
 
-Environment variables `RSD_DRAFT`, `RSD_TARGET`, `RSD_PRM` and `RSD_DELTA` replace what a stack
-says, so that one file serves laptop and cluster. Keys never stand in the file: an endpoint names
-the variable that holds its key (`api_key_env`), or `RSD_API_KEY` serves all.
+Environment variables such as `RSD_DRAFT`, `RSD_TARGET`, `RSD_PRM` and `RSD_DELTA` replace what a
+stack says (see `settings`), so that one file serves laptop and cluster. Keys never stand in the
+file: an endpoint names the variable that holds its key (`api_key_env`), or `RSD_API_KEY` serves
+all.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from rsd_graph.answer.prices import Prices
+from rsd_graph.answer.mistakes import did_you_mean, mistakes
+from rsd_graph.answer.options import Options, settable_in
+from rsd_graph.answer.prices import Price
 from rsd_graph.errors import ConfigurationError, Role
 from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.providers.registry import reward_model, step_model
+from rsd_graph.stacks.settings import ROLES, from_environment, over
 
-_ROLES: tuple[Role, ...] = ("draft", "target", "prm")
+_TABLE = re.compile(r"\s*\[+([^\[\]]+)\]")
+_KEY = re.compile(r"\s*([\w.\"'-]+)\s*=")
 
 
 class EndpointConfig(BaseModel):
@@ -55,28 +62,25 @@ class EndpointConfig(BaseModel):
     """Parameter count of the model, for FLOPs."""
 
 
-class StackConfig(BaseModel):
-    """One `[stacks.<name>]` table: three models and the settings of `ChatRSD`."""
+class StackConfig(Options):
+    """One `[stacks.<name>]` table: three models, and any options.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A calibration file that `delta` names is found from the folder of this one.
+    """
 
     draft: str
     target: str
     prm: str
-    delta: float | Annotated[str, Field(pattern=r"\.json$")] | None = None
-    """A number, or a calibration file, found from the folder of this one."""
-    temperature: float | None = None
-    top_p: float | None = None
-    max_tokens: int | None = None
-    max_step_tokens: int | None = None
-    max_steps: int | None = None
-    seed: int | None = None
-    step_separator: str | None = None
-    lookahead: int | Literal["auto"] | None = None
-    max_waste: float | None = None
-    hedge: float | None = None
-    on_prm_error: Literal["raise", "target"] | None = None
-    prices: Prices | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_sound(cls, said: Any) -> Any:
+        if isinstance(said, dict) and "api_key" in said:
+            raise ValueError(
+                "a key never stands in a file; name the variable that holds it with api_key_env, "
+                "in a table of [endpoints]"
+            )
+        return over({}, said) if isinstance(said, dict) else said
 
 
 class Config(BaseModel):
@@ -93,21 +97,24 @@ def load_config(path: str | Path) -> Config:
 
     Raises:
         ConfigurationError: No such file, not TOML, or a setting that does not exist; the message
-            names each wrong setting and what is wrong with it.
+            names each wrong setting, its line, and what is wrong with it.
     """
     try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
+        content = tomllib.loads(text)
         return Config.model_validate(content)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{path} is not TOML: {error}.") from error
     except ValidationError as error:
-        raise ConfigurationError(f"{path}: {_for_humans(error)}.") from error
+        found = mistakes(error, content, _known)
+        wrong = (f"{path}{_line(where, text)}: {what}" for where, what in found.items())
+        raise ConfigurationError(" ".join(wrong)) from error
 
 
 def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
-    """The settings of one stack, as keyword arguments of `ChatRSD`.
+    """What one stack and the environment set, as keyword arguments of `ChatRSD`.
 
     Args:
         path: The configuration file.
@@ -117,57 +124,48 @@ def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
         ConfigurationError: See `load_config`, or there is no such stack or endpoint.
     """
     config = load_config(path)
-    said = dict(config.stacks[_stack_name(config, stack)])
-    settings = {name: value for name, value in said.items() if value is not None}
-    chosen = settings | _from_environment()
-    if isinstance(calibration := chosen.get("delta"), str):
-        chosen["delta"] = str(Path(path).parent / calibration)
-    models = {str(role): _model(role, chosen[role], config.endpoints) for role in _ROLES}
-    return {**chosen, **models, **_parameters(config, chosen)}
+    said = config.stacks[_stack_name(config, stack)].said()
+    if isinstance(said.get("delta"), str):
+        said["delta"] = str(Path(path).parent / said["delta"])
+    settings = over(said, from_environment())
+    models: dict[str, Any] = {role: _model(role, settings, config.endpoints) for role in ROLES}
+    return {**_parameters(config, settings), **settings, **models}
 
 
 def _stack_name(config: Config, stack: str | None) -> str:
     names = sorted(config.stacks)
     if stack is None and len(names) == 1:
         return names[0]
+    if stack is None:
+        raise ConfigurationError("which stack?", expected=f"one of {', '.join(names)}")
     if stack not in config.stacks:
-        raise ConfigurationError(
-            f"no stack {stack!r}." if stack else "which stack?",
-            expected=f"one of {', '.join(names)}",
-        )
+        raise ConfigurationError(f"no stack {stack!r}.", hint=did_you_mean(stack, names))
     return stack
 
 
-def _from_environment() -> dict[str, Any]:
-    """What the environment says instead of the file."""
-    names = {"draft": "RSD_DRAFT", "target": "RSD_TARGET", "prm": "RSD_PRM", "delta": "RSD_DELTA"}
-    found = {key: os.environ[name] for key, name in names.items() if os.environ.get(name)}
-    if "delta" not in found:
-        return dict(found)
-    try:
-        return {**found, "delta": float(found["delta"])}
-    except ValueError as error:
-        raise ConfigurationError("RSD_DELTA is not a number.", expected="such as 0.7") from error
-
-
 def _model(
-    role: Role, spec: str, endpoints: Mapping[str, EndpointConfig]
+    role: Role, settings: Mapping[str, Any], endpoints: Mapping[str, EndpointConfig]
 ) -> StepModel | RewardModel | str:
     """The model for one seat: an endpoint string as it stands, or a named endpoint's model."""
-    if "://" in spec or spec.startswith("embedded:") or "+embedded:" in spec:
+    spec: str = settings[role]
+    if ":" in spec:
         return spec
     if spec not in endpoints:
         raise ConfigurationError(
             f"{role} names the endpoint {spec!r}, which is not in the file.",
-            expected=f"one of {', '.join(sorted(endpoints)) or 'no endpoints'}, or an "
-            "endpoint string",
+            expected="an endpoint string, or the name of a table in [endpoints]",
+            hint=did_you_mean(spec, endpoints),
         )
     named = endpoints[spec]
-    options: dict[str, Any] = {
+    own: dict[str, Any] = {
         "timeout": named.timeout,
         "max_retries": named.max_retries,
         "api_key": _key(named),
     }
+    if all(value is None for value in own.values()):
+        return named.url
+    usual = {name: settings.get(name) for name in own}
+    options = {name: usual[name] if value is None else value for name, value in own.items()}
     if role == "prm":
         return reward_model(named.url, **options)
     return step_model(named.url, role, **options)
@@ -182,14 +180,38 @@ def _key(endpoint: EndpointConfig) -> SecretStr | None:
     return SecretStr(key)
 
 
-def _parameters(config: Config, chosen: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+def _parameters(config: Config, settings: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Parameter counts, if all three endpoints state theirs."""
-    named = {role: config.endpoints.get(chosen[role]) for role in _ROLES}
+    named = {role: config.endpoints.get(settings[role]) for role in ROLES}
     counts = {str(role): e.parameters for role, e in named.items() if e and e.parameters}
-    return {"parameters": counts} if len(counts) == len(_ROLES) else {}
+    return {"parameters": counts} if len(counts) == len(ROLES) else {}
 
 
-def _for_humans(error: ValidationError) -> str:
-    """Each wrong setting by its dotted name, and what is wrong with it."""
-    wrong = (f"{'.'.join(map(str, e['loc']))}: {e['msg'].lower()}" for e in error.errors())
-    return "; ".join(wrong)
+def _known(path: tuple[str, ...]) -> Iterable[str]:
+    """The names there can be where this one is."""
+    table, *inside = path
+    if not inside:
+        return Config.model_fields
+    if table == "endpoints":
+        return EndpointConfig.model_fields
+    in_a_stack = ((*ROLES, *settable_in("file")), ROLES, [field.name for field in fields(Price)])
+    return in_a_stack[len(inside) - 2]
+
+
+def _line(path: tuple[str, ...], text: str) -> str:
+    """`, line N` of the setting in a TOML *text*, or of the innermost table it is in."""
+    table: tuple[str, ...] = ()
+    found = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := _TABLE.match(line):
+            table = _names(header[1])
+            found = f", line {number}" if path[: len(table)] == table else found
+        elif key := _KEY.match(line):
+            name = (*table, *_names(key[1]))
+            if path[: len(name)] == name:
+                return f", line {number}"
+    return found
+
+
+def _names(dotted: str) -> tuple[str, ...]:
+    return tuple(name.strip().strip("\"'") for name in dotted.split("."))

@@ -15,7 +15,7 @@ from langchain_core.messages import (
     HumanMessage,
     SystemMessage,
 )
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from rsd_graph import (
     ChatRSD,
@@ -284,9 +284,11 @@ def test_model_per_call_names_the_target() -> None:
 
 def test_an_unknown_option_is_refused() -> None:
     """A misspelt option is an error, per call and at construction."""
-    with pytest.raises(ConfigurationError, match="unknown option dleta"):
+    message = r"there is no option 'dleta'\. Did you mean 'delta'\?"
+
+    with pytest.raises(ConfigurationError, match=message):
         functional().invoke("q", dleta=0.9)
-    with pytest.raises(ValidationError, match="dleta"):
+    with pytest.raises(ConfigurationError, match=message):
         functional(dleta=0.9)
 
 
@@ -345,8 +347,13 @@ def test_flops_are_reported_in_both_accountings() -> None:
 
     flops = rsd(functional(parameters=counts).invoke("q"))["flops"]
 
-    # Decode-only: 5 draft, 5 target and 3 PRM tokens. Full adds 20 and 30 prompt tokens.
-    assert flops == {"decode_only": 2 * (5 + 50 + 6), "full": 2 * (5 + 250 + 2 * 33)}
+    # Decode-only: 5 draft, 5 target and 3 PRM tokens. Full adds 20 and 30 prompt tokens; of these
+    # nobody said what was cached: perhaps all but the 5 drafted tokens that the PRM had to read.
+    assert flops == {
+        "decode_only": 2 * (5 + 50 + 6),
+        "full": 2 * (5 + 250 + 2 * 33),
+        "full_if_cached": 2 * (5 + 50 + 2 * 8),
+    }
     assert rsd(functional().invoke("q"))["flops"] is None
 
 
@@ -377,13 +384,6 @@ def test_lookahead_and_hedge_change_nothing_in_the_answer() -> None:
     messages = [functional(**early).invoke("q") for early in options]
 
     assert [message.content for message in messages] == [ANSWER] * 3
-
-
-@pytest.mark.parametrize(("option", "value"), [("max_waste", 1.5), ("hedge", -1.0)])
-def test_shares_and_probabilities_are_checked(option: str, value: float) -> None:
-    """What cannot be one is refused before anything is spent."""
-    with pytest.raises(ConfigurationError, match=f"{option}={value}"):
-        functional(**{option: value}).invoke("q")
 
 
 # -- when things go wrong ----------------------------------------------------------------------
@@ -467,8 +467,9 @@ SECRET = "sk-do-not-show"
 
 def with_secrets() -> ChatRSD:
     return ChatRSD(
-        draft=f"vllm+http://user:{SECRET}@gpu1:8000/v1#small",
-        target=f"vllm+http://:{SECRET}@gpu2:8000/v1#large",
+        draft="vllm+http://gpu1:8000/v1#small",
+        target="vllm+http://gpu2:8000/v1#large",
+        prm="vllm+http://gpu3:8000/v1#prm",
         api_key=SecretStr(SECRET),
     )
 
@@ -493,8 +494,8 @@ def test_no_secret_is_shown() -> None:
 
 def test_a_key_in_an_endpoint_string_is_refused_without_showing_it() -> None:
     """Such strings are no endpoint, and the error does not repeat the key."""
-    with pytest.raises(ConfigurationError) as caught:
-        with_secrets().invoke("q")
+    with pytest.raises(ConfigurationError, match="cannot hold a key") as caught:
+        with_secrets().invoke("q", target=f"vllm+http://user:{SECRET}@gpu1:8000/v1#small")
 
     assert SECRET not in str(caught.value)
 
@@ -522,7 +523,7 @@ def test_what_does_not_change_the_answer_does_not_change_the_cache_key() -> None
 
 def test_the_model_names_itself_to_langsmith() -> None:
     """Provider, target and sampling are in LangSmith's parameters, overrides included."""
-    model = ChatRSD(target="vllm+http://gpu:8000/v1#large", max_tokens=9, stop=["x"])
+    model = functional(target="vllm+http://gpu:8000/v1#large", max_tokens=9, stop=["x"])
 
     params = model._get_ls_params(temperature=0.5)
 
@@ -553,13 +554,14 @@ def test_the_answer_names_the_target() -> None:
     "duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["copy", "pickle"]
 )
 def test_a_model_can_be_copied_and_pickled(duplicate: Any) -> None:
-    """Worker processes get a model of their own, with connections of their own."""
+    """Worker processes get a model of their own, with connections of their own; keys stay here."""
     model = ChatRSD(delta=0.8, api_key=SecretStr(SECRET))
 
     other = duplicate(model)
 
-    assert (other.delta, other.api_key) == (0.8, SecretStr(SECRET))
+    assert other.delta == 0.8
     assert other.shared is not model.shared
+    assert SECRET.encode() not in pickle.dumps(model)
 
 
 def test_counting_tokens_asks_nobody() -> None:

@@ -37,11 +37,15 @@ class TestChatRSDIntegration(ChatModelIntegrationTests):
 
 
 class TestEmbeddedIntegration(ChatModelIntegrationTests):
-    """`ChatRSD()` as it comes, on the shipped models; they were not trained to call tools."""
+    """The shipped models; they were not trained to call tools."""
 
     @property
     def chat_model_class(self) -> type[BaseChatModel]:
         return ChatRSD
+
+    @property
+    def chat_model_params(self) -> dict[str, Any]:
+        return {role: f"embedded:{role}" for role in ("draft", "target", "prm")}
 
     @property
     def has_tool_calling(self) -> bool:

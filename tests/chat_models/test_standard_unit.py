@@ -17,7 +17,11 @@ class TestChatRSDUnit(ChatModelUnitTests):
 
     @property
     def chat_model_params(self) -> dict[str, str]:
-        return {"target": "vllm+http://gpu:8000/v1#large"}
+        return {
+            "draft": "vllm+http://gpu:8000/v1#small",
+            "target": "vllm+http://gpu:8000/v1#large",
+            "prm": "vllm+http://gpu:8000/v1#prm",
+        }
 
     @property
     def model_override_value(self) -> str:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from typer.testing import CliRunner
 
 from rsd_graph.cli import app
 from rsd_graph.embedded.task import held_out_problems
+from rsd_graph.lab.journal import Journal
 
 pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
 
@@ -80,6 +84,18 @@ def test_a_question_that_cannot_be_answered_is_told_and_asked_again(tmp_path: Pa
     assert (again["already_answered"], again["answers"], again["failed"]) == (1, 1, 1)
 
 
+def test_the_seed_is_an_option_like_others(questions: Path, tmp_path: Path) -> None:
+    """Wherever it is said; 0 if nowhere."""
+    seeds = []
+    for number, env in enumerate(({}, {"RSD_SEED": "5"})):
+        out = tmp_path / f"{number}.jsonl"
+        arguments = ["batch", str(questions), str(out), "--limit", "1"]
+        assert CliRunner().invoke(app, arguments, env=env).exit_code == 0
+        seeds.append(json.loads(out.read_text(encoding="utf-8").splitlines()[0])["config"]["seed"])
+
+    assert seeds == [0, 5]
+
+
 def test_answers_of_other_settings_are_not_mixed_in(questions: Path, tmp_path: Path) -> None:
     """Another delta is another run: the file is refused, and says why."""
     out = tmp_path / "out.jsonl"
@@ -89,3 +105,75 @@ def test_answers_of_other_settings_are_not_mixed_in(questions: Path, tmp_path: P
 
     assert result.exit_code == 1
     assert "answers of another configuration" in result.stderr
+
+
+def test_a_question_may_hold_separators_that_end_no_line(tmp_path: Path) -> None:
+    """The answers are kept, read by `splitlines`, and resumed."""
+    path, out = tmp_path / "questions.jsonl", tmp_path / "out.jsonl"
+    texts = [PROBLEMS[0].question.replace(" ", sign, 1) for sign in ("\u2028", "\u2029", "\u0085")]
+    path.write_text("\n".join(json.dumps({"question": text}) for text in texts))
+
+    run(path, out)
+    again = json.loads(run(path, out, "--json").stdout)
+
+    assert (again["already_answered"], again["failed"]) == (3, 0)
+    assert sorted(kept(out)) == sorted(texts)
+
+
+def test_the_questions_are_never_taken_for_answers(questions: Path) -> None:
+    """A file that is not ours is refused as it is."""
+    before = questions.read_bytes()
+
+    result = run(questions, questions)
+
+    assert result.exit_code == 1
+    assert "is no journal" in result.stderr
+    assert questions.read_bytes() == before
+
+
+def test_two_runs_do_not_write_one_file(questions: Path, tmp_path: Path) -> None:
+    """The second ends with one line, before anything is asked."""
+    out = tmp_path / "out.jsonl"
+    with Journal(out, {}):
+        result = run(questions, out)
+
+    assert result.exit_code == 1
+    _, error = result.stderr.splitlines()  # the first names the models
+    assert error.startswith(f"error: {out} is in use")
+
+
+LIMITED = """
+import resource, sys
+from rsd_graph.cli import main
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.argv[0:2] = ["rsd-graph"]
+main()
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits the size of files")
+def test_a_file_that_cannot_grow_ends_the_run_with_one_line(
+    questions: Path, tmp_path: Path
+) -> None:
+    """As a full disk does: the kernel cuts a write short. Nothing is lost, and all is resumed."""
+    out, whole = tmp_path / "out.jsonl", tmp_path / "whole.jsonl"
+    run(questions, whole)
+    room = len(whole.read_bytes()) // 2
+    command = [sys.executable, "-c", LIMITED, str(room), "batch", questions, out]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+
+    stopped = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    answered = kept(out)
+    resumed = json.loads(run(questions, out, "--json").stdout)
+
+    assert (stopped.returncode, stopped.stdout) == (1, "")
+    assert stopped.stderr.partition("\n")[2] == (
+        f"error: {out} cannot be written: File too large. "
+        "Every answer in it is kept: make room, and the same command goes on there.\n"
+    )
+    assert 0 < len(answered) < 6
+    assert (resumed["already_answered"], resumed["answers"]) == (len(answered), 6)
+    assert {q: r["text"] for q, r in kept(out).items()} == {
+        q: r["text"] for q, r in kept(whole).items()
+    }

@@ -137,7 +137,7 @@ def test_what_cannot_be_chosen_is_one_line(
     result = run("-", *options, "--out", tmp_path / "out.json", asked="What is 1+1?")
 
     assert result.exit_code == 1
-    assert result.stderr.startswith(complaint)
+    assert result.stderr.splitlines()[-1].startswith(complaint)
     assert list(tmp_path.iterdir()) == []
 
 

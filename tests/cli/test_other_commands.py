@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from rsd_graph import ScriptedRewardModel, ScriptedStepModel, create_rsd_graph
+from rsd_graph import (
+    PerRole,
+    Price,
+    Prices,
+    ScriptedRewardModel,
+    ScriptedStepModel,
+    create_rsd_graph,
+)
+from rsd_graph.answer.ledger import add, empty_ledger, usage
 from rsd_graph.answer.state import Step
 from rsd_graph.cli import app
-from rsd_graph.cli._show import amounts, printable, screen, show_step
+from rsd_graph.cli._show import amounts, printable, screen, show_step, spending
 
 
 def test_graph_prints_the_drawing(terminal: CliRunner) -> None:
@@ -78,3 +86,19 @@ def test_flops_have_units_people_read(flops: float, shown: str) -> None:
     assert amounts({"decode_only": flops, "full": flops}) == (
         f"{shown} decode-only, {shown} in full"
     )
+
+
+def test_what_the_cache_leaves_open_is_a_range() -> None:
+    """Never one number where a server does not say what it cached."""
+    ledger = add(
+        empty_ledger(),
+        {"prm": usage(prompt_tokens=500), "kept_draft_tokens": 100, "scored_steps": 1},
+    )
+    price = Price(2, 2, cached=1)
+
+    shown = spending(ledger, PerRole(0, 0, 1), Prices(draft=price, target=price, prm=price))
+
+    assert shown[1:] == [
+        "2 FLOP decode-only, 200 FLOP to 1 kFLOP in full",
+        "0.0006 to 0.001 at your prices",
+    ]

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from rsd_graph.cli import app
+from rsd_graph.cli._options import spoken
 from rsd_graph.embedded.task import held_out_problems
 
 QUESTION = "What is 3+4?"
@@ -18,7 +19,9 @@ ESCAPE = "\x1b"
 
 
 def test_an_accepted_answer(terminal: CliRunner, stack: list[str]) -> None:
-    """One line a step, the answer, and what it cost; nothing twice, no colour in a pipe."""
+    """One line a step, the answer, and what it cost; nothing twice, no colour in a pipe. On
+    standard error: which models these are.
+    """
     result = terminal.invoke(app, ["solve", QUESTION, *stack])
 
     assert result.exit_code == 0
@@ -30,7 +33,7 @@ def test_an_accepted_answer(terminal: CliRunner, stack: list[str]) -> None:
         "cost    2 steps, 100% of the drafts accepted; "
         "tokens written: draft 4, target 0, prm 6; N ms\n"
     )
-    assert result.stderr == ""
+    assert result.stderr == f"draft {stack[1]}, target {stack[3]}, prm {stack[5]}\n"
 
 
 def test_a_rejected_step(terminal: CliRunner, stack: list[str]) -> None:
@@ -167,11 +170,12 @@ def test_the_shipped_models_need_no_options(terminal: CliRunner) -> None:
     ("arguments", "complaint"),
     [
         (["  "], "error: The question is empty."),
-        (["q", "--draft", "nonsense"], "error: draft: this is not an endpoint string."),
+        (["q", "--draft", "nonsense"], "error: draft at nonsense: this is not an endpoint string."),
         (["q", "--prm", "embedded:/nowhere.gguf"], "error: embedded:/nowhere.gguf is not there"),
-        (["q", "--delta", "7"], "error: prm: delta=7.0 is outside the PRM's reward range"),
-        (["q", "--temperature", "9"], "error: temperature=9.0"),
-        (["q", "--max-steps", "0"], "error: max_steps=0"),
+        (["q", "--delta", "7"], "error: prm: --delta 7.0 is outside the PRM's reward range"),
+        (["q", "--delta", "no.json"], "error: no.json cannot be read: No such file or directory"),
+        (["q", "--delta", "0.5", "--accept", "clipping()"], "error: delta and accept contradict"),
+        (["q", "--accept", "logistic(alpha=3, delta=7)"], "error: prm: --delta 7.0 is outside"),
     ],
 )
 def test_a_failure_is_one_line(
@@ -189,8 +193,80 @@ def test_a_failure_is_one_line(
 def test_wrong_usage(terminal: CliRunner) -> None:
     """A wrong command line is exit code 2, as everywhere."""
     assert terminal.invoke(app, ["solve"]).exit_code == 2
-    assert terminal.invoke(app, ["solve", "q", "--delta", "high"]).exit_code == 2
-    assert terminal.invoke(app, ["solve", "q", "--lookahead", "far"]).exit_code == 2
-    assert terminal.invoke(app, ["eval", "--lookahead", "far"]).exit_code == 2
-    assert terminal.invoke(app, ["solve", "q", "--hedge", "2"]).exit_code == 2
-    assert terminal.invoke(app, ["eval", "--max-waste", "-1"]).exit_code == 2
+
+
+@pytest.mark.parametrize("command", [["solve", "q"], ["batch", "in.jsonl", "out.jsonl"], ["eval"]])
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--delta", "high"),
+        ("--accept", "logistc(alpha=3)"),
+        ("--temperature", "9"),
+        ("--max-steps", "0"),
+        ("--lookahead", "far"),
+        ("--hedge", "2"),
+        ("--max-waste", "-1"),
+    ],
+)
+def test_a_flag_that_cannot_be_used_is_wrong_usage(
+    terminal: CliRunner, command: list[str], flag: str, value: str
+) -> None:
+    """Named as it was typed, never as Python would."""
+    result = terminal.invoke(app, [*command, flag, value], env={"COLUMNS": "200"})
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '{flag}': {flag} '{value}' cannot be used" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["solve", "q"], ["batch", "a", "b"], ["eval"], ["doctor"]])
+def test_a_stack_without_its_file_is_wrong_usage(terminal: CliRunner, command: list[str]) -> None:
+    """It would be ignored, and the shipped models would answer."""
+    result = terminal.invoke(app, [*command, "--stack", "math"])
+
+    assert result.exit_code == 2
+    assert "name its file, too: --config FILE" in result.stderr
+
+
+@pytest.mark.parametrize("command", [["solve", "q"], ["batch", "a", "b"], ["eval"], ["doctor"]])
+def test_half_a_stack_is_refused(
+    terminal: CliRunner, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On the command line and in the environment, in the words of the command line."""
+    flagged = terminal.invoke(app, [*command, "--draft", "embedded:draft"])
+    monkeypatch.setenv("RSD_DRAFT", "embedded:draft")
+    told = terminal.invoke(app, command)
+
+    assert (flagged.exit_code, told.exit_code) == (1, 1)
+    assert flagged.stderr == told.stderr
+    assert flagged.stderr.startswith("error: half a stack: draft named, target and prm not.")
+    assert "--target 'embedded:target', --prm 'embedded:prm'" in flagged.stderr
+
+
+def test_every_option_reaches_the_answer(terminal: CliRunner, stack: list[str]) -> None:
+    """A criterion by name, sampling, budgets: as in Python."""
+    options = ["--accept", "constant(p=0)", "--top-p", "0.5", "--max-repeats", "1", "--json"]
+
+    found = json.loads(terminal.invoke(app, ["solve", QUESTION, *stack, *options]).stdout)
+
+    assert found["steps"][0]["source"] == "target"
+    assert found["finish_reason"] == "repetition"
+
+
+def test_the_environment_speaks_to_the_command_line_too(
+    terminal: CliRunner, stack: list[str]
+) -> None:
+    """A flag goes before it."""
+    env = {"RSD_DELTA": "0.8", "RSD_MAX_STEPS": "1"}
+
+    told = terminal.invoke(app, ["solve", QUESTION, *stack, "--json"], env=env)
+    flagged = terminal.invoke(app, ["solve", QUESTION, *stack, "--delta", "0.7", "--json"], env=env)
+
+    assert [step["source"] for step in json.loads(told.stdout)["steps"]] == ["target"]
+    assert [step["source"] for step in json.loads(flagged.stdout)["steps"]] == ["draft"]
+
+
+def test_messages_speak_the_language_of_the_command_line() -> None:
+    """Flags where Python has keywords; a criterion's own parameters stay as they are."""
+    assert spoken("max_tokens=0 cannot be used; prm='x'. accept='logistic(alpha=3, delta=1)'") == (
+        "--max-tokens 0 cannot be used; --prm 'x'. --accept 'logistic(alpha=3, delta=1)'"
+    )

@@ -1,4 +1,4 @@
-"""Every example runs, offline, as a reader would run it."""
+"""Every example runs, offline, as a reader would run it, and every answer it gets is right."""
 
 from __future__ import annotations
 
@@ -6,14 +6,25 @@ import json
 import os
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from rsd_graph import Endpoint
 from tests.helpers.fake_tool_server import FakeToolServer, in_a_thread
+from tests.helpers.stories import Answered, every_answer, right_answer, wrong
 
+pytest.importorskip("xllamacpp", reason="the examples run on the shipped models")
 EXAMPLES = Path(__file__).parents[2] / "examples"
+
+
+@pytest.fixture
+def answers() -> Iterator[list[Answered]]:
+    """What the example's graphs answer; a wrong one fails its test."""
+    with every_answer() as given:
+        yield given
+    assert wrong(given) == []
 
 
 def run(name: str, capfd: pytest.CaptureFixture[str]) -> str:
@@ -25,45 +36,48 @@ def run(name: str, capfd: pytest.CaptureFixture[str]) -> str:
     return capfd.readouterr().out
 
 
-def test_math_tutor(capfd: pytest.CaptureFixture[str]) -> None:
+def test_math_tutor(capfd: pytest.CaptureFixture[str], answers: list[Answered]) -> None:
     """The chain streams an explanation and reads the answer out of it."""
-    explanation, _, answer = run("math_tutor.py", capfd).rpartition("Answer:")
+    printed = run("math_tutor.py", capfd)
 
-    assert "Monday" in explanation
-    assert answer.strip().isdigit()
+    assert len(answers) == 2
+    assert printed.splitlines()[-1] == f"Answer: {right_answer(answers[-1].question)}"
 
 
-def test_plan_and_solve(capfd: pytest.CaptureFixture[str]) -> None:
+def test_plan_and_solve(capfd: pytest.CaptureFixture[str], answers: list[Answered]) -> None:
     """The pipeline's own nodes work on what RSD wrote."""
     printed = run("plan_and_solve.py", capfd)
 
-    assert " draft: " in printed or "target: " in printed
-    assert "equations hold" in printed
+    assert len(answers) == 1
+    assert "target: Wednesday finds 33." in printed
+    assert printed.splitlines()[-1] == "Check: 3 of 3 equations hold"
 
 
-def test_self_consistency(capfd: pytest.CaptureFixture[str]) -> None:
+def test_self_consistency(capfd: pytest.CaptureFixture[str], answers: list[Answered]) -> None:
     """Several answers, and the one given most often wins."""
-    *_, answers, winner = run("self_consistency.py", capfd).splitlines()
+    *_, given, winner = run("self_consistency.py", capfd).splitlines()
 
-    assert len(answers.split()) > 4
-    assert winner.removeprefix("Winner: ") in answers.split()
+    assert given.split() == ["Answers:", *["58"] * 7]
+    assert winner == f"Winner: {right_answer(answers[0].question)}"
 
 
-def test_swap_backends(capfd: pytest.CaptureFixture[str]) -> None:
+def test_swap_backends(capfd: pytest.CaptureFixture[str], answers: list[Answered]) -> None:
     """Each stack answers by its own rules."""
     lines = run("swap_backends.py", capfd).splitlines()
 
     never = next(line for line in lines if "never ask the target" in line)
     assert never.endswith(" 0 by the target")
+    assert len(answers) == len(lines) == 4
 
 
-def test_resume_after_crash(capfd: pytest.CaptureFixture[str]) -> None:
+def test_resume_after_crash(capfd: pytest.CaptureFixture[str], answers: list[Answered]) -> None:
     """Steps 1 and 2 are written before the crash, the others after it, none twice."""
     printed = run("resume_after_crash.py", capfd)
     before, _, after = printed.partition("The first process was killed: True")
 
     assert [f"step {number}:" in before for number in (1, 2, 3)] == [True, True, False]
     assert [f"step {number}:" in after for number in (1, 2, 3)] == [False, False, True]
+    assert len(answers) == 1
 
 
 def test_tool_agent(
@@ -87,7 +101,9 @@ def test_served_graph() -> None:
     assert set(graph.nodes) >= {"draft", "score", "target"}
 
 
-async def test_quickstart_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_quickstart_notebook(
+    capsys: pytest.CaptureFixture[str], answers: list[Answered]
+) -> None:
     """The cells run in order where notebooks run them: inside an event loop."""
     notebook = json.loads((EXAMPLES / "quickstart.ipynb").read_text(encoding="utf-8"))
     names: dict[str, object] = {}
@@ -99,3 +115,4 @@ async def test_quickstart_notebook(capsys: pytest.CaptureFixture[str]) -> None:
     assert "accepted:" in printed
     assert "step_settled 0" in printed
     assert "graph TD" in printed
+    assert len(answers) == 3

@@ -16,11 +16,11 @@ def test_without_logprobs_it_is_the_running_share_of_rejections(share: float) ->
     odds, random = RejectionOdds(), Random(0)
     estimates = []
     for _ in range(2000):
-        doubt = odds.doubt(candidate("step"))
-        estimates.append(odds.probability(doubt))
-        odds.decided(doubt, rejected=random.random() < share)
+        uncertainty = odds.uncertainty(candidate("step"))
+        estimates.append(odds.probability(uncertainty))
+        odds.decided(uncertainty, rejected=random.random() < share)
 
-    assert doubt == 0
+    assert uncertainty == 0
     assert sum(estimates[500:]) / 1500 == pytest.approx(share, abs=0.02)
 
 
@@ -30,10 +30,10 @@ def test_a_draft_that_was_unsure_is_likelier_to_be_rejected() -> None:
     for _ in range(500):
         unsure = random.random() < 0.3
         step = candidate("step", tokens=10, logprob=-8.0 if unsure else -1.0)
-        odds.decided(odds.doubt(step), rejected=unsure and random.random() < 0.5)
+        odds.decided(odds.uncertainty(step), rejected=unsure and random.random() < 0.5)
 
     def likely(logprob: float) -> float:
-        return odds.probability(odds.doubt(candidate("step", tokens=10, logprob=logprob)))
+        return odds.probability(odds.uncertainty(candidate("step", tokens=10, logprob=logprob)))
 
     assert likely(-8.0) > 0.3
     assert likely(-1.0) < 0.1
@@ -43,4 +43,4 @@ def test_before_anything_is_known_a_fifth_is_expected() -> None:
     """The start that `lookahead="auto"` has too."""
     odds = RejectionOdds()
 
-    assert odds.probability(odds.doubt(candidate("step", logprob=-1.0))) == pytest.approx(0.2)
+    assert odds.probability(odds.uncertainty(candidate("step", logprob=-1.0))) == pytest.approx(0.2)

@@ -7,8 +7,8 @@ import math
 import gguf
 import pytest
 
-from rsd_graph import PerRole
-from rsd_graph.embedded.card import read_card
+from rsd_graph import PerRole, ScriptedStepModel
+from rsd_graph.embedded.card import known_parameters, read_card
 from rsd_graph.embedded.engine import MODELS, SHIPPED
 
 
@@ -27,3 +27,12 @@ def test_parameters_come_per_role() -> None:
     assert card.parameters == PerRole(
         card.draft.parameters, card.target.parameters, card.prm.parameters
     )
+
+
+def test_parameter_counts_are_known_for_shipped_models_only() -> None:
+    """FLOPs need parameter counts; only the shipped models' are known."""
+    shipped = known_parameters("embedded:draft", "embedded:target", "embedded:prm")
+
+    assert shipped == {role: getattr(read_card(), role).parameters for role in SHIPPED}
+    assert known_parameters("embedded:draft", "vllm+http://h", "embedded:prm") is None
+    assert known_parameters(ScriptedStepModel([]), "embedded:target", "embedded:prm") is None

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
+import os
+import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +20,7 @@ import pytest
 
 from rsd_graph import (
     ConfigurationError,
+    Endpoint,
     Prefix,
     StepRequest,
     candidate,
@@ -23,6 +28,7 @@ from rsd_graph import (
     step_model,
 )
 from rsd_graph.answer.state import Message
+from rsd_graph.embedded import engine as engine_module
 from rsd_graph.embedded.engine import Engine, EngineOptions, parse_name
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.wires.completion import HostedModel
@@ -63,9 +69,10 @@ def test_other_options_are_another_server(engine: Engine, bigram: Path) -> None:
 
 async def test_every_slot_has_the_whole_context(engine: Engine, bigram: Path) -> None:
     """Context is per slot, though llama.cpp divides what it is given among them."""
-    client = Client(engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}"))
+    served = engine.endpoint(f"{bigram}?slots=3&context={CONTEXT}")
+    client = Client(Endpoint(**served._asdict()))
 
-    props = await client.get("/props")
+    props = await client.get("/props", dict)
 
     assert props["total_slots"] == 3
     assert props["default_generation_settings"]["n_ctx"] == CONTEXT
@@ -124,10 +131,10 @@ def test_a_server_that_died_is_started_again(engine: Engine, bigram: Path) -> No
     [
         ("nothing", "embedded:nothing is not there"),
         ("/nowhere/model.gguf", "/nowhere/model.gguf is no file"),
-        ("draft?slot=2", "cannot use slot=2"),
-        ("draft?slots=two", "cannot use slots=two"),
-        ("draft?slots", "cannot use slots="),
-        ("draft?slots=0", "slots and threads at least 1"),
+        ("draft?slot=2", "unknown option 'slot' of embedded.* Did you mean 'slots'"),
+        ("draft?slots=two", "'slots' cannot be used with 'two'"),
+        ("draft?slots", "'slots' cannot be used with ''"),
+        ("draft?slots=0", "slots at least 1"),
     ],
 )
 def test_a_name_that_means_nothing(name: str, complaint: str) -> None:
@@ -154,6 +161,19 @@ def test_a_large_file_has_other_defaults(bigram: Path, monkeypatch: pytest.Monke
     assert options == EngineOptions(context=8192, slots=2, threads=6)
 
 
+@pytest.mark.parametrize(
+    ("megabytes", "cache"), [(1, 256), (70, 267), (500, 1907), (1100, 4196), (5000, 8192)]
+)
+def test_the_prompt_cache_grows_with_the_file(megabytes: int, cache: int, tmp_path: Path) -> None:
+    """A token of a large model takes tens of kilobytes: 256 MiB would hold eight answers."""
+    path = tmp_path / "large.gguf"
+    with path.open("wb") as file:
+        file.truncate(megabytes * 10**6)  # takes no space
+
+    assert parse_name(str(path))[1].cache_mib == cache
+    assert parse_name(f"{path}?cache_mib=0")[1].cache_mib == 0
+
+
 def test_a_file_that_is_no_gguf(engine: Engine, tmp_path: Path) -> None:
     """The error says what llama.cpp found, and the file."""
     path = tmp_path / "letter.gguf"
@@ -173,11 +193,13 @@ def test_a_file_that_is_cut_off(engine: Engine, bigram: Path, tmp_path: Path) ->
 
 
 def test_a_port_that_is_taken(engine: Engine, bigram: Path) -> None:
-    """Two servers cannot share a port."""
-    port = urlsplit(engine.endpoint(str(bigram)).url).port
+    """By a server of ours or by any other program: the error names it."""
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        theirs, ours = other.getsockname()[1], urlsplit(engine.endpoint(str(bigram)).url).port
 
-    with pytest.raises(ConfigurationError, match="couldn't bind"):
-        engine.endpoint(f"{bigram}?port={port}")
+        for port in (ours, theirs):
+            with pytest.raises(ConfigurationError, match=f"port {port} is taken.*port=0 takes any"):
+                engine.endpoint(f"{bigram}?port={port}")
 
 
 def test_without_llama_cpp(engine: Engine, bigram: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,6 +258,103 @@ def test_a_killed_program_leaves_no_server_behind(bigram: Path) -> None:
     assert connection.recv(1) == b""  # returns once the server closes its sockets, in any order
     connection.close()
     assert any(not _listens(url) for _ in range(1000))
+
+
+READS_A_LARGE_FILE = """
+import ctypes, os, socket
+
+class CommonParams:
+    def __getattr__(self, name):
+        return CommonParams()
+
+class Server:
+    def __init__(self, params):
+        self.test = socket.create_connection(("127.0.0.1", int(os.environ["TEST_PORT"])))
+        self.test.sendall(b"reading")
+        ctypes.PyDLL(None).pause()  # a call of C that keeps the interpreter's lock, for ever
+"""
+"""Stands in for xllamacpp with a model that takes minutes to read: nothing else is different."""
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it ends once it has read")
+
+
+@pytest.fixture
+def reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """Where an engine calls once it reads its file, for ever."""
+    (tmp_path / "xllamacpp.py").write_text(READS_A_LARGE_FILE)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        monkeypatch.setenv("TEST_PORT", str(listener.getsockname()[1]))
+        monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+        yield listener
+
+
+@on_linux
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_an_engine_that_still_starts_ends_with_its_program(
+    end: signal.Signals, bigram: Path, reading: socket.socket
+) -> None:
+    """However the program dies, and though the engine is deep in C."""
+    command = [sys.executable, "-c", STAYS, str(bigram)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL) as program:
+        engine, _ = reading.accept()
+        engine.settimeout(60)
+        said = engine.recv(7)
+        program.send_signal(end)
+        program.wait()
+
+        assert (said, engine.recv(1)) == (b"reading", b"")  # empty: its process is gone
+        engine.close()
+
+
+@on_linux
+def test_an_engine_whose_program_is_gone_already_never_starts(
+    bigram: Path, reading: socket.socket
+) -> None:
+    """A program can die before the first line of its engine runs."""
+    host = Path(engine_module.__file__).with_name("host.py")
+    request = {"caller": os.getpid(), "path": str(bigram), "name": "bigram"}
+    request |= asdict(EngineOptions())
+
+    done = subprocess.run(
+        [sys.executable, "-P", str(host), json.dumps(request)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+FORKS = """
+import os, signal, sys
+from rsd_graph.embedded.engine import endpoint_for
+
+url = endpoint_for(sys.argv[1]).url
+if os.fork() == 0:
+    signal.pause()
+print(url, flush=True)
+signal.pause()
+"""
+
+
+@on_linux
+def test_a_forked_child_does_not_keep_the_engine_alive(bigram: Path) -> None:
+    """A worker that outlives the program has inherited the pipe by which the engine hears of it."""
+    command = [sys.executable, "-c", FORKS, str(bigram)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as it:
+        assert it.stdout is not None
+        connection = _connect(it.stdout.readline().strip())
+        connection.settimeout(60)
+        it.kill()
+        it.wait()
+
+        ended = connection.recv(1)
+
+        os.killpg(it.pid, signal.SIGKILL)  # the worker, which is in its program's group
+        connection.close()
+    assert ended == b""
 
 
 def _connect(url: str) -> socket.socket:

@@ -26,8 +26,13 @@ NAMES_ONLY = ("test_registry.py", "test_gotchas.py", "test_endpoint.py")
 
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
-CLASSES = {"qwen-prm": {"PoolingPRM"}, "orm": {"OutcomeRM"}, "tei": {"tei_predict"}}
-"""What tests say of a family that is no format, and of a provider that is no class."""
+CLASSES = {
+    "embedded": {"LlamaCppWire"},
+    "orm": {"OutcomeRM"},
+    "qwen-prm": {"PoolingPRM"},
+    "tei": {"tei_predict"},
+}
+"""What tests say of a family that is no format, and of a provider that names no class."""
 
 _HEADER = """\
 # Compatibility
@@ -104,7 +109,7 @@ def _words(node: ast.AST) -> set[str]:
 
 def provider_words(provider: str) -> set[str]:
     """What a test that asks this provider says: its name in an endpoint string, or its class."""
-    return {provider, PROVIDERS[provider].partition(":")[2], *CLASSES.get(provider, set())}
+    return {provider} | CLASSES.get(provider, {PROVIDERS.built_in[provider].partition(":")[2]})
 
 
 def family_words(family: str) -> set[str]:
@@ -129,8 +134,8 @@ def row(name: str, words: set[str]) -> str:
 def page() -> str:
     """The whole page."""
     head = "| live | real llama.cpp | replayed | in |\n|---|---|---|---|---|"
-    providers = [row(name, provider_words(name)) for name in sorted(PROVIDERS)]
-    families = [row(name, family_words(name)) for name in sorted(FAMILIES)]
+    providers = [row(name, provider_words(name)) for name in sorted(PROVIDERS.built_in)]
+    families = [row(name, family_words(name)) for name in sorted(FAMILIES.built_in)]
     return "\n".join(
         [
             f"{_HEADER}## Providers\n\n| provider {head}",

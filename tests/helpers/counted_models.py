@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rsd_graph import Limits, Prefix, Sampling, Scores, StepRequest, candidate
+from rsd_graph import Prefix, Scores, StepRequest, candidate
 from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.options import Options
 from rsd_graph.answer.state import Candidate
-from rsd_graph.lab.arms.arm import Stack
+from rsd_graph.lab.setup import Setup
+from rsd_graph.providers.base import Models
 from rsd_graph.providers.scripted import FunctionStepModel
 
 STEPS = 3
@@ -59,12 +61,7 @@ class WordPRM:
         return Scores(rewards, usage(prompt_tokens=20))
 
 
-def stack(draft: Write = draft_writes, target: Write = target_writes) -> Stack:
+def setup(draft: Write = draft_writes, target: Write = target_writes) -> Setup:
     """The three of them."""
-    return Stack(
-        draft=FunctionStepModel(draft),
-        target=FunctionStepModel(target),
-        prm=WordPRM(),
-        sampling=Sampling(),
-        limits=Limits(max_steps=10),
-    )
+    models = Models(FunctionStepModel(draft), FunctionStepModel(target), WordPRM())
+    return Setup(models, Options(max_steps=10))

@@ -30,7 +30,7 @@ class FakeEndpoint:
         self.requests: list[tuple[str, Mapping[str, str], Any]] = []
 
     def script(self, path: str, *answers: tuple[Any, ...]) -> None:
-        """Queue answers `(status, body)` or `(status, body, headers)`; text bodies stay text."""
+        """Queue answers `(status, body)` or `(status, body, headers)`; text and bytes stay so."""
         for status, body, *headers in answers:
             self._scripts[path].append((status, body, *(headers or [{}])))
 
@@ -48,6 +48,8 @@ class FakeEndpoint:
         self.requests.append((request.path, dict(request.headers), body))
         if self._scripts[request.path]:
             status, answer, headers = self._scripts[request.path].popleft()
+            if isinstance(answer, bytes):
+                return web.Response(status=status, body=answer, headers=headers)
             if isinstance(answer, str):
                 return web.Response(status=status, text=answer, headers=headers)
             return web.json_response(answer, status=status, headers=headers)

@@ -12,38 +12,36 @@ from typing import Any
 
 import pytest
 
-from rsd_graph import ConfigurationError, EndpointConnectionError, PerRole, reward_threshold
-from rsd_graph.lab.arms.arm import Arm, Outcome, alone, rsd
-from rsd_graph.lab.journal import Journal
-from rsd_graph.lab.questions.question import Question
-from rsd_graph.lab.report.summary import summarise
-from rsd_graph.lab.report.tables import markdown_table
-from rsd_graph.lab.runner import evaluate
-from tests.helpers.counted_models import stack
+from rsd_graph import ConfigurationError, EndpointConnectionError
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.journal import Journal, Judgement
+from rsd_graph.lab.question import Question
+from rsd_graph.lab.runner import answer_all
+from tests.helpers.counted_models import setup
 
 QUESTIONS = [Question(f"q/{n}", f"question {n}", "right", "math") for n in range(6)]
 
 
-async def grade(question: Question, text: str) -> dict[str, Any]:
+async def grade(question: Question, text: str) -> Judgement:
     return {"correct": "wrong" not in text}
 
 
-async def test_every_arm_answers_every_question_once(tmp_path: Path) -> None:
-    """Records come back in the order of arms and questions, and are all in the journal."""
-    arms = [alone(stack(), "draft"), rsd(stack(), reward_threshold(0.7))]
-
+async def test_an_arm_answers_every_question_once(tmp_path: Path) -> None:
+    """Records come back in the order of the questions, and are all in the journal."""
     with Journal(tmp_path / "j.jsonl", {"delta": 0.7}) as journal:
-        records = await evaluate(arms, QUESTIONS, journal, grade)
+        records = await answer_all(alone(setup(), "draft"), QUESTIONS, grade, journal)
 
-    assert [r["correct"] for r in records] == [False] * 6 + [True] * 6
+    assert [r["question"] for r in records] == [question.id for question in QUESTIONS]
+    assert [r["correct"] for r in records] == [False] * 6
     lines = (tmp_path / "j.jsonl").read_text().splitlines()
-    assert len(lines) == 1 + 12
+    assert len(lines) == 1 + 6
 
 
 async def test_a_resumed_run_asks_only_what_is_missing(tmp_path: Path) -> None:
     """Answers in the journal are not made again."""
     asked: list[str] = []
-    arm = alone(stack(), "target")
+    arm = alone(setup(), "target")
 
     async def counted(question: str, seed: int) -> Outcome:
         asked.append(question)
@@ -51,7 +49,7 @@ async def test_a_resumed_run_asks_only_what_is_missing(tmp_path: Path) -> None:
 
     for number in (2, 6):
         with Journal(tmp_path / "j.jsonl", {}) as journal:
-            await evaluate([Arm("t", counted)], QUESTIONS[:number], journal, grade)
+            await answer_all(Arm("t", counted), QUESTIONS[:number], grade, journal)
 
     assert sorted(asked) == [question.text for question in QUESTIONS]
 
@@ -63,49 +61,23 @@ async def test_a_failed_answer_is_wrong_is_counted_and_is_tried_again(tmp_path: 
     async def flaky(question: str, seed: int) -> Outcome:
         for error in answers:
             raise error
-        return await alone(stack(), "target").solve(question, seed)
+        return await alone(setup(), "target").solve(question, seed)
 
     with Journal(tmp_path / "j.jsonl", {}) as journal:
-        first = await evaluate([Arm("t", flaky)], QUESTIONS[:2], journal, grade, concurrency=1)
-        again = await evaluate([Arm("t", flaky)], QUESTIONS[:2], journal, grade)
+        first = await answer_all(Arm("t", flaky), QUESTIONS[:2], grade, journal, concurrency=1)
+        again = await answer_all(Arm("t", flaky), QUESTIONS[:2], grade, journal)
 
     assert [r["correct"] for r in first] == [False, True]
-    assert summarise(Arm("t", flaky), first, PerRole(1, 1, 1)).failures == 1
+    assert first[0]["error"] == "EndpointConnectionError: target: gone."
     assert [r["correct"] for r in again] == [True, True]
-
-
-def test_answers_of_another_configuration_are_refused(tmp_path: Path) -> None:
-    """Another delta never picks up this one's answers."""
-    with Journal(tmp_path / "j.jsonl", {"delta": 0.7}) as journal:
-        journal.add({"arm": "a", "question": "q"})
-
-    with pytest.raises(ConfigurationError, match="another configuration"):
-        Journal(tmp_path / "j.jsonl", {"delta": 0.8})
-
-
-def test_a_line_cut_by_a_crash_is_dropped(tmp_path: Path) -> None:
-    """Half a line at the end is forgotten, and the journal goes on."""
-    path = tmp_path / "j.jsonl"
-    with Journal(path, {}) as journal:
-        journal.add({"arm": "a", "question": "1"})
-    path.write_text(path.read_text() + '{"arm": "a", "quest')
-
-    with Journal(path, {}) as journal:
-        journal.add({"arm": "a", "question": "2"})
-
-    assert [json.loads(line).get("question") for line in path.read_text().splitlines()] == [
-        None,
-        "1",
-        "2",
-    ]
 
 
 CRASHING = """
 import asyncio, sys
-from rsd_graph.lab.arms.arm import alone, Arm
-from rsd_graph.lab.runner import evaluate
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.runner import answer_all
 from rsd_graph.lab.journal import Journal
-from tests.helpers.counted_models import stack
+from tests.helpers.counted_models import setup
 from tests.lab.test_runner import QUESTIONS, grade
 
 def told(record):
@@ -114,7 +86,7 @@ def told(record):
         sys.stdin.read()  # hold still until killed
 
 with Journal(sys.argv[1], {}) as journal:
-    asyncio.run(evaluate([alone(stack(), "draft")], QUESTIONS, journal, grade, progress=told))
+    asyncio.run(answer_all(alone(setup(), "draft"), QUESTIONS, grade, journal, progress=told))
 """
 
 
@@ -149,22 +121,29 @@ def test_kill_dash_nine_loses_nothing(tmp_path: Path) -> None:
     assert results(torn) == results(whole)
 
 
-async def test_a_summary_has_both_accountings(tmp_path: Path) -> None:
-    """Accuracy with its interval, and FLOPs per question, decode-only and in full."""
-    with Journal(tmp_path / "j.jsonl", {}) as journal:
-        arm = rsd(stack(), reward_threshold(0.7))
-        records = await evaluate([arm], QUESTIONS, journal, grade)
+async def test_a_disk_that_fills_up_stops_the_run_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One error of ours, not one for each answer; nobody is asked in vain, and all is resumed."""
+    path, asked = tmp_path / "j.jsonl", []
 
-    row = summarise(arm, records, PerRole(draft=1, target=10, prm=1))
+    async def solve(question: str, seed: int) -> Outcome:
+        asked.append(question)
+        return await alone(setup(), "target").solve(question, seed)
 
-    assert row.accuracy.value == 1.0
-    assert row.accuracy.low < 1.0
-    # draft 3 x 2 tokens, target 2 tokens, PRM one per scored step
-    assert row.decode_only == 2 * (6 * 1 + 2 * 10 + 3 * 1)
-    # and all they read: draft 3 x 9, target 9, PRM 3 x 20
-    assert row.full == 2 * ((6 + 27) * 1 + (2 + 9) * 10 + 60 * 1)
+    with Journal(path, {}) as journal:
+        await answer_all(Arm("t", solve), QUESTIONS[:2], grade, journal)
+        with monkeypatch.context() as full:
+            full.setattr(journal, "add", no_space)
+            with pytest.raises(ConfigurationError, match="No space left"):
+                await answer_all(Arm("t", solve), QUESTIONS, grade, journal, concurrency=1)
+        asked_for = len(asked)
+        records = await answer_all(Arm("t", solve), QUESTIONS, grade, journal)
+
+    assert asked_for == 3
+    assert len(asked) == 3 + 4
+    assert [r["correct"] for r in records] == [True] * 6
 
 
-def test_markdown_tables() -> None:
-    """One line per row."""
-    assert markdown_table(["a", "b"], [["1", "2"]]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+def no_space(record: object) -> None:
+    raise ConfigurationError("No space left on device.")

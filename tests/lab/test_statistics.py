@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import math
 import random
+from typing import Any
 
 import pytest
-from hypothesis import given
+
+pytest.importorskip("hypothesis")
+
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rsd_graph.errors import InputError
 from rsd_graph.lab.statistics import (
+    Estimate,
     bootstrap_interval,
     bootstrap_ratio,
     choose_delta,
@@ -147,6 +152,7 @@ def test_a_small_sample_promises_nothing() -> None:
         choose_delta([0.5] * 10, 0.2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=200, max_size=400), st.floats(0.2, 0.9))
 def test_the_sample_never_exceeds_the_budget(rewards: list[float], gamma: float) -> None:
     """Whatever the rewards, the bound that is promised is within gamma."""
@@ -165,3 +171,105 @@ def test_the_promise_holds_at_its_confidence() -> None:
 
     assert exceeded <= 10
     assert dkw_margin(300) == pytest.approx(0.0707, abs=1e-4)
+
+
+@pytest.fixture(scope="module")
+def stats() -> Any:
+    """`scipy.stats`, which only tests need: what it says is what ours must say."""
+    return pytest.importorskip("scipy.stats", reason="the oracle of these tests")
+
+
+COUNTS = st.integers(1, 2000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n)))
+CONFIDENCES = st.floats(0.5, 0.999)
+
+
+@settings(deadline=None)
+@given(COUNTS, CONFIDENCES)
+def test_wilson_agrees_with_scipy(stats: Any, counts: tuple[int, int], confidence: float) -> None:
+    """Two-sided, and one-sided below."""
+    two = stats.binomtest(*counts).proportion_ci(confidence, "wilson")
+    one = stats.binomtest(*counts, alternative="greater").proportion_ci(confidence, "wilson")
+
+    found = wilson_interval(*counts, confidence)
+
+    assert (found.low, found.high) == (pytest.approx(two.low), pytest.approx(two.high))
+    assert lower_bound(*counts, confidence) == pytest.approx(one.low, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_mcnemar_agrees_with_scipys_binomial_test(stats: Any, first: int, second: int) -> None:
+    """Two-sided, exact."""
+    n = first + second
+
+    expected = stats.binomtest(first, n, 0.5).pvalue if n else 1.0
+
+    assert mcnemar_p_value(first, second) == pytest.approx(expected, rel=1e-9)
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-10, 10), min_size=1, max_size=60), st.integers(0, 100))
+def test_quantiles_agree_with_numpy(values: list[float], percent: int) -> None:
+    """The inverted empirical distribution: always a value of the sample."""
+    numpy = pytest.importorskip("numpy")
+
+    expected = numpy.quantile(values, percent / 100, method="inverted_cdf")
+
+    assert quantile(values, percent / 100) == expected
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_bootstrap_intervals_agree_with_scipy(stats: Any, seed: int) -> None:
+    """Of a mean, a paired difference and a ratio: within what 2,000 resamples leave to chance."""
+    numpy = pytest.importorskip("numpy")
+    rng = numpy.random.default_rng(seed)
+    wholes = rng.integers(1, 9, 120).astype(float)
+    parts = rng.binomial(wholes.astype(int), 0.3).astype(float)
+    first, second = rng.random(120) < 0.7, rng.random(120) < 0.5
+
+    def oracle(statistic: Any, *samples: Any) -> Any:
+        options = {"method": "percentile", "paired": True, "n_resamples": 4000, "rng": rng}
+        return stats.bootstrap(samples, statistic, **options)
+
+    def same(ours: Estimate, found: Any) -> bool:
+        ends = found.confidence_interval
+        chance = 0.4 * found.standard_error
+        return bool(abs(ours.low - ends.low) < chance and abs(ours.high - ends.high) < chance)
+
+    def difference(a: Any, b: Any, axis: int) -> Any:
+        return numpy.mean(a.astype(float) - b.astype(float), axis=axis)
+
+    def ratio(part: Any, whole: Any, axis: int) -> Any:
+        return part.sum(axis=axis) / whole.sum(axis=axis)
+
+    assert same(bootstrap_interval(list(parts)), oracle(numpy.mean, parts))
+    assert same(compare_paired(first, second).difference, oracle(difference, first, second))
+    assert same(bootstrap_ratio(parts, wholes), oracle(ratio, parts, wholes))
+
+
+@settings(deadline=None)
+@given(st.integers(1, 5000), st.floats(0.5, 0.999))
+def test_the_margin_covers_the_exact_one_sided_distance(
+    stats: Any, count: int, confidence: float
+) -> None:
+    """Never less than Kolmogorov and Smirnov's exact quantile, and hardly more for many rewards."""
+    exact = stats.ksone.isf(1 - confidence, count)
+
+    margin = dkw_margin(count, confidence)
+
+    assert margin >= exact - 1e-9
+    assert count < 100 or margin <= 1.1 * exact
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 20), min_size=300, max_size=400), st.floats(0.2, 0.9))
+def test_delta_is_the_largest_within_the_budget(rewards: list[int], gamma: float) -> None:
+    """No reward of the sample above it would keep the promise."""
+    numpy = pytest.importorskip("numpy")
+    values, allowed = numpy.array(rewards), gamma - dkw_margin(len(rewards))
+
+    delta = choose_delta([float(reward) for reward in rewards], gamma).delta
+    larger = [value for value in numpy.unique(values) if value > delta]
+
+    assert (values < delta).mean() <= allowed + 1e-9
+    assert all((values < value).mean() > allowed - 1e-9 for value in larger)

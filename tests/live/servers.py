@@ -19,7 +19,10 @@ from rsd_graph import Endpoint
 CONTEXT = 256
 """Tokens every server here can hold: small, so that a test can fill it."""
 
-_READY_WITHIN = 400.0
+BLOCK = 32
+"""Tokens in a block of vLLM's prefix cache: the least it takes on a CPU, where 128 are usual."""
+
+_READY_WITHIN = 900.0
 """Seconds; vLLM alone takes 45 to 80 on a busy machine."""
 
 _QUIET = {
@@ -45,6 +48,11 @@ class ServerDiedError(Exception):
     """The process ended before it answered; its log says why."""
 
 
+def served_as(architecture: str) -> Sequence[str]:
+    """What makes vLLM serve a checkpoint as another architecture."""
+    return ("--hf-overrides", json.dumps({"architectures": [architecture]}))
+
+
 @contextmanager
 def vllm(
     venv: Path,
@@ -55,10 +63,14 @@ def vllm(
     pooler: Mapping[str, object] | None = None,
     more: Sequence[str] = (),
 ) -> Iterator[Endpoint]:
-    """vLLM with *model* and whatever *more* it is told; with *pooler*, as a reward model."""
+    """vLLM with *model* and whatever *more* it is told; with *pooler*, as a reward model.
+
+    *more* may contradict what stands here: the last word counts.
+    """
     options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
     options += ["--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
     options += ["--kv-cache-memory-bytes", "64M", "--enable-prompt-tokens-details"]
+    options += ["--block-size", str(BLOCK)]
     if pooler is not None:
         options += ["--runner", "pooling"]
         options += ["--pooler-config", json.dumps(pooler)] if pooler else []
@@ -77,15 +89,6 @@ def transformers_serve(venv: Path, model: Path, logs: Path) -> Iterator[Endpoint
     environment = {**_QUIET, "HF_HOME": str(logs / "hf"), "OMP_NUM_THREADS": "1"}
     with _running(command, environment, venv, logs / f"transformers-{model.name}.log") as url:
         yield Endpoint(f"{url}/v1", str(model))
-
-
-@contextmanager
-def skywork_server(venv: Path, model: Path, logs: Path) -> Iterator[Endpoint]:
-    """`examples/skywork_server.py` with *model*."""
-    example = Path(__file__).parents[2] / "examples" / "skywork_server.py"
-    command = [str(venv / "bin" / "python"), str(example), str(model), "--device", "cpu"]
-    with _running(command, _QUIET, venv, logs / "skywork.log") as url:
-        yield Endpoint(url)
 
 
 @contextmanager

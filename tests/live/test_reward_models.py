@@ -1,12 +1,11 @@
-"""Reward models with random weights on the real vLLM, and Skywork's on our own server.
+"""Reward models with random weights on the real vLLM, Skywork's with our plug-in.
 
-The rewards mean nothing; that they are read where they should be is what is checked.
+The rewards mean nothing; that they are read where they should be is what is checked. What a server
+that judges the last token must have in common with these: `test_last_token.py`.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -23,11 +22,10 @@ from rsd_graph import (
     reward_model,
 )
 from rsd_graph.answer.state import Message
-from rsd_graph.embedded.engine import MODELS
 from rsd_graph.providers.base import check_scores
 from rsd_graph.providers.prm import Aggregated
 from tests.live.conftest import together
-from tests.live.servers import CONTEXT, skywork_server, vllm
+from tests.live.servers import CONTEXT, served_as, vllm
 
 pytestmark = pytest.mark.live
 
@@ -38,26 +36,30 @@ FAMILIES = {"qwen-prm": "process", "pure": "tokens", "orm": "outcome", "skywork"
 
 
 @pytest.fixture(scope="module")
-def folder(venvs: Path, logs: Path) -> Path:
-    """The random models."""
-    script = Path(__file__).with_name("random_models.py")
-    python = venvs / "vllm" / "bin" / "python"
-    subprocess.run([python, script, MODELS / "prm", logs / "models"], check=True)
-    return logs / "models"
-
-
-@pytest.fixture(scope="module")
-def servers(venvs: Path, logs: Path, folder: Path) -> Iterator[Mapping[str, Endpoint]]:
-    """Three reward models on vLLM, and Skywork's shape on `examples/skywork_server.py`."""
-    tag = json.loads((folder / "tag.json").read_text("utf-8"))
-    step = {"pooling_type": "STEP", "step_tag_id": tag}
-    poolers: Mapping[str, dict[str, object]] = {"process": step, "tokens": {}, "outcome": {}}
-    started = {
-        name: vllm(venvs / "vllm", folder / name, logs, name=name, pooler=pooler)
-        for name, pooler in poolers.items()
+def servers(
+    venvs: Path, logs: Path, random_models: Path, step_pooling: Mapping[str, object]
+) -> Iterator[Mapping[str, Endpoint]]:
+    """Four reward models, as vLLM serves them by default but for Skywork's."""
+    poolers: Mapping[str, Mapping[str, object]] = {
+        "process": step_pooling,
+        "tokens": {},
+        "outcome": {},
+        "skywork": {},
     }
-    started["skywork"] = skywork_server(venvs / "vllm", folder / "skywork", logs)
-    yield from together(started)
+    more = {"skywork": served_as("Qwen2LastStepValue")}
+    yield from together(
+        {
+            name: vllm(
+                venvs / "vllm",
+                random_models / name,
+                logs,
+                name=name,
+                pooler=pooler,
+                more=more.get(name, ()),
+            )
+            for name, pooler in poolers.items()
+        }
+    )
 
 
 @pytest.fixture(params=FAMILIES)
@@ -98,11 +100,12 @@ async def test_too_long_is_an_error(prm: RewardModel) -> None:
 
 
 async def test_rows_of_settled_steps_can_be_aggregated(servers: Mapping[str, Endpoint]) -> None:
-    """/pooling reports every step, so a minimum over the answer is free."""
+    """A minimum over the answer is one request: all its steps are in it."""
     prm = reward_model(f"qwen-prm+vllm+{servers['process']}")
 
     scores = await Aggregated(prm, "min").score(SETTLED, RUN)
 
+    assert scores.usage["calls"] == 1
     assert len(scores.step_rewards) == 4
     assert list(scores.rewards) == [min(scores.step_rewards[:3]), min(scores.step_rewards)]
 

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from rsd_graph import Endpoint, Limits, reward_model, step_model
+from rsd_graph import Endpoint
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import extract_answer
-from rsd_graph.lab.arms.arm import Stack
-from rsd_graph.lab.arms.catalog import Kit, named_arm
+from rsd_graph.lab.arms.arm import Arm
+from rsd_graph.lab.arms.catalog import named_arm
+from rsd_graph.lab.experiment import Experiment
+from rsd_graph.lab.setup import Setup
 from tests.live.answers import PROBLEMS
 from tests.live.servers import vllm
 
@@ -30,23 +32,28 @@ def speculating(venvs: Path, logs: Path) -> Iterator[Endpoint]:
 
 
 @pytest.fixture
-def kit(vllm_servers: Mapping[str, Endpoint]) -> Kit:
+def setup(vllm_servers: Mapping[str, Endpoint]) -> Setup:
     """The shipped models, each on a vLLM of its own."""
-    stack = Stack(
-        draft=step_model(f"vllm+{vllm_servers['draft']}", "draft"),
-        target=step_model(f"vllm+{vllm_servers['target']}", "target"),
-        prm=reward_model(f"recompute+vllm+{vllm_servers['prm']}"),
-        limits=Limits(max_tokens=120),
-    )
-    return Kit(stack, lambda question, text: extract_answer(text))
+    return Experiment(
+        {
+            "draft": f"vllm+{vllm_servers['draft']}",
+            "target": f"vllm+{vllm_servers['target']}",
+            "prm": f"recompute+vllm+{vllm_servers['prm']}",
+            "max_tokens": 120,
+        }
+    ).setup()
+
+
+def arm_of(name: str, setup: Setup) -> Arm:
+    return named_arm(name, setup, lambda question, text: extract_answer(text))
 
 
 async def test_a_target_that_speculates_gives_the_targets_answers(
-    kit: Kit, speculating: Endpoint
+    setup: Setup, speculating: Endpoint
 ) -> None:
     """Token-level speculative decoding is served, not ours: the same words, one more row."""
-    alone = named_arm("target", kit)
-    served = named_arm(f"served:vllm+{speculating}", kit)
+    alone = arm_of("target", setup)
+    served = arm_of(f"served:vllm+{speculating}", setup)
 
     for problem in PROBLEMS:
         expected = await alone.solve(problem.question, 0)
@@ -55,9 +62,9 @@ async def test_a_target_that_speculates_gives_the_targets_answers(
         assert found.ledger["target"]["completion_tokens"] > 0
 
 
-async def test_gsi_reads_drafts_by_prompt_log_probabilities(kit: Kit) -> None:
+async def test_gsi_reads_drafts_by_prompt_log_probabilities(setup: Setup) -> None:
     """Both ways of a step are taken, and the target reads each draft in one request."""
-    arm = named_arm("gsi:2", kit)
+    arm = arm_of("gsi:2", setup)
 
     outcomes = [await arm.solve(problem.question, 0) for problem in PROBLEMS]
 

@@ -121,8 +121,8 @@ KEPT: dict[int, tuple[str, str]] = {
         "test_graph.py::test_a_failing_prm_can_fall_back_to_the_target_and_is_counted",
     ),
     29: (
-        "Skywork-o1-Open-PRM cannot be served by a current vLLM or SGLang.",
-        "providers/prm/test_skywork_server.py::test_the_prm_reads_the_value_at_its_tag",
+        "Skywork-o1-Open-PRM cannot be served by a current vLLM or SGLang without our plug-in.",
+        "live/test_last_token.py::test_values_are_those_of_transformers",
     ),
     30: (
         "Rewards range over [0, 1], [-1, 1], or everything: no delta is portable.",
@@ -160,6 +160,10 @@ KEPT: dict[int, tuple[str, str]] = {
         "Ollama's /v1/completions applies the template a second time.",
         "providers/wires/test_ollama.py::test_everything_is_sent_explicitly",
     ),
+    39: (
+        "Batched prompts come back in another order.",
+        "providers/prm/test_last_token.py::test_verdicts_are_ordered_by_their_index",
+    ),
     40: (
         "Errors are texts, lists, details, nested or not.",
         "providers/http/test_failures.py::test_status_and_body",
@@ -190,7 +194,6 @@ KEPT: dict[int, tuple[str, str]] = {
 NOT_OURS = {
     12: "continue_final_message alone is a 400: chat routes are never asked to continue.",
     13: "SGLang turns a trailing assistant turn into the user's: same.",
-    39: "Batched prompts come back in another order: every request holds one prompt.",
     42: "openai 3 uses httpx2, which mocks of httpx do not see: all fakes here are real servers.",
     44: "/pooling and /tokenize are open despite --api-key: docs/endpoints.md says so.",
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -20,9 +22,10 @@ from rsd_graph import (
     reward_model,
     step_model,
 )
+from rsd_graph.plugins import Plugins
 from rsd_graph.providers.address import PROVIDERS
 from rsd_graph.providers.prm import RECOMPUTE, PoolingPRM, TokenProbabilityPRM
-from rsd_graph.providers.registry import FAMILIES, known_parameters
+from rsd_graph.providers.registry import FAMILIES
 from rsd_graph.providers.wires.completion import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from rsd_graph.providers.wires.vllm import VLLMWire
@@ -84,12 +87,14 @@ def test_keys_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None
     assert hosted("vllm+http://h", api_key=SecretStr("k")).endpoint.api_key == SecretStr("k")
 
 
-@pytest.mark.parametrize("provider", sorted(PROVIDERS))
-def test_every_provider_in_the_table_exists(provider: str) -> None:
-    """No entry of the table is a name without a class behind it."""
-    module, _, name = PROVIDERS[provider].partition(":")
-
-    assert hasattr(__import__(module, fromlist=[name]), name)
+@pytest.mark.parametrize(
+    ("plugins", "name"),
+    [(plugins, name) for plugins in (PROVIDERS, FAMILIES) for name in plugins.built_in],
+    ids=lambda value: value if isinstance(value, str) else value.kind,
+)
+def test_everything_in_the_tables_exists(plugins: Plugins, name: str) -> None:
+    """No entry is a name without something behind it."""
+    assert plugins.load(name) is not None
 
 
 @pytest.mark.parametrize(
@@ -103,9 +108,20 @@ def test_every_provider_in_the_table_exists(provider: str) -> None:
         ("vlm+http://h/v1", "unknown provider 'vlm'"),
         ("qwen-prm+vllm+http://h/v1", "'qwen-prm' stands before the provider"),
         ("vllm+http://h:port/v1", "not the URL of an endpoint"),
-        ("vllm+http://h?retries=3", "option 'retries' cannot be used"),
+        ("vllm+http://h?retries=3", "unknown option 'retries' of vllm"),
         ("vllm+http://h?timeout=soon", "option 'timeout' cannot be used"),
+        ("vllm+http://h?timeout=nan", "it must be finite"),
         ("vllm+http://h?timeout=-1", "timeout > 0"),
+        ("vllm+http://h?timeout=1&timeout=2", "an option stands twice"),
+        ("vllm+http://h?tiemout=1", "Did you mean 'timeout'?"),
+        ("ollama+http://h?numctx=1", "Did you mean 'num_ctx'?"),
+        ("ollama+http://h?num_ctx=big", "option 'num_ctx' cannot be used with 'big'"),
+        ("ollama+http://h?ends=never", "option 'ends' cannot be used with 'never'"),
+        ("vllm+http://h?template=/no/such/file", "no usable tokenizer configuration"),
+        ("openai+http://h?extra=x", "option 'extra' cannot be used with 'x'"),
+        ("vllm:8000", "vllm is not named like this. Expected vllm+http://host:port"),
+        ("embedded+http://h", "embedded is not named like this. Expected embedded:text"),
+        ("localhost:8000", "unknown provider 'localhost'"),
     ],
 )
 def test_what_is_no_endpoint_string(spec: str, words: str) -> None:
@@ -119,7 +135,7 @@ def test_what_is_no_endpoint_string(spec: str, words: str) -> None:
 
 def test_an_unknown_provider_lists_the_known_ones() -> None:
     """The error is the documentation."""
-    with pytest.raises(ConfigurationError, match=r"provider one of .*llamacpp.*vllm"):
+    with pytest.raises(ConfigurationError, match=r"one of .*llamacpp.*vllm"):
         step_model("nope+http://h", "draft")
 
 
@@ -193,19 +209,68 @@ def test_options_reach_the_prms_provider(tmp_path: Path) -> None:
     prm = reward_model(f"judge+vllm+http://h:1?template={config}")
 
     assert isinstance(prm, TokenProbabilityPRM)
-    with pytest.raises(ConfigurationError, match="template means nothing here"):
+    with pytest.raises(ConfigurationError, match="unknown option 'template' of qwen-prm"):
         reward_model(f"qwen-prm+vllm+http://h:1?template={config}")
+
+
+def test_the_seat_and_the_string_are_named() -> None:
+    """Whoever wrote it in a file or a flag knows which one is meant."""
+    with pytest.raises(ConfigurationError) as caught:
+        step_model("vlm+http://h/v1#m", "target")
+
+    assert str(caught.value).startswith("target at vlm+http://h/v1#m: unknown provider 'vlm'. ")
+    assert str(caught.value).endswith("Did you mean 'vllm'?")
+
+
+def test_a_provider_that_writes_no_steps_is_refused() -> None:
+    """The seat asks for text, and this server rates it."""
+    with pytest.raises(CapabilityError, match="writes no text"):
+        step_model("tei+http://h", "draft")
+
+
+def test_a_provider_that_gives_no_rewards_needs_a_family() -> None:
+    """Which one cannot be guessed."""
+    with pytest.raises(ConfigurationError, match=r"which family of PRMs is this\? .*versaprm"):
+        reward_model("sglang+http://h")
+
+
+def test_a_family_of_token_verdicts_needs_a_server_that_continues_text() -> None:
+    """A chat API writes about the text instead."""
+    with pytest.raises(CapabilityError, match="ChatStepModel does not continue text"):
+        reward_model("judge+chat+http://h")
+
+
+APART = """
+import sys
+import rsd_graph.providers.registry as registry
+from rsd_graph.providers.registry import reward_model, step_model
+
+step_model("vllm+http://h", "draft")
+reward_model("qwen-prm+vllm+http://h")
+print([name for name in sys.modules if name.startswith("rsd_graph.embedded")])
+for name in [name for name in sys.modules if name.startswith("rsd_graph")]:
+    del sys.modules[name]
+import rsd_graph.embedded.engine
+print([name for name in sys.modules if name.startswith("rsd_graph.providers")])
+"""
+
+
+def test_providers_and_the_engine_do_without_each_other() -> None:
+    """Only the string `embedded:` brings them together."""
+    done = subprocess.run([sys.executable, "-c", APART], check=True, capture_output=True, text=True)
+
+    assert done.stdout.splitlines() == ["[]", "[]"]
 
 
 def test_an_unknown_family_lists_the_known_ones() -> None:
     """The error is the documentation."""
-    with pytest.raises(ConfigurationError, match=", ".join(sorted(FAMILIES))):
+    with pytest.raises(ConfigurationError, match=", ".join(sorted(FAMILIES.built_in))):
         reward_model("nonesuch+vllm+http://h")
 
 
 def test_a_family_its_server_cannot_serve_is_refused() -> None:
     """llama.cpp has no /pooling: said when the parts are put together."""
-    with pytest.raises(CapabilityError, match="llamacpp has no /pooling"):
+    with pytest.raises(CapabilityError, match=r"llamacpp has no route that .*'qwen-prm' asks"):
         reward_model("qwen-prm+llamacpp+http://h")
 
 
@@ -234,15 +299,6 @@ def test_the_shipped_prm_is_asked_as_it_was_trained() -> None:
     assert (RECOMPUTE.good, RECOMPUTE.bad) == (check["good"], check["bad"])
     assert check["tag"] in RECOMPUTE.reserved
     assert check["max_tokens"] == RECOMPUTE.max_tokens
-
-
-def test_parameter_counts_are_known_for_shipped_models_only() -> None:
-    """FLOPs need parameter counts; only the shipped models' are known."""
-    shipped = known_parameters("embedded:draft", "embedded:target", "embedded:prm")
-
-    assert shipped == {role: _card()[role]["parameters"] for role in ("draft", "target", "prm")}
-    assert known_parameters("embedded:draft", "vllm+http://h", "embedded:prm") is None
-    assert known_parameters(ScriptedStepModel([]), "embedded:target", "embedded:prm") is None
 
 
 def _card() -> Any:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from rsd_graph import ChatRSD, ConfigurationError, Price, reward_threshold
-from rsd_graph.lab.experiment import Models
+from rsd_graph import ChatRSD, ConfigurationError, Price, logistic, reward_threshold
+from rsd_graph.answer.options import settable_in
 from rsd_graph.providers.wires.completion import HostedModel
 from rsd_graph.stacks.calibrated import FORMAT
 from rsd_graph.stacks.config import load_config, load_stack
@@ -38,8 +39,6 @@ prm = { input = 0.2, output = 0 }
 
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("RSD_DRAFT", "RSD_TARGET", "RSD_PRM", "RSD_DELTA"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("SMALL_KEY", "s3cret")
     file = tmp_path / "rsd.toml"
     file.write_text(STACK, encoding="utf-8")
@@ -87,19 +86,43 @@ def test_the_environment_replaces_what_the_file_says(
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("delta = 0.8", "dleta = 0.8", "stacks.math.dleta: extra inputs are not permitted"),
-        ("delta = 0.8", 'delta = "high"', "stacks.math.delta.float: input should be a valid"),
-        ("timeout = 30", "timeout = -1", "endpoints.small.timeout: input should be greater than 0"),
-        ('draft = "small"', 'draft = "tiny"', "draft names the endpoint 'tiny', which is not in"),
+        (
+            "delta = 0.8",
+            "dleta = 0.8",
+            "line 12: there is no option 'dleta' in stacks.math. Did you mean 'delta'?",
+        ),
+        (
+            "delta = 0.8",
+            'delta = "high"',
+            "line 12: stacks.math.delta='high' cannot be used: it is neither a number nor a",
+        ),
+        (
+            "delta = 0.8",
+            'accept = "logistc(alpha=10)"',
+            "line 12: stacks.math.accept='logistc(alpha=10)' cannot be used",
+        ),
+        (
+            "delta = 0.8",
+            'delta = 0.8\naccept = "clipping()"',
+            "line 8: stacks.math cannot be used: delta and accept contradict each other",
+        ),
+        ("delta = 0.8", 'api_key = "sk-1"', "line 8: stacks.math cannot be used: a key never"),
+        ("hedge = 0.5", "top_p = 1.5", "line 15: stacks.math.top_p=1.5 cannot be used"),
+        ("timeout = 30", "timeout = -1", "line 4: endpoints.small.timeout=-1 cannot be used"),
+        ("timeout = 30", "timout = 30", "line 4: there is no option 'timout' in endpoints.small"),
+        ("[endpoints.small]", "[endpoint.small]", "'endpoint'. Did you mean 'endpoints'?"),
+        ('draft = "small"', 'draft = "smal"', "which is not in the file."),
         ("[stacks.math]", "[stacks.math", "is not TOML"),
-        ("draft = 0.1", 'draft = "cheap"', "math.prices.draft: a price is a number, or a table"),
-        ("output = 1.5", "outptu = 1.5", "math.prices.target.output: field required"),
-        ("output = 1.5", "output = -1", "prices.target.output: input should be greater than or"),
-        ("draft = 0.1\n", "", "stacks.math.prices.draft: field required"),
+        ("draft = 0.1", 'draft = "cheap"', "line 18: stacks.math.prices.draft='cheap' cannot be"),
+        ("draft = 0.1", "drfat = 0.1", "line 18: there is no option 'drfat' in stacks.math.prices"),
+        ("output = 1.5", "outptu = 1.5", "line 19: stacks.math.prices.target.output is missing"),
+        ("output = 1.5", "output = -1", "line 19: stacks.math.prices.target.output=-1 cannot be"),
+        ("draft = 0.1\n", "", "line 17: stacks.math.prices.draft is missing"),
+        ('prm = "qwen-prm+vllm+http://gpu3:8000/v1#prm"\n', "", "line 8: stacks.math.prm is miss"),
     ],
 )
 def test_mistakes_are_named(stack: Path, old: str, new: str, message: str) -> None:
-    """A wrong setting is named by its dotted path, with what is wrong with it."""
+    """A wrong setting is named by line and dotted path, with what is wrong with it."""
     stack.write_text(STACK.replace(old, new), encoding="utf-8")
 
     with pytest.raises(ConfigurationError) as caught:
@@ -110,8 +133,73 @@ def test_mistakes_are_named(stack: Path, old: str, new: str, message: str) -> No
 
 def test_an_unknown_stack_lists_the_known_ones(stack: Path) -> None:
     """A typo in the stack's name shows what there is."""
-    with pytest.raises(ConfigurationError, match=r"no stack 'maths'\. Expected one of math"):
+    with pytest.raises(ConfigurationError, match=r"no stack 'maths'\. Did you mean 'math'"):
         load_stack(stack, "maths")
+
+
+def test_a_stack_can_say_every_option(tmp_path: Path) -> None:
+    """Each option that may stand in a file does, and is passed on as it was said."""
+    options: dict[str, Any] = {
+        "delta": 0.6,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 40,
+        "min_p": 0.05,
+        "repetition_penalty": 1.1,
+        "max_tokens": 99,
+        "max_step_tokens": 50,
+        "max_steps": 9,
+        "max_repeats": 3,
+        "seed": 7,
+        "step_separator": "\n",
+        "on_prm_error": "target",
+        "stop": ["Answer:"],
+        "lookahead": 2,
+        "max_waste": 0.2,
+        "hedge": 0.5,
+        "timeout": 9.0,
+        "max_retries": 1,
+    }
+    file = tmp_path / "rsd.toml"
+    models = "".join(f'{role} = "embedded:{role}"\n' for role in ("draft", "target", "prm"))
+    said = "".join(f"{name} = {json.dumps(value)}\n" for name, value in options.items())
+    numbers = "{ draft = 1, target = 2, prm = 3 }"
+    file.write_text(f"[stacks.only]\n{models}{said}parameters = {numbers}\nprices = {numbers}\n")
+
+    settings = load_stack(file)
+
+    assert {name: settings[name] for name in options} == options
+    assert {*options, "accept", "parameters", "prices"} == {*settable_in("file")}
+    assert settings["parameters"] == {"draft": 1, "target": 2, "prm": 3}
+    assert settings.keys() <= ChatRSD(**settings).said().keys()
+
+
+def test_a_stack_names_its_criterion(stack: Path) -> None:
+    """Any criterion by name, as in code."""
+    text = STACK.replace("delta = 0.8", 'accept = "logistic(alpha=10, delta=0.6)"')
+    stack.write_text(text, encoding="utf-8")
+
+    llm = ChatRSD.from_config(stack)
+
+    assert llm.criterion == logistic(10.0, 0.6)
+
+
+def test_what_a_stack_says_holds_for_its_named_endpoints_too(stack: Path) -> None:
+    """An endpoint's own timeout goes before the stack's; what it leaves open is the stack's."""
+    stack.write_text(STACK.replace("delta = 0.8", "timeout = 9\nmax_retries = 0"), "utf-8")
+
+    draft = load_stack(stack)["draft"]
+
+    assert draft.endpoint.timeout == 30
+    assert draft.endpoint.retry.attempts == 1
+
+
+def test_an_endpoint_without_settings_stays_a_string(stack: Path) -> None:
+    """So caches know it in every process."""
+    text = STACK.replace('timeout = 30\napi_key_env = "SMALL_KEY"\n', "")
+    stack.write_text(text, encoding="utf-8")
+
+    assert load_stack(stack)["draft"] == "vllm+http://gpu1:8000/v1#small"
 
 
 def test_a_missing_key_is_an_error_not_an_anonymous_request(
@@ -147,11 +235,16 @@ def test_a_calibrated_delta_is_read_for_its_own_prm_only(tmp_path: Path) -> None
 
     assert str(ChatRSD(delta=str(file)).criterion) == "reward_threshold(delta=0.61)"
     with pytest.raises(ConfigurationError, match="calibrated for another PRM"):
-        ChatRSD(delta=str(file), prm="qwen-prm+vllm+http://h:1/v1#other").criterion  # noqa: B018
+        ChatRSD(
+            draft="embedded:draft",
+            target="embedded:target",
+            prm="qwen-prm+vllm+http://h:1/v1#other",
+            delta=str(file),
+        )
 
 
 def test_a_stack_may_name_its_calibration(stack: Path) -> None:
-    """The file is found from the stack's folder, and read by chat model and evaluation alike."""
+    """The file is found from the stack's folder, and read by the chat model."""
     content = {"format": FORMAT, "delta": 0.83, "prm": "qwen-prm+vllm#prm"}
     (stack.parent / "calibrated.json").write_text(json.dumps(content), encoding="utf-8")
     text = stack.read_text(encoding="utf-8").replace("delta = 0.8", 'delta = "calibrated.json"')
@@ -160,4 +253,3 @@ def test_a_stack_may_name_its_calibration(stack: Path) -> None:
     settings = load_stack(stack)
 
     assert str(ChatRSD(**settings).criterion) == str(reward_threshold(0.83))
-    assert Models(settings).delta == 0.83

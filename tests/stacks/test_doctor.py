@@ -29,6 +29,8 @@ _OF_A_WRITER = [
     "temperature 0 is greedy",
     "no sampling default leaks in",
     "sampling obeyed",
+    "reads its prefix cache",
+    "cache outlives its slots",
     "throughput",
 ]
 _OF_A_PRM = [
@@ -36,6 +38,8 @@ _OF_A_PRM = [
     "tells right from wrong",
     "rewards in [0, 1]",
     "scores a run of steps",
+    "reads its prefix cache",
+    "cache outlives its slots",
     "throughput",
 ]
 

@@ -32,7 +32,7 @@ async def test_nothing_is_wrong_with_a_good_server() -> None:
         judge = await diagnose_prm(PoolingPRM(at(server)))
 
     assert (unfit(writer), unfit(judge)) == ({}, {})
-    assert (len(writer), len(judge)) == (13, 9)
+    assert (len(writer), len(judge)) == (14, 11)
 
 
 WRITERS: list[tuple[Fault, str, str, str]] = [
@@ -131,7 +131,7 @@ async def test_tgi_without_a_parameter_of_ours_is_no_failure() -> None:
     """TGI has no min_p and says so; what its answers are made of is its own."""
     step, rest = ["Seven", ".", "\n\n"], ["So", " 7.", EOS]
     whole = [*step, *rest]
-    script = [whole, *[whole[:1]] * 3, step, rest, *[whole] * 8, *[whole] * 11]
+    script = [whole, *[whole[:1]] * 3, step, rest, *[whole] * 9, *[whole] * 11]
     async with FakeTGI(*script, max_total_tokens=100_000) as server:
         found = await diagnose(TGIWire(server.endpoint))
 
@@ -142,6 +142,8 @@ async def test_tgi_without_a_parameter_of_ours_is_no_failure() -> None:
 PRMS: list[tuple[Fault, str, str]] = [
     ("rewards swapped", "tells right from wrong", "right step 0.100, wrong step 0.900"),
     ("rewards beyond the range", "rewards in [0, 1]", "1.100 to 1.900"),
+    ("adds tokens after the tag", "judged at the tag", "56 tokens read, 55 sent"),
+    ("knows no tag", "judged at the tag", "its tokenizer makes 3 tokens of <extra_0>"),
 ]
 
 

@@ -6,6 +6,7 @@ Run by `make wheel`; not collected by pytest because it needs a virtual environm
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -51,8 +52,25 @@ def install(wheel: Path, place: Path) -> Path:
     return programs
 
 
+def check_types(place: Path, python: Path) -> None:
+    """Code of a user passes type checkers that know the wheel only as it is installed.
+
+    mypy without pydantic's plug-in; pyright as PyPI alone can install it.
+    """
+    checkers = place / "checkers"
+    venv.create(checkers, with_pip=True)
+    run(checkers / "bin" / "pip", "install", "-q", "mypy>=2", "basedpyright", cwd=place)
+    code = place / "code"
+    code.mkdir()
+    shutil.copy(ROOT / "tests" / "typing" / "user_code.py", code)
+    (code / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    programs, file = checkers / "bin", "user_code.py"
+    run(programs / "mypy", "--strict", "--python-executable", python, file, cwd=code)
+    run(programs / "basedpyright", "--pythonpath", python, file, cwd=code)
+
+
 def main() -> None:
-    """Build, install, import, and solve one held-out problem from Python and from the shell."""
+    """Build, install, import, solve one held-out problem from Python and from the shell; types."""
     from rsd_graph.embedded.task import held_out_problems
 
     question = held_out_problems(1)[0].question
@@ -64,6 +82,7 @@ def main() -> None:
         solved = json.loads(run(programs / "rsd-graph", "solve", question, "--json", cwd=place))
         assert solved["steps"], solved
         assert "mermaid" not in run(programs / "rsd-graph", "graph", cwd=place)
+        check_types(place, programs / "python")
     print(f"wheel ok: {wheel.name}, {len(solved['steps'])} steps solved from the shell")
 
 

@@ -64,13 +64,13 @@ class DifficultyAware:
     """Lowers rewards on questions where the draft has done worse than usual so far.
 
     That is a delta of its own for each question: `delta + strength * (usual - mean reward of the
-    answer's draft steps so far)`, where rewards are taken as adapted: doubt lasts. A pure function
-    of the answer, so runs replay.
+    answer's draft steps so far)`. Rewards so far are taken as adapted: a low one lowers all that
+    follow. A pure function of the answer, so runs replay.
 
     Args:
         prm: Gives the rewards.
         usual: Mean reward of draft steps, from other questions.
-        strength: 0 changes nothing; from 1 on, one doubt would never end.
+        strength: 0 changes nothing; from 1 on, one low reward would lower the rest without end.
 
     Raises:
         ConfigurationError: *strength* is not in [0, 1).

@@ -6,43 +6,36 @@ flatter RSD in the full accounting.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
-
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
-from rsd_graph.answer.state import Candidate, Message, Step
-from rsd_graph.providers.base import Prefix, Sampling, StepModel, StepRequest
+from rsd_graph.answer.state import Candidate, Ended, Source, Step
+from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.setup import Setup
+from rsd_graph.providers.base import Prefix, StepRequest
 
 _NEVER = "\ue000"
 """A separator no model writes (a private-use character), so that no step ends before the answer."""
 
 
-async def solve_alone(
-    model: StepModel,
-    conversation: Sequence[Message],
-    *,
-    role: Literal["draft", "target"] = "target",
-    sampling: Sampling = Sampling(),  # noqa: B008 (a frozen value)
-    max_tokens: int = 4096,
-    seed: int = 0,
-) -> tuple[Candidate, Ledger]:
-    """Let one model write the whole answer; the answer, and what it cost.
+def alone(setup: Setup, role: Source) -> Arm:
+    """One model writes everything."""
+    model = setup.models.draft if role == "draft" else setup.models.target
 
-    Raises:
-        ProviderError: The endpoint failed.
-    """
-    request = StepRequest(
-        prefix=Prefix(conversation, (), _NEVER),
-        max_tokens=max_tokens,
-        sampling=sampling,
-        seed=derive_seed(seed, role, 0),
-    )
-    answer = await model.write_step(request)
-    return answer, add(empty_ledger(), _entry(answer, role))
+    async def solve(question: str, seed: int) -> Outcome:
+        request = StepRequest(
+            prefix=Prefix(setup.conversation(question), (), _NEVER),
+            max_tokens=setup.limits.max_tokens,
+            sampling=setup.sampling,
+            seed=derive_seed(seed, role, 0),
+        )
+        answer = await model.write_step(request)
+        reason = reason_to_finish(answer["ended"])
+        return Outcome(answer["text"], [settled(answer, role)], _ledger(answer, role), reason)
+
+    return Arm(f"{role} only", solve)
 
 
-def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
+def settled(candidate: Candidate, role: Source) -> Step:
     """A candidate as a settled step nobody scored."""
     return Step(
         text=candidate["text"],
@@ -56,12 +49,21 @@ def settled(candidate: Candidate, role: Literal["draft", "target"]) -> Step:
     )
 
 
-def _entry(answer: Candidate, role: Literal["draft", "target"]) -> dict[str, object]:
+def reason_to_finish(ended: Ended) -> str:
+    """Why an answer ended whose last step ended so."""
+    return "stop" if ended == "eos" else ended
+
+
+def _ledger(answer: Candidate, role: Source) -> Ledger:
+    spent = answer["usage"]
     if role == "target":
-        return {"target": answer["usage"], "target_steps": 1}
-    return {
-        "draft": answer["usage"],
-        "drafted_steps": 1,
-        "accepted_steps": 1,
-        "kept_draft_tokens": answer["usage"]["completion_tokens"],
-    }
+        return add(empty_ledger(), {"target": spent, "target_steps": 1})
+    return add(
+        empty_ledger(),
+        {
+            "draft": spent,
+            "drafted_steps": 1,
+            "accepted_steps": 1,
+            "kept_draft_tokens": spent["completion_tokens"],
+        },
+    )

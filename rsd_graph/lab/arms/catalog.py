@@ -1,9 +1,11 @@
 """Arms by name, for the command line.
 
 draft, target            one model alone
-rsd, rsd:0.8             RSD with the run's delta, or with this one
+rsd, rsd:0.8             RSD with the run's own criterion, or with this delta
 constant:0.9  clipping  sigmoidal  logistic:10:0.7      RSD with another weighting function
 random:0.2               RSD that sends this share of the steps to the target blindly
+share:0.1                RSD with a delta that follows the rewards it meets, to keep this share
+difficulty:0.9:0.5       RSD with a delta that rises on hard questions (usual reward, strength)
 majority:16              the most frequent of 16 sampled drafts
 best-of:16  best-of:16:last      the sampled draft the PRM likes best (by min, last, product
 or mean of its steps' rewards)
@@ -19,69 +21,56 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
+from functools import partial
 from types import MappingProxyType
-from typing import get_args
+
+from pydantic import TypeAdapter
 
 from rsd_graph.acceptance import clipping, constant, logistic, reward_threshold, sigmoidal
 from rsd_graph.chat_models.naming import public
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.arms.adaptive import DifficultyAware, RewardRank
-from rsd_graph.lab.arms.arm import (
-    Aggregation,
-    Arm,
-    Extract,
-    Stack,
-    alone,
-    best_of_n,
-    majority,
-    random_mixing,
-    rsd,
-)
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.arms.beam import beam_search
 from rsd_graph.lab.arms.gsi import Guidance, guided
 from rsd_graph.lab.arms.oracle import advantage_oracle
+from rsd_graph.lab.arms.rsd import random_mixing, rsd
+from rsd_graph.lab.arms.sampled import best_of_n, majority
 from rsd_graph.lab.arms.specreason import specreason
+from rsd_graph.lab.question import Extract
+from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Sampling
+from rsd_graph.providers.prm.combine import Aggregation
 from rsd_graph.providers.registry import step_model
 
-USUAL = ("draft", "target", "rsd")
-"""What is compared unless the user says otherwise."""
+_Maker = Callable[..., Arm]
+"""(setup, what follows the name) -> the arm."""
 
 PAPER_SAMPLING = Sampling(temperature=0.7, top_p=0.8)
 """How arms that need several different answers draw them (the paper's setting)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kit:
-    """What arms are made from.
-
-    Attributes:
-        stack: The three models.
-        extract: What an answer boils down to, for votes.
-        delta: The run's own.
-        sampling: For arms that sample.
-    """
-
-    stack: Stack
-    extract: Extract
-    delta: float = 0.7
-    sampling: Sampling = PAPER_SAMPLING
-
-
-def named_arm(name: str, kit: Kit) -> Arm:
+def named_arm(name: str, setup: Setup, extract: Extract) -> Arm:
     """The arm of this name.
+
+    Args:
+        name: The kind of arm, and its numbers.
+        setup: The models, and how they are asked; its delta is that of arms that name none.
+        extract: What an answer boils down to, for votes.
 
     Raises:
         ConfigurationError: No such arm, or its numbers are not what it needs.
     """
     kind, *numbers = _split(name)
-    if kind not in _ARMS:
+    makers: dict[str, _Maker] = {**_ARMS, "majority": partial(_majority, extract)}
+    if kind not in makers:
         raise ConfigurationError(
-            f"there is no arm {name!r}.", expected=f"one of {', '.join(_ARMS)}, as in rsd:0.8"
+            f"there is no arm {name!r}.", expected=f"one of {', '.join(makers)}, as in rsd:0.8"
         )
     try:
-        return _ARMS[kind](kit, *numbers)
+        return makers[kind](setup, *numbers)
     except (TypeError, ValueError) as error:
         if isinstance(error, ConfigurationError):
             raise
@@ -96,57 +85,53 @@ def _split(name: str) -> list[str]:
     return [kind, endpoint] if kind == "served" else re.split(r":|(?<=\d)x(?=\d)", name)
 
 
-def _rsd(kit: Kit, delta: str | None = None) -> Arm:
-    chosen = kit.delta if delta is None else float(delta)
-    return rsd(kit.stack, reward_threshold(chosen))
+def _sampling(setup: Setup) -> Setup:
+    """The same, drawing as the paper does where answers must differ."""
+    return setup.with_options(**asdict(PAPER_SAMPLING))
 
 
-def _logistic(kit: Kit, alpha: str, delta: str) -> Arm:
-    return rsd(kit.stack, logistic(float(alpha), float(delta)))
+def _rsd(setup: Setup, delta: str | None = None) -> Arm:
+    return rsd(setup, setup.criterion if delta is None else reward_threshold(float(delta)))
 
 
-def _share(kit: Kit, gamma: str) -> Arm:
-    ranked = replace(kit.stack, prm=RewardRank(kit.stack.prm, kit.delta))
+def _share(setup: Setup, gamma: str) -> Arm:
+    ranked = setup.with_models(prm=RewardRank(setup.models.prm, setup.delta))
     arm = rsd(ranked, reward_threshold(float(gamma)))
     return replace(arm, name=f"RSD adaptive, target share {float(gamma):.1%}", delta=None)
 
 
-def _difficulty(kit: Kit, usual: str, strength: str) -> Arm:
-    aware = DifficultyAware(kit.stack.prm, float(usual), float(strength))
-    arm = rsd(replace(kit.stack, prm=aware), reward_threshold(kit.delta))
+def _difficulty(setup: Setup, usual: str, strength: str) -> Arm:
+    aware = DifficultyAware(setup.models.prm, float(usual), float(strength))
+    arm = rsd(setup.with_models(prm=aware), reward_threshold(setup.delta))
     return replace(arm, name=f"RSD adaptive, difficulty {usual}/{strength}", delta=None)
 
 
-def _majority(kit: Kit, count: str) -> Arm:
-    return majority(kit.stack, _positive(count), kit.sampling, kit.extract)
+def _majority(extract: Extract, setup: Setup, count: str) -> Arm:
+    return majority(_sampling(setup), _positive(count), extract)
 
 
-def _best_of(kit: Kit, count: str, by: str = "min") -> Arm:
-    for aggregation in get_args(Aggregation):
-        if by == aggregation:
-            return best_of_n(kit.stack, _positive(count), kit.sampling, aggregation)
-    raise ValueError(by)
+def _best_of(setup: Setup, count: str, by: str = "min") -> Arm:
+    how: Aggregation = TypeAdapter(Aggregation).validate_python(by)
+    return best_of_n(_sampling(setup), _positive(count), how)
 
 
-def _process_best_of(kit: Kit, count: str) -> Arm:
-    arm = beam_search(kit.stack, 1, _positive(count), kit.sampling)
-    return replace(arm, name=f"process best-of-{count}")
+def _process_best_of(setup: Setup, count: str) -> Arm:
+    return replace(_beam(setup, "1", count), name=f"process best-of-{count}")
 
 
-def _beam(kit: Kit, width: str, branching: str) -> Arm:
-    return beam_search(kit.stack, _positive(width), _positive(branching), kit.sampling)
+def _beam(setup: Setup, width: str, branching: str) -> Arm:
+    return beam_search(_sampling(setup), _positive(width), _positive(branching))
 
 
-def _gsi(kit: Kit, count: str, beta: str = "20", threshold: str = "0.5") -> Arm:
+def _gsi(setup: Setup, count: str, beta: str = "20", threshold: str = "0.5") -> Arm:
     # the authors sample at top_p 1: the tilt compares the models' whole distributions
-    untruncated = replace(kit.sampling, top_p=1.0)
-    guidance = Guidance(_positive(count), float(beta), float(threshold))
-    return guided(replace(kit.stack, sampling=untruncated), guidance)
+    untruncated = _sampling(setup).with_options(top_p=1.0)
+    return guided(untruncated, Guidance(_positive(count), float(beta), float(threshold)))
 
 
-def _served(kit: Kit, endpoint: str) -> Arm:
+def _served(setup: Setup, endpoint: str) -> Arm:
     """Any endpoint in the target's seat, alone."""
-    arm = alone(replace(kit.stack, target=step_model(endpoint, "target")), "target")
+    arm = alone(setup.with_models(target=step_model(endpoint, "target")), "target")
     return replace(arm, name=f"served {public(endpoint)}")
 
 
@@ -157,25 +142,24 @@ def _positive(number: str) -> int:
     return count
 
 
-_ARMS: Mapping[str, Callable[..., Arm]] = MappingProxyType(
+_ARMS: Mapping[str, _Maker] = MappingProxyType(
     {
-        "draft": lambda kit: alone(kit.stack, "draft"),
-        "target": lambda kit: alone(kit.stack, "target"),
+        "draft": lambda setup: alone(setup, "draft"),
+        "target": lambda setup: alone(setup, "target"),
         "rsd": _rsd,
-        "constant": lambda kit, p: rsd(kit.stack, constant(float(p))),
-        "clipping": lambda kit: rsd(kit.stack, clipping()),
-        "sigmoidal": lambda kit: rsd(kit.stack, sigmoidal()),
-        "logistic": _logistic,
-        "random": lambda kit, share: random_mixing(kit.stack, float(share)),
+        "constant": lambda setup, p: rsd(setup, constant(float(p))),
+        "clipping": lambda setup: rsd(setup, clipping()),
+        "sigmoidal": lambda setup: rsd(setup, sigmoidal()),
+        "logistic": lambda setup, alpha, delta: rsd(setup, logistic(float(alpha), float(delta))),
+        "random": lambda setup, share: random_mixing(setup, float(share)),
         "share": _share,
         "difficulty": _difficulty,
-        "majority": _majority,
         "best-of": _best_of,
         "process-best-of": _process_best_of,
         "beam": _beam,
-        "oracle": lambda kit: advantage_oracle(kit.stack),
+        "oracle": advantage_oracle,
         "gsi": _gsi,
-        "specreason": lambda kit, threshold="7": specreason(kit.stack, float(threshold)),
+        "specreason": lambda setup, threshold="7": specreason(setup, float(threshold)),
         "served": _served,
     }
 )

@@ -16,16 +16,16 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Usage, add_usage
-from rsd_graph.answer.state import Candidate, Step
+from rsd_graph.answer.state import Candidate, Source, Step
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.arms.alone import settled
-from rsd_graph.lab.arms.arm import Arm, Outcome, Stack
+from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.arms.stepwise import StepwiseAnswer
+from rsd_graph.lab.setup import Setup
 from rsd_graph.nodes.request import is_judgeable, tokens_of
 from rsd_graph.providers.base import StepModel, TextScorer
 from rsd_graph.providers.prm.each import all_or_none
@@ -60,8 +60,8 @@ class Guidance:
         return f"GSI-{self.count} (beta {self.beta:g}, u {self.threshold:g})"
 
 
-def guided(stack: Stack, guidance: Guidance) -> Arm:
-    """GSI; *stack* samples.
+def guided(setup: Setup, guidance: Guidance) -> Arm:
+    """GSI; *setup* samples.
 
     The target's reading of the drafts is booked as reading of the target: the decode-only
     accounting does not see it, the full one does.
@@ -69,8 +69,8 @@ def guided(stack: Stack, guidance: Guidance) -> Arm:
     Raises:
         CapabilityError: This target cannot report the probability of given text.
     """
-    ratio = LikelihoodRatio(stack.target)
-    reporting = replace(stack, draft=_reporting(stack.draft))
+    ratio = LikelihoodRatio(setup.models.target)
+    reporting = setup.with_models(draft=_reporting(setup.models.draft))
 
     async def solve(question: str, seed: int) -> Outcome:
         return await _Answer(reporting, question, seed, guidance, ratio).finish()
@@ -98,7 +98,7 @@ class _Answer(StepwiseAnswer):
     ratio: LikelihoodRatio
 
     async def next_step(self) -> Step:
-        drafts = await self._draw(self.stack.draft, "draft")
+        drafts = await self._draw(self.setup.models.draft, "draft")
         self.book({"drafted_steps": len(drafts)})
         drawn = await self._choose(drafts)
         if drawn and drawn.tilted >= self.guidance.threshold:
@@ -122,7 +122,7 @@ class _Answer(StepwiseAnswer):
         whole = [draft for draft in drafts if is_judgeable(draft)]
         if not whole:
             return None
-        rewards = await all_or_none(self.reward(draft) for draft in whole)
+        rewards = await all_or_none(self.reward(self.steps, draft) for draft in whole)
         # One after the other: each finds what they share in the server's prefix cache.
         ratios = [await self._log_ratio(draft) for draft in whole]
         beta = self.guidance.beta
@@ -131,34 +131,38 @@ class _Answer(StepwiseAnswer):
 
     async def _log_ratio(self, draft: Candidate) -> float:
         """log P_M - log P_m of a drafted step."""
-        scores = await self.ratio.score(self.prefix, [await self._with_logprob(draft)])
+        scores = await self.ratio.score(
+            self.prefix_of(self.steps), [await self._with_logprob(draft)]
+        )
         self.book({"target": _reading(scores.usage)})
         return scores.rewards[0]
 
     async def _with_logprob(self, draft: Candidate) -> Candidate:
         """A draft whose server could not say how probable it was is read by its own model."""
-        model = self.stack.draft
+        model = self.setup.models.draft
         if draft["logprob"] is not None or not isinstance(model, TextScorer):
             return draft
-        ending = self.stack.separator if draft["ended"] == "separator" else ""
-        logprob, spent = await model.log_probability(self.prefix, draft["text"], ending)
+        ending = self.setup.options.step_separator if draft["ended"] == "separator" else ""
+        prefix = self.prefix_of(self.steps)
+        logprob, spent = await model.log_probability(prefix, draft["text"], ending)
         self.book({"draft": _reading(spent)})
         return {**draft, "logprob": logprob}
 
     async def _rewrite(self) -> Candidate:
         """Soft best-of-n of the target, by reward alone; what is chosen is not checked again."""
-        written = await self._draw(self.stack.target, "target")
+        written = await self._draw(self.setup.models.target, "target")
         whole = [candidate for candidate in written if is_judgeable(candidate)]
         if not whole:
             return written[0]
-        rewards = await all_or_none(self.reward(candidate) for candidate in whole)
+        rewards = await all_or_none(self.reward(self.steps, candidate) for candidate in whole)
         return whole[self._soft_choice("target", rewards)]
 
-    async def _draw(self, model: StepModel, role: Literal["draft", "target"]) -> list[Candidate]:
+    async def _draw(self, model: StepModel, role: Source) -> list[Candidate]:
         """n steps, each from a seed of its own."""
         numbers = range(self.guidance.count)
-        written = await all_or_none(self.write(model, f"gsi/{role}/{n}") for n in numbers)
-        self.book({role: add_usage(*(candidate["usage"] for candidate in written))})
+        written = await all_or_none(self.write_next(model, f"gsi/{role}/{n}") for n in numbers)
+        spent = add_usage(*(candidate["usage"] for candidate in written))
+        self.book({"draft": spent} if role == "draft" else {"target": spent})
         return written
 
     def _soft_choice(self, purpose: str, values: Sequence[float]) -> int:

@@ -7,23 +7,23 @@ lacks in accuracy is the PRM's fault; it is no method.
 
 from __future__ import annotations
 
-import asyncio
-
-from rsd_graph.answer.state import Candidate, Step
+from rsd_graph.answer.state import Step
 from rsd_graph.lab.arms.alone import settled
-from rsd_graph.lab.arms.arm import Arm, Outcome, Stack
+from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.arms.stepwise import StepwiseAnswer
+from rsd_graph.lab.setup import Setup
 from rsd_graph.nodes.request import is_judgeable
+from rsd_graph.providers.prm.each import all_or_none
 
 
-def advantage_oracle(stack: Stack) -> Arm:
+def advantage_oracle(setup: Setup) -> Arm:
     """Draft and target both write every step; the target's stands iff its reward is higher.
 
     The ledger holds what the oracle spends; no router that deserves the name would spend it.
     """
 
     async def solve(question: str, seed: int) -> Outcome:
-        return await _Answer(stack, question, seed).finish()
+        return await _Answer(setup, question, seed).finish()
 
     return Arm("advantage oracle", solve)
 
@@ -31,23 +31,17 @@ def advantage_oracle(stack: Stack) -> Arm:
 class _Answer(StepwiseAnswer):
     async def next_step(self) -> Step:
         """The better of both models' steps; at equal rewards the draft's."""
-        stack = self.stack
-        draft, target = await asyncio.gather(
-            self.write(stack.draft, "draft"), self.write(stack.target, "target")
+        models = self.setup.models
+        both = self.write_next(models.draft, "draft"), self.write_next(models.target, "target")
+        draft, target = await all_or_none(both)
+        of_draft, of_target = await all_or_none(
+            self.rank(self.steps, candidate) for candidate in (draft, target)
         )
-        r_draft, r_target = await asyncio.gather(self._rank(draft), self._rank(target))
-        written = {"draft": draft["usage"], "target": target["usage"], "drafted_steps": 1}
-        if is_judgeable(draft) and r_draft >= r_target:
-            kept = draft["usage"]["completion_tokens"]
-            self.book({**written, "accepted_steps": 1, "kept_draft_tokens": kept})
-            return {**settled(draft, "draft"), "reward": r_draft}
-        lost = draft["usage"]["completion_tokens"]
-        self.book({**written, "target_steps": 1, "discarded_draft_tokens": lost})
+        tokens = draft["usage"]["completion_tokens"]
+        self.book({"draft": draft["usage"], "target": target["usage"], "drafted_steps": 1})
+        if is_judgeable(draft) and of_draft >= of_target:
+            self.book({"accepted_steps": 1, "kept_draft_tokens": tokens})
+            return {**settled(draft, "draft"), "reward": of_draft}
+        self.book({"target_steps": 1, "discarded_draft_tokens": tokens})
         rewrite = settled(target, "target")
-        return {**rewrite, "reward": r_draft, "rejected_text": draft["text"]}
-
-    async def _rank(self, candidate: Candidate) -> float:
-        """The PRM's reward; a blank or cut-off step ranks lowest."""
-        if not is_judgeable(candidate):
-            return self.stack.prm.reward_range[0]
-        return await self.reward(candidate)
+        return {**rewrite, "reward": of_draft, "rejected_text": draft["text"]}

@@ -11,26 +11,29 @@ from dataclasses import replace
 from rsd_graph.acceptance import reward_threshold
 from rsd_graph.answer.ledger import Ledger, add_usage, usage
 from rsd_graph.errors import CapabilityError
-from rsd_graph.lab.arms.arm import Arm, Outcome, Stack, rsd
+from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.arms.rsd import rsd
+from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.prm import JUDGE_GREEDY, TokenProbabilityPRM
 from rsd_graph.providers.wires.completion import HostedModel
 
 
-def specreason(stack: Stack, threshold: float = 7.0) -> Arm:
+def specreason(setup: Setup, threshold: float = 7.0) -> Arm:
     """The target rewrites what it grades below *threshold*; its grading is booked as its own.
 
     Raises:
         CapabilityError: The target is not a server that continues text.
         ConfigurationError: *threshold* is not between 0 and 9.
     """
-    if not isinstance(stack.target, HostedModel):
+    target = setup.models.target
+    if not isinstance(target, HostedModel):
         raise CapabilityError(
-            f"{type(stack.target).__name__} cannot grade steps.",
+            f"{type(target).__name__} cannot grade steps.",
             role="target",
             expected="a target whose server continues text, such as vllm+http://",
         )
-    judge = TokenProbabilityPRM(stack.target.wire, JUDGE_GREEDY)
-    arm = rsd(replace(stack, prm=judge), reward_threshold(threshold))
+    judge = TokenProbabilityPRM(target.wire, JUDGE_GREEDY)
+    arm = rsd(setup.with_models(prm=judge), reward_threshold(threshold))
 
     async def solve(question: str, seed: int) -> Outcome:
         outcome = await arm.solve(question, seed)

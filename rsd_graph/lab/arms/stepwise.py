@@ -3,71 +3,100 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rsd_graph.acceptance import derive_seed
-from rsd_graph.answer.ledger import Ledger, add, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate, FinishReason, Step, answer_text
-from rsd_graph.lab.arms.arm import Outcome, Stack
+from rsd_graph.lab.arms.arm import Outcome
+from rsd_graph.lab.setup import Setup
+from rsd_graph.nodes.request import is_judgeable
 from rsd_graph.providers.base import Prefix, StepModel, StepRequest, check_scores
 
 
 @dataclass
-class StepwiseAnswer(ABC):
-    """One answer in progress: its steps, and everything spent on it.
+class UnfinishedAnswer:
+    """One answer in the making, and everything spent on it.
 
     Args:
-        stack: The models.
+        setup: The models, and how they are asked.
         question: As it is asked.
         seed: Root of every random choice.
     """
 
-    stack: Stack
+    setup: Setup
     question: str
     seed: int
-    steps: list[Step] = field(default_factory=list, init=False)
     ledger: Ledger = field(default_factory=empty_ledger, init=False)
+
+    def book(self, entry: Entry) -> None:
+        """Add to the ledger."""
+        self.ledger = add(self.ledger, entry)
+
+    def prefix_of(self, steps: Sequence[Step]) -> Prefix:
+        """The conversation, and the answer as far as these steps."""
+        conversation = self.setup.conversation(self.question)
+        return Prefix(conversation, steps, self.setup.options.step_separator)
+
+    async def write(self, model: StepModel, steps: Sequence[Step], purpose: str) -> Candidate:
+        """A candidate for the step after *steps*; equal seeds and purposes write the same."""
+        request = StepRequest(
+            prefix=self.prefix_of(steps),
+            max_tokens=max(1, self.setup.limits.step_budget(tokens_in(steps))),
+            sampling=self.setup.sampling,
+            seed=derive_seed(self.seed, purpose, len(steps)),
+        )
+        return await model.write_step(request)
+
+    async def reward(self, steps: Sequence[Step], candidate: Candidate) -> float:
+        """The PRM's reward, booked.
+
+        Raises:
+            RewardError: It cannot be used.
+        """
+        prm = self.setup.models.prm
+        scores = await prm.score(self.prefix_of(steps), [candidate])
+        check_scores(scores, [candidate], prm)
+        self.book({"prm": scores.usage, "scored_steps": 1})
+        return scores.rewards[0]
+
+    async def rank(self, steps: Sequence[Step], candidate: Candidate) -> float:
+        """The same; a blank or cut-off step is not scored, and ranks lowest."""
+        if not is_judgeable(candidate):
+            return self.setup.models.prm.reward_range[0]
+        return await self.reward(steps, candidate)
+
+    def outcome(self, steps: Sequence[Step], reason: str) -> Outcome:
+        """The finished answer."""
+        text = answer_text(steps, self.setup.options.step_separator)
+        return Outcome(text, steps, self.ledger, reason)
+
+
+@dataclass
+class StepwiseAnswer(UnfinishedAnswer, ABC):
+    """An answer that grows by one settled step at a time."""
+
+    steps: list[Step] = field(default_factory=list, init=False)
 
     async def finish(self) -> Outcome:
         """Add steps until a limit or the model says it is enough."""
         reason: FinishReason | None = None
         while reason is None:
             self.steps.append(await self.next_step())
-            reason = self.stack.limits.finish_reason(self.steps, self._spent())
-        text = answer_text(self.steps, self.stack.separator)
-        return Outcome(text, self.steps, self.ledger, reason)
+            reason = self.setup.limits.finish_reason(self.steps, tokens_in(self.steps))
+        return self.outcome(self.steps, reason)
 
     @abstractmethod
     async def next_step(self) -> Step:
         """The next settled step; what it cost is booked."""
         ...
 
-    async def write(self, model: StepModel, purpose: str) -> Candidate:
-        """A candidate for the next step; equal seeds and purposes write the same."""
-        request = StepRequest(
-            prefix=self.prefix,
-            max_tokens=max(1, self.stack.limits.step_budget(self._spent())),
-            sampling=self.stack.sampling,
-            seed=derive_seed(self.seed, f"{purpose}/{self.question}", len(self.steps)),
-        )
-        return await model.write_step(request)
+    async def write_next(self, model: StepModel, purpose: str) -> Candidate:
+        """A candidate for the next step."""
+        return await self.write(model, self.steps, f"{purpose}/{self.question}")
 
-    async def reward(self, candidate: Candidate) -> float:
-        """The PRM's reward, booked."""
-        scores = await self.stack.prm.score(self.prefix, [candidate])
-        check_scores(scores, [candidate], self.stack.prm)
-        self.book({"prm": scores.usage, "scored_steps": 1})
-        return scores.rewards[0]
 
-    @property
-    def prefix(self) -> Prefix:
-        """What has been said."""
-        conversation = self.stack.conversation(self.question)
-        return Prefix(conversation, self.steps, self.stack.separator)
-
-    def book(self, entry: dict[str, object]) -> None:
-        """Add to the ledger."""
-        self.ledger = add(self.ledger, entry)
-
-    def _spent(self) -> int:
-        return sum(step["tokens"] for step in self.steps)
+def tokens_in(steps: Sequence[Step]) -> int:
+    """Tokens of these steps."""
+    return sum(step["tokens"] for step in steps)

@@ -1,1 +1,1 @@
-"""Which delta: one pass of draft and PRM, every delta estimated from it, the choice checked."""
+"""How far rewards can be trusted, and which delta follows: one pass, every delta, a check."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from rsd_graph.acceptance import reward_threshold
-from rsd_graph.lab.arms.arm import Stack, rsd
-from rsd_graph.lab.calibration.one_pass import IsRight, Sample, in_sequence
-from rsd_graph.lab.calibration.sweep import Accounting, Answered, accuracy, expected
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.arms.rsd import rsd
+from rsd_graph.lab.calibration.one_pass import Answered, IsRight, Sample, answered, in_sequence
+from rsd_graph.lab.calibration.sweep import accuracy, expected
+from rsd_graph.lab.concurrency import at_most
+from rsd_graph.lab.setup import Setup
 from rsd_graph.lab.statistics import (
     Estimate,
     PairedDifference,
@@ -28,7 +31,7 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class Check:
     """Estimates against measurements, per question, with 95 % intervals.
 
     Attributes:
@@ -50,52 +53,35 @@ class HeldOut:
     accuracy_difference: PairedDifference | None
 
 
-async def run_held_out(
-    stack: Stack,
+async def check(
+    setup: Setup,
     sample: Sample,
     delta: float,
     accounting: Accounting,
     *,
     concurrency: int = 8,
     is_right: IsRight | None = None,
-) -> HeldOut:
+) -> Check:
     """Run RSD at *delta* on the sample's prompts and set it against the sample's estimate."""
-    arm, turn = rsd(in_sequence(stack), reward_threshold(delta)), asyncio.Semaphore(concurrency)
-
-    async def one(prompt: str) -> Answered:
-        async with turn:
-            answer = await arm.solve(prompt, 0)
-            right = await is_right(prompt, answer.text) if is_right else None
-        return Answered(right, answer.ledger)
-
-    measured = await asyncio.gather(*(one(trial.prompt) for trial in sample.trials))
+    solve = partial(answered, rsd(in_sequence(setup), reward_threshold(delta)), is_right=is_right)
+    measured = await at_most(concurrency, solve, [trial.prompt for trial in sample.trials])
     estimated = [expected(trial, delta) for trial in sample.trials]
-    return _compared(sample, estimated, measured, accounting)
 
-
-def _compared(
-    sample: Sample,
-    estimated: Sequence[Answered],
-    measured: Sequence[Answered],
-    accounting: Accounting,
-) -> HeldOut:
     def per_question(value: Callable[[Answered], float]) -> Compared:
         return Compared(
             bootstrap_interval([value(answer) for answer in estimated]),
             bootstrap_interval([value(answer) for answer in measured]),
         )
 
-    tokens = per_question(lambda answer: answer.ledger["target"]["completion_tokens"])
-    knows = sample.knows_target
-    judged = _accuracies(estimated, measured)
-    return HeldOut(
-        len(measured),
-        Compared(_share(estimated), _share(measured)),
-        tokens,
-        per_question(lambda answer: accounting.cost(answer.ledger)) if knows else None,
-        per_question(lambda answer: answer.seconds) if knows else None,
-        judged,
-        _difference(estimated, measured) if judged else None,
+    knows, accuracies = sample.knows_target, _accuracies(estimated, measured)
+    return Check(
+        prompts=len(measured),
+        target_share=Compared(_share(estimated), _share(measured)),
+        target_tokens=per_question(lambda answer: answer.ledger["target"]["completion_tokens"]),
+        cost=per_question(lambda answer: accounting.cost(answer.ledger)) if knows else None,
+        seconds=per_question(lambda answer: answer.seconds) if knows else None,
+        accuracy=accuracies,
+        accuracy_difference=_difference(estimated, measured) if accuracies else None,
     )
 
 

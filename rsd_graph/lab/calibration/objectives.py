@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rsd_graph.errors import ConfigurationError, InputError
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.one_pass import Sample
-from rsd_graph.lab.calibration.sweep import Accounting, SweepPoint, point, sweep
+from rsd_graph.lab.calibration.sweep import SweepPoint, point, sweep
 from rsd_graph.lab.statistics import DeltaChoice, choose_delta, lower_bound
 
 _POINTS = 101

@@ -6,15 +6,18 @@ accepted, so that rewards, tokens, cache hits and milliseconds are those RSD wil
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rsd_graph.acceptance import constant
-from rsd_graph.answer.ledger import Ledger, Usage, empty_ledger
+from rsd_graph.answer.ledger import Ledger, empty_ledger
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import InputError
-from rsd_graph.lab.arms.arm import Arm, Outcome, Stack, alone, rsd
+from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.arm import Arm
+from rsd_graph.lab.arms.rsd import rsd
+from rsd_graph.lab.concurrency import at_most
+from rsd_graph.lab.setup import ROLES, Setup
 from rsd_graph.providers.base import StepRequest
 from rsd_graph.providers.scripted import FunctionStepModel, candidate
 
@@ -23,11 +26,24 @@ IsRight = Callable[[str, str], Awaitable[bool]]
 
 
 @dataclass(frozen=True, slots=True)
-class OwnAnswer:
-    """The target's own answer to a prompt, in one request: its cost, and whether it is right."""
+class Answered:
+    """A prompt answered, in fact or by estimate: whether rightly, and what it cost.
 
-    usage: Usage
-    right: bool | None = None
+    `right` is `None` where nobody can say.
+    """
+
+    right: bool | None
+    ledger: Ledger
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of waiting for the three models, one after the other."""
+        return sum(self.ledger[role]["ms"] for role in ROLES) / 1000
+
+    @property
+    def steps(self) -> int:
+        """How many steps were accepted or rewritten."""
+        return self.ledger["accepted_steps"] + self.ledger["target_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,7 @@ class Trial:
         tokens: One per step.
         right: Whether the draft's answer is right; `None` without a gold.
         ledger: What draft and PRM spent.
-        target: The target's own answer, if it was asked.
+        target: The target's own answer in one request, if it was asked.
     """
 
     prompt: str
@@ -49,7 +65,7 @@ class Trial:
     tokens: Sequence[int]
     right: bool | None = None
     ledger: Ledger = field(default_factory=empty_ledger)
-    target: OwnAnswer | None = None
+    target: Answered | None = None
 
     def below(self, delta: float) -> list[bool]:
         """Of each step, whether it would go to the target."""
@@ -88,13 +104,13 @@ class Sample:
         return Sample(self.trials[:cut]), Sample(self.trials[cut:] or self.trials)
 
     def share_below(self, delta: float) -> float:
-        """Share of steps this delta would send to the target."""
+        """Share of the steps that would go to the target."""
         below = [item for trial in self.trials for item in trial.below(delta)]
         return sum(below) / len(below)
 
 
 async def collect(
-    stack: Stack,
+    setup: Setup,
     prompts: Sequence[str],
     *,
     concurrency: int = 8,
@@ -104,7 +120,7 @@ async def collect(
     """Let the draft answer every prompt once and keep the reward of every step.
 
     Args:
-        stack: The models; look-ahead and hedging are switched off.
+        setup: The models; look-ahead and hedging are switched off.
         prompts: The questions.
         concurrency: Prompts at a time.
         is_right: Judges (prompt, answer), where golds are known.
@@ -112,44 +128,41 @@ async def collect(
 
     Raises:
         InputError: No prompt, or no draft wrote a step that can be scored.
+        ProviderError: An endpoint failed.
     """
-    turn = asyncio.Semaphore(concurrency)
-    draft = rsd(replace(in_sequence(stack), target=FunctionStepModel(_nothing)), constant(1))
-    target = alone(stack, "target") if ask_target else None
+    own_steps = in_sequence(setup).with_models(target=FunctionStepModel(_ends_the_answer))
+    draft = rsd(own_steps, constant(1))
+    target = alone(setup, "target") if ask_target else None
 
     async def one(prompt: str) -> Trial:
-        async with turn:
-            return await _trial(prompt, draft, target, is_right)
+        own = await draft.solve(prompt, 0)
+        cut = own.ledger["discarded_draft_tokens"]  # what was written of a step that has no reward
+        return Trial(
+            prompt,
+            [step["reward"] for step in own.steps],
+            [step["tokens"] if step["source"] == "draft" else cut for step in own.steps],
+            await is_right(prompt, own.text) if is_right else None,
+            own.ledger,
+            await answered(target, prompt, is_right) if target else None,
+        )
 
-    sample = Sample(await asyncio.gather(*map(one, prompts)))
+    sample = Sample(await at_most(concurrency, one, prompts))
     if not sample.scored:
         raise InputError("there is nothing to calibrate on.", expected="prompts the draft answers")
     return sample
 
 
-def in_sequence(stack: Stack) -> Stack:
-    """The same models in Algorithm 1 as it stands: nothing is started early."""
-    return replace(stack, lookahead=0, hedge=None)
+def in_sequence(setup: Setup) -> Setup:
+    """The same models in Algorithm 1 as it stands: nothing starts early, no failure is hidden."""
+    return setup.with_options(lookahead=0, hedge=None, on_prm_error="raise")
 
 
-def _nothing(request: StepRequest) -> Candidate:
-    """In the target's seat: a step that nobody can score ends the draft's answer."""
+async def answered(arm: Arm, prompt: str, is_right: IsRight | None) -> Answered:
+    """An arm's answer to one prompt."""
+    answer = await arm.solve(prompt, 0)
+    return Answered(await is_right(prompt, answer.text) if is_right else None, answer.ledger)
+
+
+def _ends_the_answer(request: StepRequest) -> Candidate:
+    """The target of the pass: where the draft wrote a step that nobody can score, the end."""
     return candidate("", "eos", tokens=0)
-
-
-async def _trial(prompt: str, draft: Arm, target: Arm | None, is_right: IsRight | None) -> Trial:
-    answer = await draft.solve(prompt, 0)
-    cut = answer.ledger["discarded_draft_tokens"]
-    return Trial(
-        prompt,
-        [step["reward"] for step in answer.steps],
-        [step["tokens"] if step["source"] == "draft" else cut for step in answer.steps],
-        await is_right(prompt, answer.text) if is_right else None,
-        answer.ledger,
-        await _own_answer(prompt, await target.solve(prompt, 0), is_right) if target else None,
-    )
-
-
-async def _own_answer(prompt: str, answer: Outcome, is_right: IsRight | None) -> OwnAnswer:
-    right = await is_right(prompt, answer.text) if is_right else None
-    return OwnAnswer(answer.ledger["target"], right)

@@ -9,6 +9,7 @@ from itertools import groupby
 from statistics import fmean
 
 from rsd_graph.errors import InputError
+from rsd_graph.lab.calibration.one_pass import Sample
 from rsd_graph.lab.statistics import Estimate, wilson_interval
 
 
@@ -38,6 +39,35 @@ class IsotonicMap:
     def __call__(self, reward: float) -> float:
         """Return the calibrated reward; below the first edge, the first block's value."""
         return self.values[max(0, bisect_right(self.edges, reward) - 1)]
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """An answer's lowest reward, read as the probability that the answer is right.
+
+    Attributes:
+        bins: A reliability diagram.
+        expected_calibration_error: Mean gap between the two.
+        isotonic: The map from lowest reward to probability that closes it.
+    """
+
+    bins: list[CalibrationBin]
+    expected_calibration_error: float
+    isotonic: IsotonicMap
+
+
+def reliability(sample: Sample) -> Reliability | None:
+    """How far an answer's lowest reward is the probability that it is right; `None` without golds.
+
+    For PRMs with rewards in [0, 1]; answers with a step that could not be scored are left out.
+    """
+    whole = [trial for trial in sample.trials if trial.rewards and None not in trial.rewards]
+    lowest = [min(reward for reward in trial.rewards if reward is not None) for trial in whole]
+    if not whole or not sample.is_labelled or not all(0 <= reward <= 1 for reward in lowest):
+        return None
+    right = [bool(trial.right) for trial in whole]
+    bins = calibration_bins(lowest, right)
+    return Reliability(bins, expected_calibration_error(bins), fit_isotonic(lowest, right))
 
 
 def auroc(rewards: Sequence[float], labels: Sequence[bool]) -> float:
@@ -92,12 +122,6 @@ def expected_calibration_error(bins: Sequence[CalibrationBin]) -> float:
     """Return the mean gap between reward and accuracy, weighted by the steps in each bin."""
     total = sum(entry.count for entry in bins)
     return sum(e.count * abs(e.mean_reward - e.accuracy.value) for e in bins) / total
-
-
-def brier(rewards: Sequence[float], labels: Sequence[bool]) -> float:
-    """Return the mean squared distance of reward from outcome: 0 is perfect, 0.25 a fair coin."""
-    _check(rewards, labels)
-    return fmean((reward - label) ** 2 for reward, label in zip(rewards, labels, strict=True))
 
 
 def fit_isotonic(rewards: Sequence[float], labels: Sequence[bool]) -> IsotonicMap:

@@ -8,7 +8,7 @@ What is exact: which of the draft's own steps a delta sends to the target. What 
 * steps are decided one after the other, and the draft's later steps are those it wrote after its
   own.
 
-`held_out` runs RSD and shows how far this holds.
+`check` runs RSD and shows how far this holds.
 """
 
 from __future__ import annotations
@@ -17,72 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from statistics import fmean
-from typing import Literal
 
-from rsd_graph.answer.ledger import (
-    Ledger,
-    PerRole,
-    Usage,
-    add,
-    add_usage,
-    empty_ledger,
-    flops,
-    usage,
-)
-from rsd_graph.answer.prices import Prices, cost
-from rsd_graph.errors import Role
-from rsd_graph.lab.calibration.one_pass import OwnAnswer, Sample, Trial
+from rsd_graph.answer.ledger import Usage, add, add_usage, empty_ledger, usage
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.calibration.one_pass import Answered, Sample, Trial
 from rsd_graph.lab.statistics import Estimate, wilson_interval
-
-Unit = Literal["money", "FLOPs in full", "target tokens"]
-
-_ROLES: tuple[Role, ...] = ("draft", "target", "prm")
-
-
-@dataclass(frozen=True, slots=True)
-class Accounting:
-    """What an answer's cost is counted in: money if there are prices, else FLOPs in full if the
-    sizes of the models are known, else tokens of the target.
-    """
-
-    parameters: PerRole | None = None
-    prices: Prices | None = None
-
-    @property
-    def unit(self) -> Unit:
-        """The unit of `cost`."""
-        if self.prices:
-            return "money"
-        return "FLOPs in full" if self.parameters else "target tokens"
-
-    def cost(self, ledger: Ledger) -> float:
-        """The cost of one answer."""
-        if self.prices:
-            return cost(ledger, self.prices)
-        if self.parameters:
-            return flops(ledger, self.parameters)["full"]
-        return ledger["target"]["completion_tokens"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """One question answered by RSD, in fact or by estimate.
-
-    `right` is `None` where nobody can say.
-    """
-
-    right: bool | None
-    ledger: Ledger
-
-    @property
-    def seconds(self) -> float:
-        """Of waiting for the three models in turn."""
-        return sum(self.ledger[role]["ms"] for role in _ROLES) / 1000
-
-    @property
-    def steps(self) -> int:
-        """Steps that were decided."""
-        return self.ledger["accepted_steps"] + self.ledger["target_steps"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,50 +88,47 @@ def expected(trial: Trial, delta: float) -> Answered:
     below = trial.below(delta)
     if trial.target:
         right = trial.target.right if any(below) else trial.right
-        spent = _own_share(trial.target, trial.tokens, below)
+        spent = _own_share(trial.target.ledger["target"], trial.tokens, below)
     else:
         right = None if any(below) else trial.right
         written = sum(n for n, is_below in zip(trial.tokens, below, strict=True) if is_below)
         spent = usage(calls=sum(below), completion_tokens=written)
-    entry = {
-        "draft": trial.ledger["draft"],
-        "prm": trial.ledger["prm"],
-        "target": spent,
-        "scored_steps": trial.ledger["scored_steps"],
-        "accepted_steps": below.count(False),
-        "target_steps": below.count(True),
-    }
-    return Answered(right, add(empty_ledger(), entry))
+    ledger = add(
+        empty_ledger(),
+        {
+            "draft": trial.ledger["draft"],
+            "prm": trial.ledger["prm"],
+            "target": spent,
+            "scored_steps": trial.ledger["scored_steps"],
+            "accepted_steps": below.count(False),
+            "target_steps": below.count(True),
+        },
+    )
+    return Answered(right, ledger)
 
 
-def alone(trial: Trial) -> Answered | None:
-    """The target's own answer to one prompt."""
-    own = trial.target
-    return Answered(own.right, add(empty_ledger(), {"target": own.usage})) if own else None
-
-
-def _own_share(own: OwnAnswer, tokens: Sequence[int], below: Sequence[bool]) -> Usage:
+def _own_share(own: Usage, tokens: Sequence[int], below: Sequence[bool]) -> Usage:
     """What the target spends on the steps *below* delta, one request for each.
 
     A request reads the question and the answer so far. If the server reports its cache, what it
     had read or written for the request before counts as cached.
     """
-    written = own.usage["completion_tokens"]
+    written = own["completion_tokens"]
     ends = [0.0, *accumulate(_shares(tokens))]
-    reports_cache = not own.usage["cache_unreported_calls"]
+    reports_cache = not own["cache_unreported_calls"]
     spent: list[Usage] = []
     cached = 0 if reports_cache else None
     for index in (index for index, is_below in enumerate(below) if is_below):
         start, end = ends[index], ends[index + 1]
         spent.append(
             usage(
-                prompt_tokens=own.usage["prompt_tokens"] + round(start * written),
+                prompt_tokens=own["prompt_tokens"] + round(start * written),
                 cached_tokens=cached,
                 completion_tokens=round((end - start) * written),
-                ms=(end - start) * own.usage["ms"],
+                ms=(end - start) * own["ms"],
             )
         )
-        cached = own.usage["prompt_tokens"] + round(end * written) if reports_cache else None
+        cached = own["prompt_tokens"] + round(end * written) if reports_cache else None
     return add_usage(*spent)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 _BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_BRACE = re.compile(r"\\.|[{}]", re.DOTALL)  # whatever follows a backslash is escaped
 
 
 def last_boxed(text: str) -> str | None:
@@ -12,21 +13,11 @@ def last_boxed(text: str) -> str | None:
 
     A box that never closes belongs to a truncated answer and is passed over.
     """
-    for start in reversed([match.end() for match in _BOX.finditer(text)]):
-        end = _closing_brace(text, start)
-        if end is not None:
-            return text[start:end].strip()
-    return None
-
-
-def _closing_brace(text: str, start: int) -> int | None:
-    depth, position = 1, start
-    while position < len(text):
-        if text[position] == "\\":
-            position += 1  # whatever follows is escaped
-        elif text[position] in "{}":
-            depth += 1 if text[position] == "{" else -1
-            if depth == 0:
-                return position
-        position += 1
-    return None
+    boxes = {match.end() for match in _BOX.finditer(text)}
+    last, end, opened = -1, -1, list[int]()
+    for brace in _BRACE.finditer(text):
+        if brace.group() == "{":
+            opened.append(brace.end())
+        elif brace.group() == "}" and opened and (start := opened.pop()) in boxes and start > last:
+            last, end = start, brace.start()
+    return text[last:end].strip() if end >= 0 else None

@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 
 from rsd_graph.lab.grading.boxed import last_boxed
-from rsd_graph.lab.questions.rows import LETTERS
+from rsd_graph.lab.question import LETTERS
 
 _WRAPPER = re.compile(r"\\(?:text(?:bf|rm|it)?|math(?:rm|bf)|operatorname)\s*\{([^{}]*)\}")
 _STATED = (

@@ -21,7 +21,7 @@ from rsd_graph.lab.grading.paper_answer import (
     lone_letters,
     normalise,
 )
-from rsd_graph.lab.questions.question import Question
+from rsd_graph.lab.question import Question
 
 OFFICIAL_TIMEOUT_S = 3.0
 

@@ -17,7 +17,7 @@ from rsd_graph.errors import CapabilityError, InputError
 from rsd_graph.lab.grading.boxed import last_boxed
 from rsd_graph.lab.grading.multiple_choice import extract_letter
 from rsd_graph.lab.grading.paper_grader import grade_like_paper
-from rsd_graph.lab.questions.question import Question
+from rsd_graph.lab.question import Question
 
 MATCH, MISMATCH, NO_ANSWER, TIMEOUT = "match", "mismatch", "no answer", "timeout"
 

@@ -7,13 +7,12 @@ import logging
 import multiprocessing
 import os
 import signal
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Self
 
-from rsd_graph.errors import CapabilityError, ConfigurationError
+from rsd_graph.errors import CapabilityError, ConfigurationError, RSDError
 from rsd_graph.lab.grading.paper_grader import OFFICIAL_TIMEOUT_S, grade_like_paper
 from rsd_graph.lab.grading.verdict import (
     TIMEOUT,
@@ -22,49 +21,17 @@ from rsd_graph.lab.grading.verdict import (
     grade,
     grade_plainly,
 )
-from rsd_graph.lab.questions.question import Question
+from rsd_graph.lab.question import Question
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
 
 _WARM_UP = Question("warm-up", "1+1", "2", "math")
 _WARM_ANSWER = r"\boxed{\frac{4}{2}}"  # not spelled like the gold, so that SymPy must be asked
 
 
-class Pending:
-    """An answer being graded: our verdict and the paper's come from separate tasks."""
-
-    def __init__(self, ours: Future[tuple[bool, str | None, str]], paper: Future[bool]) -> None:
-        self._ours, self._paper = ours, paper
-
-    def result(self) -> Verdict:
-        """Wait for the verdict; what hung or broke its process is wrong, and says so.
-
-        Raises:
-            CapabilityError: The grading processes cannot start.
-        """
-        from pebble import ProcessExpired
-
-        try:
-            correct, extracted, reason = self._ours.result()
-        except TimeoutError:
-            correct, extracted, reason = False, None, TIMEOUT
-        except ProcessExpired as exc:
-            correct, extracted, reason = False, None, f"the grading process died: {exc}"
-        except BrokenProcessPool as exc:
-            raise CapabilityError(
-                f"The grading processes cannot start: {exc}.",
-                expected="a main module that can be imported",
-                hint='Start the script\'s work under: if __name__ == "__main__":',
-            ) from exc
-        try:
-            paper = self._paper.result()
-        except (TimeoutError, ProcessExpired):
-            paper = False  # as the official evaluation does
-        return Verdict(correct, paper, extracted, reason)
-
-    async def aresult(self) -> Verdict:
-        """Like `result`, without blocking the event loop; cancelling it frees the process."""
-        both = asyncio.wrap_future(self._ours), asyncio.wrap_future(self._paper)
-        await asyncio.gather(*both, return_exceptions=True)
-        return self.result()
+Plain = tuple[bool, str | None, str]
+"""Our verdict alone; see `grade_plainly`."""
 
 
 class Grader:
@@ -92,7 +59,7 @@ class Grader:
                 f"Grader(processes={processes}, timeout_s={timeout_s}) cannot work.",
                 expected="at least one process and a positive time limit",
             )
-        self._pool: Any = None
+        self._pool: ProcessPool | None = None
 
     def __enter__(self) -> Self:
         """Start the pool.
@@ -115,50 +82,66 @@ class Grader:
         )
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Wait for what is under way; after an error, kill it instead."""
-        if error is None:
-            self._pool.close()
-        else:
-            self._pool.stop()
-        self._pool.join()
+        pool = self._running()
+        pool.close() if kind is None else pool.stop()  # type: ignore[no-untyped-call]
+        pool.join()
 
-    def submit(self, question: Question, answer: str) -> Pending:
-        """Queue one answer.
+    async def agrade(self, question: Question, answer: str) -> Verdict:
+        """Grade one answer without blocking the event loop; cancelling it frees the process.
 
         Raises:
             InputError: The question is open-ended.
+            CapabilityError: The grading processes cannot start.
         """
-        check_gradable(question)
-        paper_s = min(OFFICIAL_TIMEOUT_S, self._timeout_s)
-        return Pending(
-            self._schedule(grade_plainly, question, answer, self._timeout_s),
-            self._schedule(grade_like_paper, question, answer, paper_s),
-        )
-
-    def grade(self, question: Question, answer: str) -> Verdict:
-        """Grade one answer within the time limit."""
-        return self.submit(question, answer).result()
-
-    async def agrade(self, question: Question, answer: str) -> Verdict:
-        """Grade one answer without blocking the event loop."""
-        return await self.submit(question, answer).aresult()
+        ours, paper = self._submit(question, answer)
+        both = asyncio.wrap_future(ours), asyncio.wrap_future(paper)
+        await asyncio.gather(*both, return_exceptions=True)
+        return _verdict(ours, paper)
 
     def grade_all(self, answers: Iterable[tuple[Question, str]]) -> list[Verdict]:
-        """Grade many answers at once; verdicts come in the order of *answers*."""
-        pending = [self.submit(question, answer) for question, answer in answers]
-        return [item.result() for item in pending]
+        """Grade many answers at once; verdicts come in the order of *answers*. Raises as `agrade`.
 
-    def _schedule(
-        self, function: Callable[..., Any], question: Question, answer: str, timeout_s: float
-    ) -> Future[Any]:
-        future: Future[Any] = self._pool.schedule(function, (question, answer), timeout=timeout_s)
-        return future
+        What hung or broke its process is wrong, and its reason says so.
+        """
+        pending = [self._submit(question, answer) for question, answer in answers]
+        return [_verdict(*tasks) for tasks in pending]
+
+    def _submit(self, question: Question, answer: str) -> tuple[Future[Plain], Future[bool]]:
+        """Queue one answer: our verdict and the paper's are separate tasks, each with its limit."""
+        check_gradable(question)
+        task, paper_s = (question, answer), min(OFFICIAL_TIMEOUT_S, self._timeout_s)
+        pool = self._running()
+        return (
+            pool.schedule(grade_plainly, task, timeout=self._timeout_s),
+            pool.schedule(grade_like_paper, task, timeout=paper_s),
+        )
+
+    def _running(self) -> ProcessPool:
+        if self._pool is None:
+            raise ConfigurationError("a Grader grades inside its with block.")
+        return self._pool
+
+
+def _verdict(ours: Future[Plain], paper: Future[bool]) -> Verdict:
+    """Wait for both; a task that was killed, or whose libraries broke, found nothing."""
+    try:
+        correct, extracted, reason = ours.result()
+    except RSDError:
+        raise
+    except BrokenProcessPool as exc:
+        raise CapabilityError(
+            f"The grading processes cannot start: {exc}.",
+            expected="a main module that can be imported",
+            hint='Start the script\'s work under: if __name__ == "__main__":',
+        ) from exc
+    except TimeoutError:
+        correct, extracted, reason = False, None, TIMEOUT
+    except Exception as exc:  # SymPy raises whatever it likes, and pebble when a process dies
+        correct, extracted, reason = False, None, f"grading broke: {exc}"
+    paper_correct = paper.exception() is None and paper.result()  # as the official evaluation does
+    return Verdict(correct, paper_correct, extracted, reason)
 
 
 def _start_worker() -> None:

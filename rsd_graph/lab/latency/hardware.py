@@ -78,7 +78,7 @@ GPUS = {gpu.name.split()[0].lower(): gpu for gpu in (A100, H100, H200, L40S)}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A model's size: billions of parameters (all; without embeddings), layers, KV bytes."""
+    """Its size: billions of parameters (all; without embeddings), layers, KV bytes a token."""
 
     name: str
     parameters: float

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from rsd_graph.answer.ledger import Ledger, add, add_usage, empty_ledger
+from rsd_graph.answer.ledger import Entry, Ledger, add, add_usage, empty_ledger
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate, RSDInput
@@ -115,7 +115,7 @@ async def _target_answer(target: SimulatedStepModel, question: int) -> Answered:
     prompt = render(target.writer.workload.conversation(question))
     written = await target.writer.complete(prompt, LIMITS.max_tokens, one_step=False)
     took = clock() - begun
-    entry = {"target": spent([written.job], took * 1000), "target_steps": 1}
+    entry: Entry = {"target": spent([written.job], took * 1000), "target_steps": 1}
     ledger = add(empty_ledger(), entry)
     settled_at = written.job.times_of((SEPARATOR, EOS))
     return Answered(question, [("target", written.text)], took, took, settled_at, ledger)
@@ -190,8 +190,8 @@ async def _round(
     )
     rejected = []
     for item, step, score in zip(live, drafts, scores, strict=True):
-        spent = {"draft": step["usage"], "prm": score.usage, "scored_steps": 1}
-        item.ledger = add(item.ledger, {**spent, "drafted_steps": 1})
+        spent: Entry = {"draft": step["usage"], "prm": score.usage, "scored_steps": 1}
+        item.ledger = add(item.ledger, spent, {"drafted_steps": 1})
         if score.rewards[0] >= DELTA:
             item.settle("draft", step)
         else:

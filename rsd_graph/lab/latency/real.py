@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from statistics import fmean, median
 
 from rsd_graph.answer.state import Message, initial_state
+from rsd_graph.embedded.task import held_out_problems
+from rsd_graph.lab.experiment import Experiment
 from rsd_graph.lab.latency.loops import Answered, graph_arm
 from rsd_graph.lab.latency.measure import LOOKAHEAD
 from rsd_graph.lab.latency.simulated import Seats
-from rsd_graph.lab.questions.shipped import embedded_stack, held_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +54,16 @@ class _Asked:
 
 async def measure(answers: int, concurrencies: Sequence[int] = (1, 8)) -> list[RealRow]:
     """Each look-ahead over the same problems, greedy."""
-    asked = _Asked([problem.question for problem in held_out(answers).problems])
-    stack = embedded_stack()
-    seats = Seats(stack.draft, stack.target, stack.prm, asked)
-    await graph_arm(range(min(4, answers)), 4, seats, 0, stack.limits)  # starts the servers
+    asked = _Asked([problem.question for problem in held_out_problems(answers)])
+    setup = Experiment().setup()
+    models, limits = setup.models, setup.limits
+    seats = Seats(models.draft, models.target, models.prm, asked)
+    await graph_arm(range(min(4, answers)), 4, seats, 0, limits)  # starts the servers
     rows = []
     for concurrency in concurrencies:
         expected: list[Answered] = []
         for arm, lookahead in LOOKAHEAD.items():
-            found = await graph_arm(range(answers), concurrency, seats, lookahead, stack.limits)
+            found = await graph_arm(range(answers), concurrency, seats, lookahead, limits)
             expected = expected or found
             rows.append(_row(arm, concurrency, found, expected))
     return rows

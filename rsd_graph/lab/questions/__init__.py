@@ -1,1 +1,1 @@
-"""What is asked, and who judges it: data sets, exams, the shipped task. Nothing is answered."""
+"""Where questions come from: files, folders, the hub, our own task. Nobody answers them here."""

@@ -12,11 +12,9 @@ from typing import Any
 
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import CapabilityError, InputError
-from rsd_graph.lab.questions.question import Exclusion, Question, QuestionList
+from rsd_graph.lab.question import Exclusion, Question, QuestionList
+from rsd_graph.lab.questions import candies
 from rsd_graph.lab.questions.rows import Row, read_prompt, read_row
-
-SYNTHETIC = "candies"
-SYNTHETIC_COUNT = 300
 
 
 @dataclass(frozen=True)
@@ -71,8 +69,9 @@ def load_dataset(
         InputError: No such dataset, an unreadable file or row, or an id that occurs twice.
         CapabilityError: The hub is needed and the `datasets` library is not installed.
     """
-    if str(name_or_path) == SYNTHETIC:
-        return _synthetic(SYNTHETIC_COUNT if limit is None else limit)
+    if str(name_or_path) == candies.NAME:
+        count = candies.COUNT if limit is None else limit
+        return QuestionList(candies.as_questions(held_out_problems(count)))
     path = Path(name_or_path)
     if path.exists():
         return _collect(_local_rows(path, split), _source_name(path, split), limit, open_ended)
@@ -86,21 +85,6 @@ def load_datasets(
     """Several datasets as one list of questions; see `load_dataset`. *limit* is for each."""
     loaded = [load_dataset(name, limit=limit, open_ended=open_ended) for name in names]
     return QuestionList(chain(*loaded), chain(*(part.excluded for part in loaded)))
-
-
-def _synthetic(count: int) -> QuestionList:
-    return QuestionList(
-        Question(
-            f"{SYNTHETIC}/{index}",
-            problem.question,
-            str(problem.answer),
-            "math",
-            level=len(problem.steps) - 1,  # the last step only states the answer
-            subject="arithmetic",
-            source=SYNTHETIC,
-        )
-        for index, problem in enumerate(held_out_problems(count))
-    )
 
 
 def _collect(rows: Iterable[Row], source: str, limit: int | None, open_ended: bool) -> QuestionList:
@@ -130,10 +114,10 @@ def _local_rows(path: Path, split: str) -> Iterable[Row]:
 
 
 def _json_rows(path: Path) -> list[Row]:
-    text = path.read_text(encoding="utf-8")
     try:
+        text = path.read_text(encoding="utf-8")
         rows = json.loads(text) if path.suffix == ".json" else _json_lines(text)
-    except json.JSONDecodeError as exc:
+    except (OSError, ValueError, RecursionError) as exc:
         raise InputError(
             f"{path.name} is not valid JSON: {exc}.", expected="one JSON object per line"
         ) from exc
@@ -161,7 +145,7 @@ def _hub_rows(name: str, split: str) -> Iterable[Row]:
     if name not in HUB and "/" not in name:
         raise InputError(
             f"There is no dataset, file or folder named {name!r}.",
-            expected=f"{SYNTHETIC}, {', '.join(HUB)}, a path, or owner/name on the hub",
+            expected=f"{candies.NAME}, {', '.join(HUB)}, a path, or owner/name on the hub",
         )
     path, _, config = name.partition(":")
     source = HUB.get(name) or HubSource(path, config or None)

@@ -24,11 +24,9 @@ from typing import Any
 from rsd_graph.errors import InputError
 from rsd_graph.lab.grading.boxed import last_boxed
 from rsd_graph.lab.grading.paper_answer import extract
-from rsd_graph.lab.questions.question import Exclusion, Question
+from rsd_graph.lab.question import LETTERS, Exclusion, Question
 
 Row = Mapping[str, Any]
-
-LETTERS = "ABCDEFGHJK"  # as printed on tests: I is skipped, it looks like a one
 
 _QUESTION_FIELDS = ("question", "problem", "Question", "Problem")
 _OPEN_FIELDS = ("instruction", "prompt")

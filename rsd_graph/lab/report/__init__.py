@@ -1,1 +1,1 @@
-"""How results look: tables, pictures, one HTML page. Nothing is measured here."""
+"""How results look: tables, pictures, one HTML page. Nothing is asked or graded here."""

@@ -1,15 +1,19 @@
-"""Each picture of a report; see `plots`, which sets their style and saves them."""
+"""Each picture of a report; `pictures` chooses among them, sets their style and saves them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from rsd_graph.lab.calibration.reliability import calibration_bins, fit_isotonic
-from rsd_graph.lab.experiment import Findings
-from rsd_graph.lab.questions.shipped import StepEvidence
+from rsd_graph.lab.calibration.step_evidence import StepEvidence
+from rsd_graph.lab.report.findings import Findings
 from rsd_graph.lab.report.summary import ArmSummary
 from rsd_graph.lab.statistics import Estimate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK = "#010203"
 _BLUE, _ORANGE, _GREEN, _RED, GREY = "#3987c9", "#d9822b", "#3f9b5f", "#cc4f4f", "#8a8f98"
@@ -46,14 +50,15 @@ def delta_of(summary: ArmSummary) -> float:
     return -1.0 if summary.delta is None else summary.delta
 
 
-def _figure(columns: int = 1, size: tuple[float, float] = (6.4, 4.0)) -> tuple[Any, Any]:
+def _figure(panels: int = 1, size: tuple[float, float] = (6.4, 4.0)) -> tuple[Figure, list[Axes]]:
+    """An empty figure with its panels side by side."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=size)
-    return figure, figure.subplots(1, columns)
+    return figure, [figure.add_subplot(1, panels, number) for number in range(1, panels + 1)]
 
 
-def costs(findings: Findings) -> Any:
+def costs(findings: Findings) -> Figure:
     """Accuracy against cost in both accountings."""
     figure, panels = _figure(2, (11, 5))
     base = findings.baseline
@@ -61,8 +66,8 @@ def costs(findings: Findings) -> Any:
         scale = getattr(base, kind) / 100 if base else 1.0
         _cost_panel(axes, [(getattr(s, kind) / scale, s) for s in findings.summaries])
         unit = "% of the target alone" if base else "per question"
-        axes.set_xlabel(f"FLOPs, {kind.replace('_', '-')}, {unit} (log scale)")
-        axes.set_ylabel("accuracy %")
+        label = f"FLOPs, {kind.replace('_', '-')}, {unit} (log scale)"
+        axes.set(xlabel=label, ylabel="accuracy %")
         if base:
             left, right = axes.get_xlim()
             ticks = [tick for tick in _TICKS if left <= tick <= right]
@@ -73,7 +78,7 @@ def costs(findings: Findings) -> Any:
     return figure
 
 
-def _cost_panel(axes: Any, points: Sequence[tuple[float, ArmSummary]]) -> None:
+def _cost_panel(axes: Axes, points: Sequence[tuple[float, ArmSummary]]) -> None:
     """One accounting: a marker for each arm, and a dotted front of what no arm beats."""
     for group in _GROUPS:
         found = [(x, s.accuracy) for x, s in points if _group_of(s) is group]
@@ -93,8 +98,8 @@ def _cost_panel(axes: Any, points: Sequence[tuple[float, ArmSummary]]) -> None:
             elinewidth=0.6,
             label=group.label,
         )
-    honest = sorted((x, 100 * s.accuracy.value) for x, s in points if _group_of(s) is not _BOUND)
-    front = [p for i, p in enumerate(honest) if all(p[1] > q[1] for q in honest[:i])]
+    possible = sorted((x, 100 * s.accuracy.value) for x, s in points if _group_of(s) is not _BOUND)
+    front = [p for i, p in enumerate(possible) if all(p[1] > q[1] for q in possible[:i])]
     axes.step(*zip(*front, strict=True), where="post", color=INK, lw=0.8, ls=":", zorder=1)
     axes.set_xscale("log")
     for x, summary in points:
@@ -114,9 +119,9 @@ def _group_of(summary: ArmSummary) -> _Group:
     return next((g for g in _GROUPS if summary.name.startswith(g.prefixes)), _GROUPS[0])
 
 
-def sweep(sweep: Sequence[ArmSummary]) -> Any:
+def sweep(sweep: Sequence[ArmSummary]) -> Figure:
     """What delta buys: accuracy, the draft's share of questions, the target's share of steps."""
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     where = [delta_of(summary) for summary in sweep]
     _band(axes, where, [s.accuracy for s in sweep], _BLUE, "accuracy")
     alone = [100 * summary.draft_alone for summary in sweep]
@@ -125,36 +130,28 @@ def sweep(sweep: Sequence[ArmSummary]) -> Any:
     )
     share = [100 * (1 - (summary.acceptance or 0.0)) for summary in sweep]
     axes.plot(where, share, color=GREY, marker="s", label="steps written by the target")
-    axes.set_xlabel("delta")
-    axes.set_ylabel("%")
-    axes.set_ylim(0, 103)
+    axes.set(xlabel="delta", ylabel="%", ylim=(0, 103))
     axes.legend(fontsize=8)
     return figure
 
 
-def rewards(evidence: StepEvidence) -> Any:
+def rewards(evidence: StepEvidence) -> Figure:
     """How rewards fall on right and on wrong steps, on a log scale: most steps are right."""
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     pairs = list(zip(evidence.rewards, evidence.labels, strict=True))
+    edges = [index / 25 for index in range(26)]
     for right, colour, label in ((True, _GREEN, "right steps"), (False, _RED, "wrong steps")):
         rewards = [reward for reward, is_right in pairs if is_right is right]
-        axes.hist(
-            rewards,
-            bins=[index / 25 for index in range(26)],
-            color=colour,
-            alpha=0.6,
-            label=f"{label} ({len(rewards)})",
-        )
-    axes.set_yscale("log")
-    axes.set_xlabel("reward of a draft step")
-    axes.set_ylabel("steps (log scale)")
+        shown = f"{label} ({len(rewards)})"
+        axes.hist(rewards, bins=edges, color=colour, alpha=0.6, label=shown)
+    axes.set(yscale="log", xlabel="reward of a draft step", ylabel="steps (log scale)")
     axes.legend()
     return figure
 
 
-def calibration(evidence: StepEvidence) -> Any:
+def calibration(evidence: StepEvidence) -> Figure:
     """Is a reward of 0.8 right 80 % of the time? Bins with intervals, and the isotonic repair."""
-    figure, axes = _figure()
+    figure, (axes,) = _figure()
     bins = calibration_bins(evidence.rewards, evidence.labels)
     repair = fit_isotonic(evidence.rewards, evidence.labels)
     axes.plot([0, 100], [0, 100], color=INK, lw=0.8, ls=":", label="perfectly calibrated")
@@ -170,13 +167,12 @@ def calibration(evidence: StepEvidence) -> Any:
     grid = [index / 200 for index in range(201)]
     repaired = [100 * repair(reward) for reward in grid]
     axes.plot([100 * r for r in grid], repaired, color=_ORANGE, lw=1.2, label="isotonic map")
-    axes.set_xlabel("mean reward in %")
-    axes.set_ylabel("steps that are right, %")
+    axes.set(xlabel="mean reward in %", ylabel="steps that are right, %")
     axes.legend(fontsize=8)
     return figure
 
 
-def levels(findings: Findings, usual: ArmSummary) -> Any:
+def levels(findings: Findings, usual: ArmSummary) -> Figure:
     """By level of difficulty: accuracy of the main arms, and what the draft did alone."""
     figure, (left, right) = _figure(2, (11, 4))
     main = {"draft only": _ORANGE, "target only": GREY, usual.name: _BLUE}
@@ -188,16 +184,13 @@ def levels(findings: Findings, usual: ArmSummary) -> Any:
     where = [level.level for level in usual.levels]
     _band(right, where, [level.draft_alone for level in usual.levels], _BLUE, usual.name)
     for axes, title in ((left, "accuracy %"), (right, "answered by the draft alone, %")):
-        axes.set_xticks(where)
-        axes.set_xlabel("level of difficulty")
-        axes.set_ylabel(title)
-        axes.set_ylim(0, 103)
+        axes.set(xticks=where, xlabel="level of difficulty", ylabel=title, ylim=(0, 103))
         axes.legend(fontsize=8)
     return figure
 
 
 def _band(
-    axes: Any, where: Sequence[float], values: Sequence[Estimate], colour: str, label: str
+    axes: Axes, where: Sequence[float], values: Sequence[Estimate], colour: str, label: str
 ) -> None:
     """A line with its 95 % intervals as a band."""
     axes.plot(where, _percent(values), color=colour, marker="o", label=label)

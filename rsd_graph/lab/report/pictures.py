@@ -9,15 +9,18 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rsd_graph.errors import CapabilityError
-from rsd_graph.lab.experiment import Findings
-from rsd_graph.lab.questions.shipped import StepEvidence
-from rsd_graph.lab.report import figures as _figures
+from rsd_graph.lab.calibration.step_evidence import StepEvidence
+from rsd_graph.lab.report import figures
 from rsd_graph.lab.report.figures import GREY, INK
+from rsd_graph.lab.report.findings import Findings
 
-_STYLE: Any = {
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rsd-graph",
     "font.size": 10,
@@ -37,8 +40,8 @@ _STYLE: Any = {
 }
 
 
-def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Any]:
-    """Every picture these findings can fill, as matplotlib figures by name.
+def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Figure]:
+    """Every picture these findings can fill, by name.
 
     There is none of open-ended questions.
 
@@ -53,23 +56,23 @@ def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Any]:
         ) from error
     if findings.is_open_ended:
         return {}  # every picture is about accuracy
-    sweep = sorted((s for s in findings.summaries if s.delta is not None), key=_figures.delta_of)
-    figures: dict[str, Any] = {}
+    sweep = sorted((s for s in findings.summaries if s.delta is not None), key=figures.delta_of)
+    drawn: dict[str, Figure] = {}
     with matplotlib.rc_context(_STYLE):
         if all(summary.full for summary in findings.summaries):
-            figures["accuracy-against-cost"] = _figures.costs(findings)
+            drawn["accuracy-against-cost"] = figures.costs(findings)
         if len(sweep) > 2:
-            figures["delta-sweep"] = _figures.sweep(sweep)
+            drawn["delta-sweep"] = figures.sweep(sweep)
         if evidence and evidence.auroc is not None:
-            figures["rewards"] = _figures.rewards(evidence)
-            figures["prm-calibration"] = _figures.calibration(evidence)
+            drawn["rewards"] = figures.rewards(evidence)
+            drawn["prm-calibration"] = figures.calibration(evidence)
         if sweep and sweep[0].levels:
-            usual = min(sweep, key=lambda summary: abs(_figures.delta_of(summary) - 0.7))
-            figures["levels"] = _figures.levels(findings, usual)
-    return figures
+            usual = min(sweep, key=lambda summary: abs(figures.delta_of(summary) - 0.7))
+            drawn["levels"] = figures.levels(findings, usual)
+    return drawn
 
 
-def as_svg(figure: Any) -> str:
+def as_svg(figure: Figure) -> str:
     """A figure for a page: transparent, its ink the page's text colour."""
     import matplotlib
 
@@ -80,11 +83,11 @@ def as_svg(figure: Any) -> str:
     return drawing[drawing.index("<svg") :]
 
 
-def save(figures: Mapping[str, Any], folder: Path) -> None:
+def save(drawn: Mapping[str, Figure], folder: Path) -> None:
     """Every figure as PNG, on white, for documents that show no SVG."""
     import matplotlib
 
     folder.mkdir(parents=True, exist_ok=True)
     with matplotlib.rc_context(_STYLE):
-        for name, figure in figures.items():
+        for name, figure in drawn.items():
             figure.savefig(folder / f"{name}.png", dpi=110, facecolor="white")

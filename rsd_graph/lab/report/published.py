@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rsd_graph.lab.report.summary import ArmSummary
+
 BOXED_PROMPT = r"Please reason step by step, and put your final answer within \boxed{}."
 """The paper's system prompt for all six sets, zero-shot."""
 
@@ -42,34 +44,33 @@ ROWS = (
 
 
 def beside_published(
-    ours: Mapping[str, Mapping[str, float | None]], models: Sequence[str]
+    summaries: Sequence[ArmSummary], models: Mapping[str, str]
 ) -> list[tuple[str, ...]]:
     """Our accuracies above the paper's, a column for each of its datasets that we asked.
 
     Args:
-        ours: Of each arm, the accuracy on each dataset as the paper's evaluation grades.
-        models: Names of our target, draft and PRM.
+        summaries: Of each arm, graded as in the paper.
+        models: Names of our models, by role.
 
     Returns:
         Headers and rows; nothing if none of the datasets is among the paper's six.
     """
+    ours = {s.name: {part.name: part.paper_accuracy for part in s.datasets} for s in summaries}
     asked = [name for name in DATASETS if any(name in accuracies for accuracies in ours.values())]
     if not asked:
         return []
-    rows = [
-        (f"here: {arm}", *models, *(_percent(accuracies.get(name)) for name in asked))
-        for arm, accuracies in ours.items()
+    roles = ("target", "draft", "prm")
+    here = [
+        (f"here: {arm}", *(models[role] for role in roles), *(_cell(found.get(n)) for n in asked))
+        for arm, found in ours.items()
     ]
     columns = [DATASETS.index(name) for name in asked]
-    return [
-        ("graded as in the paper", "target", "draft", "prm", *asked),
-        *rows,
-        *(
-            (r.method, r.target, r.draft, r.prm, *(f"{r.accuracies[c]:.1f}" for c in columns))
-            for r in ROWS
-        ),
+    there = [
+        (r.method, r.target, r.draft, r.prm, *(f"{r.accuracies[c]:.1f}" for c in columns))
+        for r in ROWS
     ]
+    return [("graded as in the paper", *roles, *asked), *here, *there]
 
 
-def _percent(accuracy: float | None) -> str:
+def _cell(accuracy: float | None) -> str:
     return "" if accuracy is None else f"{100 * accuracy:.1f}"

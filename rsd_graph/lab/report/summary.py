@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import reduce
 from statistics import fmean
-from typing import Any
 
-from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, add, empty_ledger, flops
-from rsd_graph.answer.prices import Prices, cost
-from rsd_graph.errors import Role
+from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
+from rsd_graph.answer.prices import cost
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.journal import Record
-from rsd_graph.lab.questions.open_ended import compare_rewards
+from rsd_graph.lab.setup import ROLES
 from rsd_graph.lab.statistics import (
     Estimate,
     PairedDifference,
@@ -23,28 +23,29 @@ from rsd_graph.lab.statistics import (
     wilson_interval,
 )
 
-ROLES: tuple[Role, ...] = ("draft", "target", "prm")
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some of the questions: how many, the accuracy, and how many the target wrote no step of."""
+
+    questions: int
+    accuracy: Estimate
+    draft_alone: Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class LevelSummary:
-    """One level of difficulty: questions, accuracy, and how many the target wrote no step of."""
+class LevelPart(Part):
+    """One level of difficulty."""
 
     level: int
-    questions: int
-    accuracy: Estimate
-    draft_alone: Estimate
 
 
 @dataclass(frozen=True, slots=True)
-class DatasetSummary:
-    """One dataset of several: the same, and the accuracy by the paper's grading if it was asked."""
+class DatasetPart(Part):
+    """One dataset of several, and the accuracy by the paper's grading if it was asked."""
 
     name: str
-    questions: int
-    accuracy: Estimate
     paper_accuracy: float | None
-    draft_alone: Estimate
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,25 +89,21 @@ class ArmSummary:
     tokens: dict[str, float]
     p50: float
     p95: float
-    levels: Sequence[LevelSummary]
-    datasets: Sequence[DatasetSummary]
+    levels: Sequence[LevelPart]
+    datasets: Sequence[DatasetPart]
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """As plain data; where answers have rewards, none is right or wrong."""
         return asdict(self) | ({"accuracy": None} if self.reward else {})
 
 
-def summarise(
-    arm: Arm,
-    records: Sequence[Record],
-    parameters: PerRole | None,
-    prices: Prices | None = None,
-) -> ArmSummary:
+def summarise(arm: Arm, records: Sequence[Record], accounting: Accounting) -> ArmSummary:
     """One arm's row."""
     ledgers = [record["ledger"] for record in records if record["ledger"]]
-    total: Ledger = reduce(add, ledgers, empty_ledger())
+    total = reduce(add, ledgers, empty_ledger())
     count = len(records)
-    spent = flops(total, parameters) if parameters else None
+    sizes, prices = accounting.parameters, accounting.prices
+    spent = flops(total, sizes) if sizes else None
     seconds = [record["seconds"] for record in records]
     rewards = [record["reward"] for record in records if "reward" in record]
     return ArmSummary(
@@ -125,42 +122,52 @@ def summarise(
         tokens={role: total[role]["completion_tokens"] / count for role in ROLES},
         p50=quantile(seconds, 0.5),
         p95=quantile(seconds, 0.95),
-        levels=[
-            _level(level, [record for record in records if record["level"] == level])
-            for level in sorted({r["level"] for r in records if r["level"] is not None})
-            if not rewards
-        ],
-        datasets=[_dataset(name, part) for name, part in _by_dataset(records)],
+        levels=[] if rewards else _levels(records),
+        datasets=_datasets(records),
     )
 
 
 def compare(first: Sequence[Record], second: Sequence[Record]) -> PairedDifference:
-    """Two arms on the same questions: the difference in accuracy, or wins, and McNemar's test."""
-    if any("reward" in record for record in (*first, *second)):
-        return compare_rewards(first, second)
-    return compare_paired(
-        [bool(record["correct"]) for record in first],
-        [bool(record["correct"]) for record in second],
-    )
+    """Two arms on the same questions: the difference in accuracy, and McNemar's test.
+
+    Of open-ended questions, the share the first arm wins less the share it loses, and the sign
+    test, which is McNemar's with "wins" for "only the first is right". An answer that failed loses
+    against any.
+    """
+    if not any("reward" in record for record in (*first, *second)):
+        return compare_paired(
+            [bool(record["correct"]) for record in first],
+            [bool(record["correct"]) for record in second],
+        )
+    pairs = [(_reward(a), _reward(b)) for a, b in zip(first, second, strict=True)]
+    return compare_paired([a > b for a, b in pairs], [b > a for a, b in pairs])
 
 
-def _level(level: int, records: Sequence[Record]) -> LevelSummary:
-    alone = wilson_interval(sum(map(_is_draft_alone, records)), len(records))
-    return LevelSummary(level, len(records), _accuracy(records), alone)
+def win_rate(found: PairedDifference) -> Estimate:
+    """The first arm's share of wins, ties counted half."""
+    ahead = found.difference
+    return Estimate((1 + ahead.value) / 2, (1 + ahead.low) / 2, (1 + ahead.high) / 2)
 
 
-def _dataset(name: str, records: Sequence[Record]) -> DatasetSummary:
-    alone = wilson_interval(sum(map(_is_draft_alone, records)), len(records))
-    like_paper = _like_paper(records)
-    return DatasetSummary(name, len(records), _accuracy(records), like_paper, alone)
+def _levels(records: Sequence[Record]) -> list[LevelPart]:
+    parts: dict[int, list[Record]] = {}
+    for record in records:
+        if record["level"] is not None:
+            parts.setdefault(record["level"], []).append(record)
+    return [LevelPart(*_part(parts[level]), level) for level in sorted(parts)]
 
 
-def _by_dataset(records: Sequence[Record]) -> Iterable[tuple[str, list[Record]]]:
-    """Records by where their questions come from, which their ids begin with."""
+def _datasets(records: Sequence[Record]) -> list[DatasetPart]:
+    """By where their questions come from, which their ids begin with."""
     parts: dict[str, list[Record]] = {}
     for record in records:
         parts.setdefault(record["question"].rpartition("/")[0], []).append(record)
-    return parts.items()
+    return [DatasetPart(*_part(part), name, _like_paper(part)) for name, part in parts.items()]
+
+
+def _part(records: Sequence[Record]) -> tuple[int, Estimate, Estimate]:
+    alone = wilson_interval(sum(map(_is_draft_alone, records)), len(records))
+    return len(records), _accuracy(records), alone
 
 
 def _like_paper(records: Sequence[Record]) -> float | None:
@@ -176,3 +183,7 @@ def _accuracy(records: Sequence[Record]) -> Estimate:
 def _is_draft_alone(record: Record) -> bool:
     """An answer that failed was written by nobody."""
     return record["ledger"] is not None and record["ledger"]["target_steps"] == 0
+
+
+def _reward(record: Record) -> float:
+    return float(record.get("reward", -math.inf))

@@ -3,31 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import ssl
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
-from weakref import WeakKeyDictionary, finalize, ref
+from functools import cache
+from typing import TypeVar
+from weakref import WeakKeyDictionary
 
 import httpx2
 import openai
 
-from rsd_graph.errors import MalformedResponseError, RSDError
+from rsd_graph.errors import AuthenticationError, MalformedResponseError, RSDError
+from rsd_graph.providers.http import answers
+from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.http.failures import mapped_errors, status_error
+from rsd_graph.providers.http.failures import exchange_error, status_error
 from rsd_graph.providers.http.retry import with_retries
+
+T = TypeVar("T")
+
+MOST_BYTES = 64 * 2**20
+"""How long an answer may be, unpacked: three times the probabilities of a whole vocabulary."""
+
+_MOST_REFUSAL_BYTES = 64 * 2**10
+"""How much of a refusal is read: its words stand in front, and what it quotes behind."""
+
+_ENCODINGS = ("", "identity", "gzip", "deflate")
+"""Content encodings that are unpacked a piece at a time."""
 
 _IDLE_SECONDS = 4.0
 """Idle connections are dropped before a server's usual five-second keep-alive can race us."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Pool:
-    """What belongs to one event loop: connections and the queue for them."""
+class _Connections:
+    """What belongs to one event loop: connections, how many may be in use, who closes them."""
 
     http: httpx2.AsyncClient
-    turn: asyncio.Semaphore
-    closing: AsyncGenerator[None, None]
+    semaphore: asyncio.Semaphore
+    guard: Guard
 
 
 class Client:
@@ -38,124 +53,98 @@ class Client:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
-        self._pools: WeakKeyDictionary[asyncio.AbstractEventLoop, _Pool] = WeakKeyDictionary()
+        self._by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, _Connections] = (
+            WeakKeyDictionary()
+        )
 
-    async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """POST *body* to the route *path* under the server's root; the JSON answer.
+    async def post(self, path: str, body: Mapping[str, object], shape: type[T]) -> T:
+        """POST *body* to the route *path* under the server's root; the answer as a *shape*.
 
         Raises:
-            ProviderError: Anything but a well-formed answer, after the endpoint's retries.
+            InputError: The body cannot be written as JSON.
+            MalformedResponseError: The answer is no JSON, too long, or of another shape.
+            ProviderError: Any other failure, after the endpoint's retries.
         """
-        answer, _ = await self.post_with_headers(path, body)
+        answer, _ = await self.post_with_headers(path, body, shape)
         return answer
 
     async def post_with_headers(
-        self, path: str, body: dict[str, Any]
-    ) -> tuple[Any, Mapping[str, str]]:
+        self, path: str, body: Mapping[str, object], shape: type[T]
+    ) -> tuple[T, Mapping[str, str]]:
         """Like `post`, with the answer's headers: some servers report their counts there."""
-        return await with_retries(self.endpoint.retry, self._exchange, "POST", path, body)
+        return await self._ask("POST", path, shape, answers.encoded(body, self.endpoint))
 
-    async def get(self, path: str) -> Any:
-        """GET the route *path* under the server's root; the JSON answer."""
-        answer, _ = await with_retries(self.endpoint.retry, self._exchange, "GET", path)
+    async def get(self, path: str, shape: type[T]) -> T:
+        """GET the route *path* under the server's root; the answer as a *shape*."""
+        answer, _ = await self._ask("GET", path, shape)
         return answer
 
-    async def _exchange(
-        self, method: str, path: str, body: Any = None
-    ) -> tuple[Any, Mapping[str, str]]:
-        pool = await self._pool()
-        async with pool.turn:
-            with mapped_errors(self.endpoint):
-                async with asyncio.timeout(self.endpoint.timeout):
-                    response = await pool.http.request(method, self.endpoint.root + path, json=body)
-        if not response.is_success:
-            body = _body_of(response)
-            raise status_error(self.endpoint, response.status_code, body, response.headers)
-        return self._json(response), response.headers
+    async def _ask(
+        self, method: str, path: str, shape: type[T], body: bytes | None = None
+    ) -> tuple[T, Mapping[str, str]]:
+        answer, headers = await with_retries(
+            self.endpoint.retry, self._exchange, method, path, body
+        )
+        kind = headers.get("content-type", "no content type")
+        return answers.decoded(answer, shape, self.endpoint, kind), headers
 
-    def _json(self, response: httpx2.Response) -> Any:
+    async def _exchange(
+        self, method: str, path: str, body: bytes | None
+    ) -> tuple[bytes, Mapping[str, str]]:
+        connections = await self._connections()
         try:
-            return response.json()
-        except ValueError as error:
-            kind = response.headers.get("content-type", "no content type")
-            what = f"{len(response.content)} bytes of {kind} are not JSON"
-            raise self.malformed(what) from error
+            async with connections.semaphore, asyncio.timeout(self.endpoint.timeout):
+                url = self.endpoint.root + path
+                async with connections.http.stream(method, url, content=body) as response:
+                    answer = await self._read(response)
+        except RSDError:
+            raise
+        except Exception as error:  # not chained to ours: theirs holds the request with its key
+            failure = exchange_error(error, self.endpoint)
+        else:
+            if response.is_success:
+                return answer, response.headers
+            failure = status_error(self.endpoint, response.status_code, answer, response.headers)
+        raise failure
+
+    async def _read(self, response: httpx2.Response) -> bytes:
+        """The body, unpacked; of a refusal only the beginning."""
+        encoding = response.headers.get("content-encoding", "").lower()
+        if encoding not in _ENCODINGS:
+            raise self.malformed(f"nobody asked for the content encoding {encoding!r}")
+        most = MOST_BYTES if response.is_success else _MOST_REFUSAL_BYTES
+        body = bytearray()
+        async for piece in response.aiter_bytes():
+            body += piece
+            if len(body) > most:
+                if response.is_success:
+                    raise self.malformed(f"it is longer than {most} bytes")
+                break
+        return bytes(body[:most])
 
     def malformed(self, what: str) -> MalformedResponseError:
         """The error for an answer that is not what the protocol promises."""
-        return MalformedResponseError(
-            f"the answer cannot be used: {what}.",
-            role=self.endpoint.role,
-            endpoint=str(self.endpoint),
-            hint="Does the provider in the endpoint string match the server?",
-        )
+        return answers.malformed(self.endpoint, what)
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Around the code that takes an answer apart: what is missing in it is the server's fault.
+    def reading(self) -> AbstractContextManager[None]:
+        """See `answers.reading`."""
+        return answers.reading(self.endpoint)
 
-        Raises:
-            MalformedResponseError: A field is missing or of the wrong type.
-        """
-        try:
-            yield
-        except RSDError:
-            raise  # ours already; some are ValueErrors
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise self.malformed(f"{type(error).__name__} {error}") from error
-
-    async def _pool(self) -> _Pool:
+    async def _connections(self) -> _Connections:
         loop = asyncio.get_running_loop()
-        pool = self._pools.get(loop)
-        if pool is None:
+        connections = self._by_loop.get(loop)
+        if connections is None:
             http = _http(self.endpoint)
-            pool = _Pool(http, asyncio.Semaphore(self.endpoint.max_concurrency), _closing(http))
-            self._pools[loop] = pool
-            finalize(self, _close_soon, ref(loop), pool.closing).atexit = False
-            await anext(pool.closing)
-        return pool
+            semaphore = asyncio.Semaphore(self.endpoint.max_concurrency)
+            connections = _Connections(http, semaphore, await guarded(http, self))
+            self._by_loop[loop] = connections
+        return connections
 
     async def aclose(self) -> None:
         """Close this event loop's connections; ending the loop or dropping the client does too."""
-        pool = self._pools.pop(asyncio.get_running_loop(), None)
-        if pool is not None:
-            await pool.closing.aclose()
-
-
-async def _closing(http: httpx2.AsyncClient) -> AsyncGenerator[None, None]:
-    """Close *http* when this generator is: event loops close theirs as they shut down."""
-    try:
-        yield
-    finally:
-        await http.aclose()
-
-
-def _close_soon(loop: ref[asyncio.AbstractEventLoop], closing: AsyncGenerator[None, None]) -> None:
-    """The client is gone: close what it opened on *loop*, if that still runs."""
-    running = loop()
-    if running is not None and not running.is_closed():
-        running.call_soon_threadsafe(_start_closing, running, closing)
-
-
-def _start_closing(loop: asyncio.AbstractEventLoop, closing: AsyncGenerator[None, None]) -> None:
-    def keep_if_cancelled(task: asyncio.Task[None]) -> None:
-        if task.cancelled():  # the loop is ending: it closes generators that are still alive
-            loop.call_later(_IDLE_SECONDS, id, closing)
-
-    loop.create_task(_close(closing)).add_done_callback(keep_if_cancelled)
-
-
-async def _close(closing: AsyncGenerator[None, None]) -> None:
-    with suppress(RuntimeError):  # the loop shuts down and is closing it already
-        await closing.aclose()
-
-
-def _body_of(response: httpx2.Response) -> Any:
-    """What a refusal says: JSON, or whatever text it is."""
-    try:
-        return response.json()
-    except ValueError:
-        return response.text
+        connections = self._by_loop.pop(asyncio.get_running_loop(), None)
+        if connections is not None:
+            await connections.guard.aclose()
 
 
 def _http(endpoint: Endpoint) -> httpx2.AsyncClient:
@@ -168,10 +157,39 @@ def _http(endpoint: Endpoint) -> httpx2.AsyncClient:
         max_keepalive_connections=endpoint.max_concurrency,
         keepalive_expiry=_IDLE_SECONDS,
     )
-    key = endpoint.api_key.get_secret_value() if endpoint.api_key else "EMPTY"
     return openai.DefaultAioHttpClient(
         limits=limits,
         follow_redirects=False,
         timeout=httpx2.Timeout(endpoint.timeout, connect=endpoint.connect_timeout),
-        headers={"Authorization": f"Bearer {key}"},
+        headers={
+            "Accept-Encoding": "gzip, deflate",
+            "Authorization": f"Bearer {_key(endpoint)}",
+            "Content-Type": "application/json",
+        },
+        verify=_tls(),
     )
+
+
+def _key(endpoint: Endpoint) -> str:
+    """The key to send; servers without one take any word.
+
+    Raises:
+        AuthenticationError: There was one, but it stayed where the endpoint was pickled.
+    """
+    if endpoint.api_key is None:
+        return "EMPTY"
+    if key := endpoint.api_key.get_secret_value():
+        return key
+    name = f"RSD_{endpoint.role.upper()}_API_KEY" if endpoint.role else "RSD_API_KEY"
+    raise endpoint.error(
+        AuthenticationError,
+        "the API key is empty.",
+        expected="a key, or api_key=None for a server that wants none",
+        hint=f"Keys are never pickled: set {name} in this process too.",
+    )
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The trusted certificates, which take longer to load than all the rest of a client."""
+    return httpx2.create_ssl_context()

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Self, TypeVar
+from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from rsd_graph.errors import ConfigurationError, Role
+from rsd_graph.errors import ConfigurationError, Role, RSDError, printable
+
+E = TypeVar("E", bound=RSDError)
+
+_MOST_SHOWN = 400
+"""Characters of one message: some servers echo the whole prompt back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class Endpoint:
             in it (`http://:key@host`) become the `api_key`.
         model: Model name the server expects; empty where the server serves just one.
         role: The seat this endpoint is used in; named in errors.
-        api_key: Sent as a Bearer token; shown nowhere.
+        api_key: Sent as a Bearer token; neither shown nor pickled: after unpickling it is the
+            environment's.
         timeout: Seconds one exchange may take.
         max_concurrency: Requests in flight at once; more wait their turn, first come first served.
         retry: The retry policy.
@@ -57,8 +67,9 @@ class Endpoint:
             raise ConfigurationError(
                 "this is not the URL of an endpoint.",
                 role=self.role,
-                endpoint=self.url.rpartition("@")[2].partition("?")[0],
+                endpoint=None if "@" in self.url else self.url.partition("?")[0],
                 expected="http://host:port/v1 or https://host/v1",
+                hint="In a password, @ / ? # are %40 %2F %3F %23." if "@" in self.url else None,
             )
         if self.timeout <= 0 or self.max_concurrency < 1:
             raise ConfigurationError(
@@ -69,6 +80,13 @@ class Endpoint:
         credentials = parts.password or parts.username
         if credentials and self.api_key is None:
             object.__setattr__(self, "api_key", SecretStr(unquote(credentials)))
+        if not re.fullmatch(r"[!-~]*", self._key):
+            raise ConfigurationError(
+                "the API key holds characters that no HTTP header can carry.",
+                role=self.role,
+                expected="printable ASCII without spaces",
+                hint="Was it copied with a line break, or with typographic quotes?",
+            )
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
         object.__setattr__(self, "url", urlunsplit(bare).rstrip("/"))
 
@@ -86,9 +104,76 @@ class Endpoint:
         """The same endpoint in another seat."""
         return replace(self, role=role)
 
+    def error(
+        self,
+        kind: Callable[..., E],
+        message: str,
+        *,
+        expected: str | None = None,
+        hint: str | None = None,
+    ) -> E:
+        """An error about this endpoint. Every error that may quote its server is made here.
+
+        The words are clipped, and the key, which some servers quote back, is taken out of them.
+        """
+        return kind(
+            self._public(message),
+            role=self.role,
+            endpoint=str(self),
+            expected=expected and self._public(expected),
+            hint=hint and self._public(hint),
+        )
+
+    def _public(self, text: str) -> str:
+        """*text* on one line, clipped, and without the key, however it is escaped."""
+        for written in sorted({self._key, repr(self._key)[1:-1], quote(self._key, safe="")})[::-1]:
+            text = text.replace(written, "…") if written else text
+        line = " ".join(printable(text).split())
+        return line if len(line) <= _MOST_SHOWN else f"{line[:_MOST_SHOWN]}…"
+
+    @property
+    def _key(self) -> str:
+        return self.api_key.get_secret_value() if self.api_key else ""
+
     def __str__(self) -> str:
         """The address without the key."""
         return f"{self.url}#{self.model}" if self.model else self.url
+
+    def __copy__(self) -> Self:
+        """Itself: nothing about it can change."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        """See `__copy__`; a copy in this process keeps the key."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What is pickled: all but the key, which never leaves its process."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "api_key"}
+        return _unpickled, (kept, self.api_key is not None)
+
+
+def _unpickled(kept: dict[str, Any], had_key: bool) -> Endpoint:
+    """The endpoint, with the environment's key if it had one: an empty one if there is none."""
+    key = (key_from_environment(kept["role"]) or SecretStr("")) if had_key else None
+    return Endpoint(**kept, api_key=key)
+
+
+def key_from_environment(role: Role | None) -> SecretStr | None:
+    """The key of this role (`RSD_<ROLE>_API_KEY`), or the one for all roles (`RSD_API_KEY`)."""
+    names = [f"RSD_{role.upper()}_API_KEY"] if role else []
+    found = [key for name in (*names, "RSD_API_KEY") if (key := os.environ.get(name))]
+    return SecretStr(found[0]) if found else None
+
+
+def without_credentials(address: str) -> str:
+    """An endpoint string or URL without what may be a password, even one not percent-encoded.
+
+    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one.
+    """
+    scheme, slashes, rest = address.partition("//")
+    host = re.fullmatch(r"([^/@:]+|\[[^]]*\])(:\d*)?(/[^@]*)?", re.split("[?#]", rest)[0])
+    return address if host else scheme + slashes + rest.rpartition("@")[2]
 
 
 def _split(url: str) -> SplitResult | None:
@@ -98,4 +183,5 @@ def _split(url: str) -> SplitResult | None:
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number, brackets that do not close
         return None
-    return parts if usable else None
+    # An "@" in the path stands behind a password that holds a slash.
+    return parts if usable and "@" not in parts.path else None

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import email.utils
 import re
-import ssl
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
-from urllib.parse import urlsplit
+from collections.abc import Mapping
 
 import aiohttp
 import httpx2
+from pydantic_core import from_json
 
 from rsd_graph import errors
-from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.http.answers import malformed
+from rsd_graph.providers.http.endpoint import Endpoint, without_credentials
 
 _CONTEXT = re.compile(
     r"maximum context length|context.length|exceeds? (the )?(available )?context"
@@ -23,6 +21,7 @@ _CONTEXT = re.compile(
     r"|more than \d+ characters|must be <= \d+\. Given|must have less than \d+ tokens",
     re.IGNORECASE,
 )
+_MARKUP = re.compile(r"<(style|script)\b[^<]*|<[^<>]+>", re.IGNORECASE)
 _TOO_MUCH_ASKED = re.compile(r"max_tokens=\d+ cannot be greater", re.IGNORECASE)
 
 _BY_STATUS: dict[int, tuple[type[errors.ProviderError], str]] = {
@@ -36,48 +35,26 @@ _BY_STATUS: dict[int, tuple[type[errors.ProviderError], str]] = {
     501: (errors.UnsupportedRouteError, "This model does not offer this route: wrong provider?"),
 }
 
-_FOREIGN = (
-    httpx2.HTTPError,
-    httpx2.InvalidURL,
-    httpx2.StreamError,
-    aiohttp.ClientError,
-    ssl.SSLError,
-    OSError,  # TimeoutError is one
-)
-"""Everything the HTTP client, its transport and the system raise about one exchange."""
+_UNREACHED = (httpx2.HTTPError, httpx2.InvalidURL, aiohttp.ClientError, OSError)
+"""What the HTTP client, its transport and the system raise. TimeoutError and SSLError are
+OSErrors; whatever else comes out of an exchange is an answer that nobody can read."""
 
-_UNREADABLE = (aiohttp.ClientResponseError, httpx2.DecodingError)
+_UNREADABLE = (aiohttp.ClientResponseError, httpx2.DecodingError, httpx2.RemoteProtocolError)
 """Somebody answered, but not in HTTP, or in a broken encoding."""
 
 
-@contextmanager
-def mapped_errors(endpoint: Endpoint) -> Iterator[None]:
-    """Turn whatever HTTP raises into our tree, naming role and endpoint."""
-    try:
-        yield
-    except _FOREIGN as error:
-        # A server may quote the key it was sent; then the chain must not show its words either.
-        raise _mapped(error, endpoint) from (None if _tells_key(str(error), endpoint) else error)
-
-
-def _mapped(error: BaseException, endpoint: Endpoint) -> errors.ProviderError:
-    """Our error for one of theirs."""
+def exchange_error(error: Exception, endpoint: Endpoint) -> errors.ProviderError:
+    """Our error for whatever was raised while HTTP was spoken with *endpoint*."""
     root = _root(error)
     if isinstance(root, TimeoutError | httpx2.TimeoutException):
         return _timeout(root, endpoint)
-    said = f"({type(root).__name__}: {_clip(_public(str(root), endpoint))})"
-    if isinstance(root, _UNREADABLE):
-        return _error(
-            errors.MalformedResponseError,
-            endpoint,
-            f"the answer cannot be read {said}.",
-            hint="Is this an HTTP server, and the one the provider is for?",
-        )
+    said = f"({type(root).__name__}: {root})"
+    if not isinstance(root, _UNREACHED) or isinstance(root, _UNREADABLE):
+        return malformed(endpoint, f"it cannot be read {said}")
     cut = isinstance(root, aiohttp.ClientPayloadError | aiohttp.ServerDisconnectedError)
     words = "the connection broke before the answer was complete" if cut else "no connection"
-    return _error(
+    return endpoint.error(
         errors.EndpointConnectionError,
-        endpoint,
         f"{words} {said}.",
         hint="Is the server running, and is the address right?",
     )
@@ -92,41 +69,53 @@ def _root(error: BaseException) -> BaseException:
 
 def _timeout(root: BaseException, endpoint: Endpoint) -> errors.ProviderError:
     if isinstance(root, aiohttp.ConnectionTimeoutError):
-        seconds = f"{endpoint.connect_timeout:g}"
-        words, hint = f"no connection within {seconds} s.", "Is the address right and reachable?"
+        words = f"no connection within {endpoint.connect_timeout:g} s."
+        hint = "Is the address right and reachable?"
     else:
         words = f"no complete answer within {endpoint.timeout:g} s."
         hint = "Raise the endpoint's timeout, or lower its load or the tokens per step."
-    return _error(errors.EndpointTimeoutError, endpoint, words, hint=hint)
+    return endpoint.error(errors.EndpointTimeoutError, words, hint=hint)
 
 
 def status_error(
-    endpoint: Endpoint, status: int, body: Any, headers: Mapping[str, str]
+    endpoint: Endpoint, status: int, body: bytes, headers: Mapping[str, str]
 ) -> errors.ProviderError:
-    """The typed error for one HTTP status and body."""
-    text = server_message(body) or "no explanation"
+    """The typed error for one HTTP status and what came with it, cut off or not."""
+    said = _said(body)
+    text = server_message(said) or "no explanation"
     kind, hint = _BY_STATUS.get(status, (None, None))
     if kind is None:
         kind = errors.ServerError if status >= 500 else errors.BadRequestError
     if 300 <= status < 400:
-        text, hint = "a redirect", _redirect_hint(headers.get("location", ""))
-    if status in (400, 413, 422) and _overflows(f"{text} {_type_of(body)}"):
+        # Not followed: on the way a POST may turn into a GET, and the key may leak.
+        to = re.split("[?#]", headers.get("location", ""))[0]
+        text = "a redirect"
+        hint = f"Name the address itself: it redirects to {without_credentials(to)}."
+    if status in (400, 413, 422) and _overflows(f"{text} {_type_of(said)}"):
         kind, hint = errors.ContextOverflowError, "Shorten the prompt or serve a longer context."
-    words = _clip(_public(text, endpoint))
-    error = _error(kind, endpoint, f"HTTP {status}: {words.rstrip('.')}.", hint=hint)
+    error = endpoint.error(kind, f"HTTP {status}: {text.rstrip('.')}.", hint=hint)
     error.status = status
-    error.retry_after = _retry_after(headers.get("retry-after"))
+    error.retry_after = _retry_after(headers.get("retry-after", ""))
     return error
 
 
-def server_message(body: Any) -> str:
+def _said(body: bytes) -> object:
+    """A refusal's body as data, as far as it goes, or as text."""
+    try:
+        said: object = from_json(body, allow_partial="trailing-strings")
+        return said
+    except ValueError:
+        return body.decode("utf-8", "replace")
+
+
+def server_message(body: object) -> str:
     """The server's own words, wherever this server puts them.
 
     Knows `{"error": {"message"}}`, `{"error": "text"}`, `{"message"}`, `{"detail"}` as text or as
     a list of validation errors, plain text, a proxy's HTML page, and lists of any of these.
     """
     if isinstance(body, str):
-        return re.sub(r"<style.*?</style>|<[^<>]+>", " ", body, flags=re.DOTALL).strip()
+        return _MARKUP.sub(" ", body).strip()
     if isinstance(body, list):
         return "; ".join(filter(None, map(server_message, body)))
     if isinstance(body, Mapping):
@@ -136,7 +125,7 @@ def server_message(body: Any) -> str:
     return ""
 
 
-def _type_of(body: Any) -> str:
+def _type_of(body: object) -> str:
     inner = body.get("error", body) if isinstance(body, Mapping) else None
     return str(inner.get("type", "")) if isinstance(inner, Mapping) else ""
 
@@ -146,46 +135,11 @@ def _overflows(words: str) -> bool:
     return bool(_CONTEXT.search(words)) and not _TOO_MUCH_ASKED.search(words)
 
 
-def _redirect_hint(location: str) -> str:
-    """Redirects are not followed: on the way a POST may turn into a GET, and keys may leak."""
-    to = urlsplit(location)
-    return f"Name the address itself: it redirects to {to.scheme}://{to.hostname}{to.path}."
-
-
-def _retry_after(value: str | None) -> float | None:
+def _retry_after(value: str) -> float | None:
     """Seconds to wait, from either form of the header (a number or an HTTP date)."""
-    if not value:
-        return None
-    try:
+    if re.fullmatch(r"-?\d{1,15}(\.\d{1,9})?", value, re.ASCII):
         return max(0.0, float(value))
-    except ValueError:
-        pass
     try:
         return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, IndexError, ArithmeticError, OSError):
         return None
-
-
-def _clip(text: str, limit: int = 300) -> str:
-    """At most *limit* characters on one line: some servers echo the whole prompt back."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[:limit]}…"
-
-
-def _key(endpoint: Endpoint) -> str:
-    return endpoint.api_key.get_secret_value() if endpoint.api_key else ""
-
-
-def _tells_key(text: str, endpoint: Endpoint) -> bool:
-    return bool(_key(endpoint)) and _key(endpoint) in text
-
-
-def _public(text: str, endpoint: Endpoint) -> str:
-    """*text* without the endpoint's key, which some servers quote back."""
-    return text.replace(_key(endpoint), "…") if _tells_key(text, endpoint) else text
-
-
-def _error(
-    kind: type[errors.ProviderError], endpoint: Endpoint, message: str, *, hint: str | None = None
-) -> errors.ProviderError:
-    return kind(message, role=endpoint.role, endpoint=str(endpoint), hint=hint)

@@ -14,9 +14,9 @@ from tenacity import (
     wait_exponential_jitter,
 )
 
-from rsd_graph._logging import get_logger
 from rsd_graph.errors import ProviderError
 from rsd_graph.providers.http.endpoint import RetryPolicy
+from rsd_graph.providers.logs import get_logger
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -30,7 +30,7 @@ async def with_retries(
     An exchange that works at once, as nearly all do, never pays for tenacity's bookkeeping.
 
     Raises:
-        ProviderError: The last error, with a note of how often and how long it was tried.
+        ProviderError: The last error; a note on it tells of the tries before, and how long it took.
     """
     try:
         return await exchange(*args, **kwargs)
@@ -49,21 +49,22 @@ async def with_retries(
 
 
 async def _retried(policy: RetryPolicy, attempt: Callable[[], Awaitable[T]]) -> T:
+    story: list[str] = []
     backoff = wait_exponential_jitter(multiplier=policy.initial_wait, max=policy.max_wait)
     retrying = AsyncRetrying(
         stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.max_seconds),
         wait=lambda state: max(backoff(state), _asked_wait(_error_of(state))),
         retry=retry_if_exception(lambda error: _is_worth_it(error, policy)),
-        before_sleep=_log,
+        before_sleep=lambda state: story.append(_told(state)),
         reraise=True,
     )
     try:
         return await retrying(attempt)
     except ProviderError as error:
-        attempts = retrying.statistics["attempt_number"]
-        if attempts > 1:
+        if story:
             seconds = retrying.statistics["delay_since_first_attempt"]
-            error.add_note(f"after {attempts} attempts in {seconds:.1f} s")
+            tries = f"after {len(story) + 1} attempts in {seconds:.1f} s"
+            error.add_note(f"{tries}: {'; '.join(story)}; {type(error).__name__}")
         raise
 
 
@@ -81,8 +82,8 @@ def _error_of(state: RetryCallState) -> BaseException | None:
     return state.outcome.exception() if state.outcome else None
 
 
-def _log(state: RetryCallState) -> None:
-    """One line per scheduled retry, without any text of the request."""
+def _told(state: RetryCallState) -> str:
+    """Log one scheduled retry, without any text of the request; the same in a few words."""
     error = _error_of(state)
     get_logger(__name__).warning(
         "rsd.retry_scheduled",
@@ -92,3 +93,4 @@ def _log(state: RetryCallState) -> None:
         wait=round(state.upcoming_sleep, 3),
         error=type(error).__name__,
     )
+    return f"{type(error).__name__}, waited {state.upcoming_sleep:.1f} s"

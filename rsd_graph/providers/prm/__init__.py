@@ -13,7 +13,7 @@ from rsd_graph.providers.prm.format import (
 from rsd_graph.providers.prm.function import FunctionPRM
 from rsd_graph.providers.prm.generative import GENPRM, JUDGE, JUDGE_GREEDY, THINKPRM
 from rsd_graph.providers.prm.outcome import OutcomeRM
-from rsd_graph.providers.prm.pooling import PoolingPRM
+from rsd_graph.providers.prm.pooling import PoolingPRM, SplitPoolingPRM
 from rsd_graph.providers.prm.ratio import HybridRatio, LikelihoodRatio
 from rsd_graph.providers.prm.token_probability import TokenProbabilityPRM
 from rsd_graph.providers.prm.token_rows import (
@@ -46,6 +46,7 @@ __all__ = [
     "PRMFormat",
     "PoolingPRM",
     "RowsFormat",
+    "SplitPoolingPRM",
     "Thinking",
     "TokenProbabilityPRM",
     "TokenRowsPRM",

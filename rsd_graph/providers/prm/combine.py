@@ -10,15 +10,18 @@ from typing import Literal
 
 from rsd_graph.answer.ledger import add_usage
 from rsd_graph.answer.state import Candidate
-from rsd_graph.errors import ConfigurationError, RewardError
-from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
+from rsd_graph.errors import ConfigurationError
+from rsd_graph.providers.adapted import adapted_prm
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, check_scores
 from rsd_graph.providers.prm.each import all_or_none
+from rsd_graph.providers.prm.every_step import EveryStep
 
 Aggregation = Literal["last", "min", "product", "mean"]
 
-_AGGREGATIONS: Mapping[Aggregation, Callable[[Sequence[float]], float]] = MappingProxyType(
+AGGREGATIONS: Mapping[Aggregation, Callable[[Sequence[float]], float]] = MappingProxyType(
     {"last": lambda rewards: rewards[-1], "min": min, "product": math.prod, "mean": fmean}
 )
+"""One reward from those of an answer's steps, in order."""
 
 
 class Aggregated:
@@ -27,22 +30,23 @@ class Aggregated:
     RSD itself wants `"last"`, what every PRM here gives by itself.
 
     Args:
-        prm: One that reports every step in `Scores.step_rewards`: `PoolingPRM`, `TokenRowsPRM`.
+        prm: Any; settled steps it was never asked about are scored with the next candidates.
         how: `"last"`, `"min"`, `"product"` or `"mean"`.
 
     Raises:
         ConfigurationError: Unknown aggregation, or a product of rewards that are no probabilities.
     """
 
-    def __init__(self, prm: RewardModel, how: Aggregation) -> None:
+    def __init__(self, prm: RewardModelLike, how: Aggregation) -> None:
         low, high = prm.reward_range
-        if how not in _AGGREGATIONS or (how == "product" and not 0 <= low <= high <= 1):
+        if how not in AGGREGATIONS or (how == "product" and not 0 <= low <= high <= 1):
             raise ConfigurationError(
                 f"rewards in [{low:g}, {high:g}] cannot be aggregated by {how!r}.",
                 role="prm",
-                expected=f"one of {', '.join(_AGGREGATIONS)}; product for rewards in [0, 1] only",
+                expected=f"one of {', '.join(AGGREGATIONS)}; product for rewards in [0, 1] only",
             )
-        self._prm = prm
+        self._prm = adapted_prm(prm)
+        self._every_step = EveryStep(self._prm)
         self._how = how
 
     @property
@@ -55,20 +59,12 @@ class Aggregated:
         """See `RewardModel.score`.
 
         Raises:
-            RewardError: The PRM did not report one reward for every step.
+            RewardError: The PRM's rewards cannot be trusted.
             ProviderError: The endpoint failed.
         """
-        scores = await self._prm.score(prefix, candidates)
-        check_scores(scores, candidates, self._prm)
+        scores = await self._every_step.score(prefix, candidates)
         settled, rows = len(prefix.steps), scores.step_rewards
-        if len(rows) != settled + len(candidates):
-            raise RewardError(
-                f"{len(rows)} step rewards for {settled + len(candidates)} steps.",
-                role="prm",
-                expected="a PRM that reports every step, settled ones included",
-                hint="Generative PRMs judge one step at a time: use them as they are.",
-            )
-        aggregate = _AGGREGATIONS[self._how]
+        aggregate = AGGREGATIONS[self._how]
         rewards = [aggregate(rows[: settled + n]) for n in range(1, len(candidates) + 1)]
         return Scores(rewards, scores.usage, rows)
 
@@ -84,7 +80,9 @@ class Ensemble:
         ConfigurationError: No PRM, or ranges that differ: their rewards cannot be compared.
     """
 
-    def __init__(self, prms: Sequence[RewardModel], how: Literal["mean", "min"] = "mean") -> None:
+    def __init__(
+        self, prms: Sequence[RewardModelLike], how: Literal["mean", "min"] = "mean"
+    ) -> None:
         ranges = {prm.reward_range for prm in prms}
         if len(ranges) != 1 or how not in ("mean", "min"):
             raise ConfigurationError(
@@ -93,8 +91,8 @@ class Ensemble:
                 expected="at least one PRM, the same range for all, and mean or min",
                 hint="Bring rewards to one scale with a FunctionPRM of your own.",
             )
-        self._prms = tuple(prms)
-        self._combine = _AGGREGATIONS[how]
+        self._prms = tuple(adapted_prm(prm) for prm in prms)
+        self._combine = AGGREGATIONS[how]
 
     @property
     def reward_range(self) -> tuple[float, float]:

@@ -28,7 +28,7 @@ class DraftConfidence:
             CapabilityError: The draft reported no log-probabilities.
         """
         rewards = [
-            math.exp(draft_log_probability(c) / max(1, c["usage"]["completion_tokens"]))
+            math.exp(min(0.0, draft_log_probability(c) / max(1, c["usage"]["completion_tokens"])))
             for c in candidates
         ]
         return Scores(rewards, usage(calls=0))

@@ -7,7 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, TypeVar
 
-from rsd_graph.answer.ledger import Usage, add_usage
+from rsd_graph.answer.books import kept_on_error
+from rsd_graph.answer.ledger import Usage, add_usage, timed
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, Scores
 
@@ -22,16 +23,16 @@ async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: Jud
     started = time.perf_counter()
     steps = [step["text"] for step in (*prefix.steps, *candidates)]
     settled = len(prefix.steps)
-    judged = await all_or_none(
-        _judged(judge, steps[: settled + number]) for number in range(1, len(candidates) + 1)
-    )
-    spent = add_usage(*(cost for _, cost in judged))
-    elapsed = (time.perf_counter() - started) * 1000
-    return Scores([reward for reward, _ in judged], Usage(**{**spent, "ms": elapsed}))
+    costs: list[Usage] = []
 
+    async def reward(number: int) -> float:
+        found, cost = await judge(steps[: settled + number])
+        costs.append(cost)
+        return found
 
-async def _judged(judge: JudgeStep, steps: list[str]) -> tuple[float, Usage]:
-    return await judge(steps)
+    with kept_on_error(costs):
+        rewards = await all_or_none(reward(number) for number in range(1, len(candidates) + 1))
+    return Scores(rewards, timed(add_usage(*costs), started))
 
 
 async def all_or_none(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

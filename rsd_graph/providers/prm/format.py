@@ -115,14 +115,17 @@ newlines after every step; P(`+`), which is the *second* of their two candidate 
 
 
 def qwen_prm_prompt(conversation: Sequence[Message], steps: Sequence[str], tag: str) -> str:
-    """What Qwen2.5-Math-PRM reads: its own system prompt, and *tag* after every step."""
-    judged = "".join(step + tag for step in steps)
+    """What Qwen2.5-Math-PRM reads: its own system prompt, and *tag* after every step.
+
+    It ends in the last tag: what followed could not change a verdict at a tag, and a server that
+    judges the last token would judge that instead.
+    """
     turns = [
         Message(role="system", content=QWEN_SYSTEM_PROMPT),
         *(message for message in conversation if message["role"] != "system"),
-        Message(role="assistant", content=judged),
     ]
-    return "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in turns)
+    asked = "".join(f"<|im_start|>{m['role']}\n{m['content']}<|im_end|>\n" for m in turns)
+    return f"{asked}<|im_start|>assistant\n" + "".join(step + tag for step in steps)
 
 
 def question_of(conversation: Sequence[Message]) -> str:
@@ -138,10 +141,9 @@ def refuse_reserved(steps: Sequence[str], reserved: Sequence[str], endpoint: End
     """
     for number, step in enumerate(steps, start=1):
         if found := [tag for tag in reserved if tag in step]:
-            raise RewardError(
+            raise endpoint.in_role("prm").error(
+                RewardError,
                 f"step {number} contains the PRM's own tag {found[0]!r}.",
-                role="prm",
-                endpoint=str(endpoint),
                 expected="steps without the tags of the PRM",
                 hint='Its reward would mean nothing; on_prm_error="target" rewrites such steps.',
             )

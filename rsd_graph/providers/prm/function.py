@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from numbers import Real
 
 from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.state import Candidate
-from rsd_graph.errors import RewardError, RSDError
+from rsd_graph.errors import RewardError
+from rsd_graph.plugins import check_call
+from rsd_graph.providers.adapted import failing_as, run
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.prm.format import question_of
 
 RewardFunction = Callable[[str, list[str]], float | Awaitable[float]]
 """(question, steps so far) -> the reward of the last step."""
+
+_EXPECTED = "a number from f(question, steps): the reward of the last step"
 
 
 class FunctionPRM:
@@ -22,13 +25,17 @@ class FunctionPRM:
 
     Args:
         function: `f(question, steps) -> reward` of the last step, given all before it; sync or
-            async. It is called in a worker thread, so that it cannot hold up other answers.
-        reward_range: Lowest and highest reward it can give.
+            async. A sync one is called in a worker thread, so that it cannot hold up other answers.
+        reward_range: Lowest and highest reward it can give; a `bool` counts as 0 or 1.
+
+    Raises:
+        ConfigurationError: It cannot be called with a question and steps.
     """
 
     def __init__(
         self, function: RewardFunction, reward_range: tuple[float, float] = (0.0, 1.0)
     ) -> None:
+        check_call(function, 2, "the reward function", _EXPECTED, role="prm")
         self._function = function
         self._range = reward_range
 
@@ -54,15 +61,9 @@ class FunctionPRM:
         return Scores(rewards, usage(calls=len(candidates), cached_tokens=0, ms=elapsed))
 
     async def _reward(self, question: str, steps: list[str]) -> float:
-        try:
-            result = await asyncio.to_thread(self._function, question, steps)
-            return float(await result if inspect.isawaitable(result) else result)
-        except RSDError:
-            raise
-        except Exception as error:
-            raise RewardError(
-                f"the reward function failed: {type(error).__name__}: {error}.",
-                role="prm",
-                expected="a number",
-                hint="f(question, steps) must return the reward of the last step.",
-            ) from error
+        with failing_as(RewardError, "the reward function", _EXPECTED, "prm"):
+            reward: object = await run(self._function, question, steps)
+        if isinstance(reward, Real):
+            return float(reward)
+        what = f"the reward function returned {type(reward).__name__}."
+        raise RewardError(what, role="prm", expected=_EXPECTED)

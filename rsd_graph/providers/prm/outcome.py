@@ -10,16 +10,26 @@ from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.errors import CapabilityError, RewardError
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.facts import ServerFacts, listed_models
+from rsd_graph.providers.http.answers import Count, ListOf, Shape, decoded
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.providers.wires.completions_api import named, read_usage
+from rsd_graph.providers.wires.completions_api import PoolingAnswer, named
 
 Ask = Callable[[Client, Sequence[Message], str], Awaitable[tuple[list[float], Usage]]]
 """(client, conversation, answer so far) -> what the classifier says, one number per class."""
 
 Describe = Callable[[Client], Awaitable[ServerFacts]]
+
+
+class _Prediction(Shape):
+    score: float
+
+
+class _Info(Shape):
+    model_id: str
+    max_input_length: Count
 
 
 async def vllm_classify(
@@ -28,10 +38,8 @@ async def vllm_classify(
     """vLLM's `/classify` with the conversation as a chat; the raw number, not its sigmoid."""
     messages = [*conversation, Message(role="assistant", content=answer)]
     body = {"messages": messages, "add_generation_prompt": False, "use_activation": False}
-    reply = await client.post("/classify", named(client.endpoint, body))
-    with client.reading():
-        (item,) = reply["data"]
-        return [float(number) for number in item["probs"]], read_usage(reply["usage"])
+    reply = await client.post("/classify", named(client.endpoint, body), PoolingAnswer)
+    return [number for row in reply.rows for number in row], reply.usage.spent
 
 
 async def tei_predict(
@@ -42,17 +50,16 @@ async def tei_predict(
     Without `truncate: false` it cuts what is too long and says nothing.
     """
     body = {"inputs": [question_of(conversation), answer], "truncate": False, "raw_scores": True}
-    reply, headers = await client.post_with_headers("/predict", body)
-    with client.reading():
-        numbers = [float(prediction["score"]) for prediction in reply]
-        return numbers, usage(prompt_tokens=int(headers["x-compute-tokens"]), cached_tokens=0)
+    reply, headers = await client.post_with_headers("/predict", body, ListOf[_Prediction])
+    tokens = decoded(headers.get("x-compute-tokens", "").encode(), Count, client.endpoint)
+    numbers = [prediction.score for prediction in reply]
+    return numbers, usage(prompt_tokens=tokens, cached_tokens=0)
 
 
 async def tei_info(client: Client) -> ServerFacts:
     """Text Embeddings Inference's `/info`; its context holds the question and the answer."""
-    info = await client.get("/info")
-    with client.reading():
-        return ServerFacts((str(info["model_id"]),), int(info["max_input_length"]))
+    info = await client.get("/info", _Info)
+    return ServerFacts((info.model_id,), info.max_input_length)
 
 
 class OutcomeRM:
@@ -67,6 +74,8 @@ class OutcomeRM:
         describe: How the server tells about itself.
     """
 
+    providers = ("vllm",)
+    """Servers that have the usual route."""
     reward_range = (-math.inf, math.inf)
 
     def __init__(

@@ -1,41 +1,67 @@
-"""Qwen2.5-Math-PRM and its kind over vLLM's `/pooling`: one row per step, in one call."""
+"""Qwen2.5-Math-PRM and its kind over vLLM's `/pooling`: the verdict stands at each step's tag."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.state import Candidate
-from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.format import qwen_prm_prompt, refuse_reserved
-from rsd_graph.providers.wires.completions_api import named, read_usage
+from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
+from rsd_graph.providers.wires.completions_api import TokenIds, named
 
-_TAG = "<extra_0>"
-_GOOD = 1  # column of [P(bad), P(good)]
+TAG = "<extra_0>"
+"""What Qwen2.5-Math-PRM reads after every step."""
+
+_LOGITS = (
+    "A checkpoint made by rsd-graph split-prm answers logits: name it "
+    "qwen-prm-split+vllm+http://..."
+)
 
 
 class PoolingPRM:
     """A discriminative PRM (`Qwen2ForProcessRewardModel`): reward = P(good) at each step's tag.
 
-    All candidates of a run cost one request. vLLM computes the whole text anew for each: pooling at
-    step tags reads no prefix cache.
+    Served with step pooling it reports every step, in one request for a run, and reads the whole
+    answer anew for each. Served to judge the last token (docs/scorers.md) it reads its prefix cache
+    and reports the candidates only, in one request too. Its first answer tells which; either way
+    every prompt ends in the newest step's tag.
+
+    Args:
+        endpoint: Where it is served.
+        logits: Ask for logits, which is all that a checkpoint made by `rsd-graph split-prm` can
+            give; otherwise for probabilities.
     """
 
+    providers = ("vllm",)
+    """Servers that have its route."""
     reward_range = (0.0, 1.0)
 
-    def __init__(self, endpoint: Endpoint) -> None:
+    def __init__(self, endpoint: Endpoint, *, logits: bool = False) -> None:
         self._client = Client(endpoint)
+        self._logits = logits
+        fields = {"add_special_tokens": False, "use_activation": not logits}
+        self._route = PoolingRoute(self._client, columns=2, fields=fields)
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the model is served."""
         return self._client.endpoint
+
+    @property
+    def family(self) -> str:
+        """Its name in endpoint strings."""
+        return "qwen-prm-split" if self._logits else "qwen-prm"
+
+    @property
+    def pooling(self) -> Pooling | None:
+        """How the server pools; `None` until it has answered."""
+        return self._route.pooling
 
     def __repr__(self) -> str:
         """Address, never the key."""
@@ -45,45 +71,44 @@ class PoolingPRM:
         """See `Described.describe`."""
         return await listed_models(self._client)
 
-    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
-        """See `RewardModel.score`; `step_rewards` holds the settled steps' rewards too.
+    async def prompt_ids(self, prompt: str) -> Sequence[int]:
+        """See `Tokenizing.prompt_ids`."""
+        body = named(self.endpoint, {"prompt": prompt, "add_special_tokens": False})
+        return (await self._client.post("/tokenize", body, TokenIds)).tokens
+
+    def prompts(self, prefix: Prefix, candidates: Sequence[Candidate]) -> list[str]:
+        """What is asked: one prompt for each candidate, cut after its tag.
 
         Raises:
-            RewardError: Not one row per step, or a step contains the PRM's own tag.
+            RewardError: A step contains the PRM's own tag.
+        """
+        steps = [step["text"] for step in (*prefix.steps, *candidates)]
+        refuse_reserved(steps, (TAG, "<|im_start|>", "<|im_end|>"), self.endpoint)
+        ends = range(len(prefix.steps) + 1, len(steps) + 1)
+        return [qwen_prm_prompt(prefix.conversation, steps[:end], TAG) for end in ends]
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """See `RewardModel.score`; with step pooling, `step_rewards` holds all steps' rewards.
+
+        Raises:
+            RewardError: Not one verdict per step, one that is no pair of probabilities, or a step
+                contains the PRM's own tag.
             ProviderError: The endpoint failed.
         """
         started = time.perf_counter()
-        steps = [step["text"] for step in (*prefix.steps, *candidates)]
-        refuse_reserved(steps, (_TAG, "<|im_start|>", "<|im_end|>"), self.endpoint)
-        body = {
-            "input": qwen_prm_prompt(prefix.conversation, steps, _TAG),
-            "add_special_tokens": False,
-            "use_activation": True,
-            "encoding_format": "float",
-        }
-        answer = await self._client.post("/pooling", named(self.endpoint, body))
-        with self._client.reading():
-            rows, spent = _rows(answer), read_usage(answer["usage"])
-        rewards = self._rewards(rows, len(steps))
-        elapsed = (time.perf_counter() - started) * 1000
-        usage = Usage(**{**spent, "ms": elapsed})
-        return Scores(rewards[len(prefix.steps) :], usage, step_rewards=rewards)
-
-    def _rewards(self, rows: Sequence[Sequence[float]], steps: int) -> list[float]:
-        """P(good) of each row; a server with another step tag answers 200 and an empty list."""
-        if len(rows) != steps or any(len(row) != 2 for row in rows):
-            raise RewardError(
-                f"{len(rows)} rows of {sorted({len(row) for row in rows})} numbers "
-                f"for {steps} steps.",
-                role="prm",
-                endpoint=str(self.endpoint),
-                expected="one [bad, good] row per step",
-                hint=f"vLLM must serve this model with pooling_type STEP and the tag {_TAG}.",
-            )
-        return [row[_GOOD] for row in rows]
+        pooled = await self._route.ask(self.prompts(prefix, candidates))
+        steps = len(prefix.steps) + len(candidates)
+        self._route.check(pooled, len(candidates), steps, "steps")
+        if not self._logits:
+            self._route.check_probabilities(pooled, _LOGITS)
+        rewards = [sigmoid(good - bad) if self._logits else good for bad, good in pooled.rows]
+        every_step = rewards if pooled.pooling == "rows" else []
+        spent = timed(pooled.usage, started)
+        return Scores(rewards[-len(candidates) :], spent, step_rewards=every_step)
 
 
-def _rows(answer: Mapping[str, Any]) -> list[list[float]]:
-    """The rows of the only input. Sorted by index, as nothing promises their order."""
-    (item,) = sorted(answer["data"], key=lambda item: int(item["index"]))
-    return [[float(number) for number in row] for row in item["data"]]
+class SplitPoolingPRM(PoolingPRM):
+    """A checkpoint made by `rsd-graph split-prm`, which answers logits."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        super().__init__(endpoint, logits=True)

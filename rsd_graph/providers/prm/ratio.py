@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from rsd_graph.answer.ledger import Usage, add_usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import CapabilityError
+from rsd_graph.providers.adapted import adapted_prm
 from rsd_graph.providers.base import (
     Prefix,
-    RewardModel,
+    RewardModelLike,
     Scores,
     StepModel,
     TextScorer,
@@ -76,8 +77,8 @@ class HybridRatio:
 
     reward_range = (-math.inf, math.inf)
 
-    def __init__(self, prm: RewardModel, target: StepModel) -> None:
-        self._prm = prm
+    def __init__(self, prm: RewardModelLike, target: StepModel) -> None:
+        self._prm = adapted_prm(prm)
         self._ratio = LikelihoodRatio(target)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:

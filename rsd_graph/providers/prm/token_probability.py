@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage
 from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.facts import ServerFacts, describe
+from rsd_graph.providers.http.answers import reading
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import PRMFormat, refuse_reserved
@@ -86,12 +88,13 @@ class TokenProbabilityPRM:
         spent = []
         if thinking := self._format.thinking:
             request = CompletionRequest(prompt, thinking.max_tokens, thinking.stop)
-            thought = await self._model.wire.complete(request)
+            thought = await self._model.complete(request)
             prompt += thought.text + thinking.verdict
             spent.append(thought.usage)
         request = CompletionRequest(prompt, self._format.max_tokens, logprobs=_RIVALS)
-        verdict = await self._model.wire.complete(request)
-        return self._reward(verdict.tokens), add_usage(*spent, verdict.usage)
+        with kept_on_error(spent), reading(self.endpoint):
+            verdict = await self._model.complete(request)
+            return self._reward(verdict.tokens), add_usage(*spent, verdict.usage)
 
     def _reward(self, tokens: Sequence[Token]) -> float:
         worth = self._format.worth
@@ -121,10 +124,9 @@ class TokenProbabilityPRM:
         return found
 
     def _no_verdict(self, what: str) -> RewardError:
-        return RewardError(
+        return self.endpoint.in_role("prm").error(
+            RewardError,
             f"the PRM gave no verdict: {what}.",
-            role="prm",
-            endpoint=str(self.endpoint),
             expected=" or ".join(map(repr, self._format.worth)),
             hint=f"Is this a PRM of the family {self._format.name!r}?",
         )

@@ -1,24 +1,23 @@
-"""PRMs that report something for every token: a token classifier, or a value head."""
+"""PRMs whose verdict on a step stands at a tag of ordinary text: token classifiers, value heads."""
 
 from __future__ import annotations
 
-import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsd_graph.answer.ledger import Usage
+from rsd_graph.answer.ledger import timed
+from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate
-from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.facts import ServerFacts, listed_models
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.providers.wires.completions_api import named, read_usage
+from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
+from rsd_graph.providers.wires.completions_api import TokenIds, named
 
 _REMEMBERED_TEXTS = 4096
 
@@ -31,7 +30,7 @@ class RowsFormat:
         name: The family, as endpoint strings name it.
         question: What is written before the steps; `{question}` is what was asked.
         tag: What is written after every step. Its last token is the one that is read.
-        columns: Numbers per token.
+        columns: Numbers per token; two are the probabilities of bad and good.
         read: Those numbers -> the reward.
         reward_range: Lowest and highest reward.
         route: Where it is asked.
@@ -48,9 +47,8 @@ class RowsFormat:
     fields: Mapping[str, Any] | None = None
 
 
-def _sigmoid(row: Sequence[float]) -> float:
-    """Of the only number; the clamp keeps exp from overflowing, and changes nothing else."""
-    return 1 / (1 + math.exp(min(-row[0], 700.0)))
+def _sigmoid_of_value(row: Sequence[float]) -> float:
+    return sigmoid(row[0])
 
 
 PURE = RowsFormat(
@@ -62,26 +60,27 @@ PURE = RowsFormat(
     reward_range=(-1.0, 1.0),
     fields={"use_activation": True},
 )
-"""PURE-PRM-7B (a `Qwen2ForTokenClassification`, which vLLM serves as it is): P(good) - P(bad)."""
+"""PURE-PRM-7B: P(good) - P(bad). vLLM serves it as it is (`Qwen2ForTokenClassification`, a row for
+each token) or, with one flag, as a classifier of the last token (docs/scorers.md)."""
 
 SKYWORK = RowsFormat(
     name="skywork",
     question="<|endoftext|>{question}\n",
     tag="\n",
     columns=1,
-    read=_sigmoid,
+    read=_sigmoid_of_value,
     reward_range=(0.0, 1.0),
     fields={"use_activation": False},
 )
-"""Skywork-o1-Open-PRM behind `examples/skywork_server.py`, with the tag of its own documentation.
-The question follows the tokenizer's BOS."""
+"""Skywork-o1-Open-PRM on vLLM with the plug-in `rsd-vllm-prm`, or split by `rsd-graph split-prm`,
+with the tag of its own documentation. The question follows the tokenizer's BOS."""
 
 SKYWORK_PAPER = RowsFormat(
     name="skywork-paper",
     question="<|endoftext|>{question}\n",
     tag="\n\n",
     columns=1,
-    read=_sigmoid,
+    read=_sigmoid_of_value,
     reward_range=(0.0, 1.0),
     route="/v1/embeddings",
 )
@@ -90,21 +89,40 @@ plugin, and the separator of the generators as the tag."""
 
 
 class TokenRowsPRM:
-    """One request for a whole run: the steps as token ids, a row of numbers back for each token.
+    """One request for a whole run: the steps as token ids, and the verdicts at their tags back.
+
+    A server that reports a row for each token is sent the whole run; one that judges the last token
+    (see `PoolingPRM`) is sent a list of prompts, each ending in the tag of one more step.
 
     Every piece is tokenized on its own, as the authors' code does, so that each step's tag is
     where we put it and nothing inside a step can be taken for one.
     """
 
+    providers = ("vllm",)
+    """Servers that have its routes."""
+
     def __init__(self, endpoint: Endpoint, format: RowsFormat) -> None:
         self._client = Client(endpoint)
         self._format = format
-        self._remembered: OrderedDict[str, list[int]] = OrderedDict()
+        self._route = PoolingRoute(
+            self._client, columns=format.columns, path=format.route, fields=format.fields
+        )
+        self._remembered: Recent[str, list[int]] = Recent(_REMEMBERED_TEXTS)
 
     @property
     def endpoint(self) -> Endpoint:
         """Where the model is served."""
         return self._client.endpoint
+
+    @property
+    def family(self) -> str:
+        """The name of its format."""
+        return self._format.name
+
+    @property
+    def pooling(self) -> Pooling | None:
+        """How the server pools; `None` until it has answered."""
+        return self._route.pooling
 
     @property
     def reward_range(self) -> tuple[float, float]:
@@ -120,22 +138,24 @@ class TokenRowsPRM:
         return await listed_models(self._client)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
-        """See `RewardModel.score`; `step_rewards` holds the settled steps' rewards too.
+        """See `RewardModel.score`; with a row for each token, `step_rewards` holds all steps'.
 
         Raises:
-            RewardError: Not one row per token.
+            RewardError: Not one row per token and not one verdict per step.
             ProviderError: The endpoint failed.
         """
         started = time.perf_counter()
         ids, marks = await self._marked(prefix, candidates)
-        body = {"input": ids, "encoding_format": "float", **(self._format.fields or {})}
-        answer = await self._client.post(self._format.route, named(self.endpoint, body))
-        with self._client.reading():
-            rows, spent = _rows(answer), read_usage(answer["usage"])
-        self._check(rows, len(ids))
-        rewards = [self._format.read(rows[mark]) for mark in marks]
-        usage = Usage(**{**spent, "ms": (time.perf_counter() - started) * 1000})
-        return Scores(rewards[len(prefix.steps) :], usage, step_rewards=rewards)
+        pooled = await self._route.ask([ids[: mark + 1] for mark in marks[len(prefix.steps) :]])
+        self._route.check(pooled, len(candidates), len(ids), "tokens")
+        if self._format.columns == 2:
+            self._route.check_probabilities(pooled, "Is this PRM's head a softmax over two labels?")
+        is_every_token = pooled.pooling == "rows"
+        verdicts = [pooled.rows[mark] for mark in marks] if is_every_token else pooled.rows
+        rewards = [self._format.read(verdict) for verdict in verdicts]
+        every_step = rewards if is_every_token else []
+        spent = timed(pooled.usage, started)
+        return Scores(rewards[-len(candidates) :], spent, step_rewards=every_step)
 
     async def _marked(
         self, prefix: Prefix, candidates: Sequence[Candidate]
@@ -156,31 +176,6 @@ class TokenRowsPRM:
         """The ids of *text*, remembered: settled steps come again with every score."""
         if text not in self._remembered:
             body = named(self.endpoint, {"prompt": text, "add_special_tokens": False})
-            answer = await self._client.post("/tokenize", body)
-            with self._client.reading():
-                self._remembered[text] = [int(token) for token in answer["tokens"]]
-        self._remembered.move_to_end(text)
-        tokens = self._remembered[text]
-        while len(self._remembered) > _REMEMBERED_TEXTS:
-            self._remembered.popitem(last=False)
-        return tokens
-
-    def _check(self, rows: Sequence[Sequence[float]], tokens: int) -> None:
-        """Fewer rows (a prefix cache, a truncation, another pooling) would shift every reward."""
-        columns = self._format.columns
-        if len(rows) != tokens or any(len(row) != columns for row in rows):
-            raise RewardError(
-                f"{len(rows)} rows of {sorted({len(row) for row in rows})} numbers "
-                f"for {tokens} tokens.",
-                role="prm",
-                endpoint=str(self.endpoint),
-                expected=f"one row of {columns} per token",
-                hint=f"Is this a PRM of the family {self._format.name!r}, without pooling?",
-            )
-
-
-def _rows(answer: Mapping[str, Any]) -> list[list[float]]:
-    """The rows of the only input: nested, or flat where there is one number per token."""
-    (item,) = answer["data"]
-    rows = item["data"] if "data" in item else item["embedding"]
-    return [[float(n) for n in (row if isinstance(row, list) else [row])] for row in rows]
+            answer = await self._client.post("/tokenize", body, TokenIds)
+            self._remembered[text] = answer.tokens
+        return self._remembered[text]

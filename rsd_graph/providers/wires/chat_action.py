@@ -10,12 +10,10 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
 from uuid import uuid4
 
-from rsd_graph._logging import get_logger
 from rsd_graph.answer.actions import Actions
-from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.ledger import timed, usage
 from rsd_graph.answer.state import (
     Candidate,
     Ended,
@@ -26,11 +24,14 @@ from rsd_graph.answer.state import (
     action_text,
 )
 from rsd_graph.errors import ContextOverflowError
-from rsd_graph.providers.base import Prefix, RewardModel, Sampling, Scores, StepRequest
+from rsd_graph.providers.adapted import adapted_prm
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepRequest
 from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.wires.completions_api import named, openai_sampling, read_usage
+from rsd_graph.providers.logs import get_logger
+from rsd_graph.providers.wires.chat_api import CalledTool, ChatAnswer, chat
+from rsd_graph.providers.wires.completions_api import openai_sampling
 
-_ENDED: Mapping[str, Ended] = MappingProxyType(
+_ENDED: Mapping[str | None, Ended] = MappingProxyType(
     {
         "stop": "eos",
         "tool_calls": "eos",
@@ -64,27 +65,40 @@ class ChatActionModel:
         """See `StepModel.write_step`. A full context is an outcome (`"context"`), not an error."""
         started = time.perf_counter()
         try:
-            body = named(self._client.endpoint, self._body(request))
-            answer = await self._client.post("/v1/chat/completions", body)
+            answer = await chat(self._client, self._body(request))
         except ContextOverflowError:
             return Candidate(text="", ended="context", logprob=None, usage=usage(cached_tokens=0))
-        with self._client.reading():
-            action = _action(answer)
-        action["usage"] = Usage(**{**action["usage"], "ms": (time.perf_counter() - started) * 1000})
+        action = self._action(answer)
+        action["usage"] = timed(action["usage"], started)
         if self._checked and action["ended"] == "eos":
-            self._check(action)
+            with self._client.reading():
+                self._check(action)
         return action
 
-    def _body(self, request: StepRequest) -> dict[str, Any]:
+    def _body(self, request: StepRequest) -> dict[str, object]:
         return {
             "messages": list(request.prefix.conversation),
             "max_tokens": request.max_tokens,
             "seed": request.seed % 2**31,
             "stream": False,
             **openai_sampling(request.sampling),
-            **_beyond_openai(request.sampling),
             **self._actions.body,
         }
+
+    def _action(self, answer: ChatAnswer) -> Candidate:
+        """The assistant's message as a candidate."""
+        choice = answer.choices[0]
+        if choice.finish_reason not in _ENDED:
+            raise self._client.malformed(f"finish_reason {choice.finish_reason!r}")
+        action = Candidate(
+            text=choice.message.content or "",
+            ended=_ENDED[choice.finish_reason],
+            logprob=None,
+            usage=answer.usage.spent,
+        )
+        if calls := choice.message.tool_calls:
+            action["tool_calls"] = [_tool_call(call) for call in calls]
+        return action
 
     def _check(self, action: Candidate) -> None:
         problem = next(self._actions.problems(action), None)
@@ -100,8 +114,8 @@ class ActionRewardModel:
     the tools' answers to it; the proposed action is the step to be scored.
     """
 
-    def __init__(self, prm: RewardModel) -> None:
-        self._prm = prm
+    def __init__(self, prm: RewardModelLike) -> None:
+        self._prm = adapted_prm(prm)
         self.endpoint = getattr(prm, "endpoint", "")
 
     @property
@@ -131,31 +145,8 @@ def _steps(turns: Iterable[Message]) -> list[Step | Candidate]:
     return steps
 
 
-def _action(answer: Mapping[str, Any]) -> Candidate:
-    """The assistant's message as a candidate."""
-    choice = answer["choices"][0]
-    message = choice["message"]
-    action = Candidate(
-        text=message.get("content") or "",
-        ended=_ENDED[choice["finish_reason"]],
-        logprob=None,
-        usage=read_usage(answer["usage"]),
-    )
-    if calls := message.get("tool_calls"):
-        action["tool_calls"] = [_tool_call(call) for call in calls]
-    return action
-
-
-def _tool_call(call: Mapping[str, Any]) -> ToolCall:
-    """A call as servers report it; some leave the id out or send the arguments as an object."""
-    name, arguments = call["function"]["name"], call["function"]["arguments"]
-    words = arguments if isinstance(arguments, str) else json.dumps(arguments)
-    function = FunctionCall(name=name, arguments=words or "{}")
-    return ToolCall(id=call.get("id") or f"call_{uuid4().hex}", type="function", function=function)
-
-
-def _beyond_openai(sampling: Sampling) -> dict[str, float]:
-    """Sampling fields that only some servers know, where they are used."""
-    off = Sampling()
-    names = ("top_k", "min_p", "repetition_penalty")
-    return {n: getattr(sampling, n) for n in names if getattr(sampling, n) != getattr(off, n)}
+def _tool_call(call: CalledTool) -> ToolCall:
+    told = call.function.arguments
+    arguments = (told if isinstance(told, str) else json.dumps(told or {})) or "{}"
+    function = FunctionCall(name=call.function.name, arguments=arguments)
+    return ToolCall(id=call.id or f"call_{uuid4().hex}", type="function", function=function)

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rsd_graph.answer.ledger import Usage, add_usage, usage
+from rsd_graph.answer.books import kept_on_error
+from rsd_graph.answer.ledger import Usage, add_usage, timed, usage
+from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate, Ended, Message
 from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Prefix, Sampling, StepRequest
+from rsd_graph.providers.http.answers import reading
 from rsd_graph.providers.http.endpoint import Endpoint
 
 
@@ -124,7 +126,7 @@ class HostedModel:
     def __init__(self, wire: CompletionWire, *, logprobs: bool = False) -> None:
         self.wire = wire
         self._logprobs = 0 if logprobs else None
-        self._prompts: OrderedDict[str, str] = OrderedDict()
+        self._prompts: Recent[str, str] = Recent(self._REMEMBERED_PROMPTS)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -142,7 +144,7 @@ class HostedModel:
             completion = await self._write(await self.request_for(request))
         except ContextOverflowError:
             completion = Completion("", "context", usage(cached_tokens=0))
-        spent = Usage(**{**completion.usage, "ms": (time.perf_counter() - started) * 1000})
+        spent = timed(completion.usage, started)
         return Candidate(
             text=completion.text,
             ended=completion.ended,
@@ -163,12 +165,18 @@ class HostedModel:
 
     async def _write(self, request: CompletionRequest) -> Completion:
         """One step; a model that opens with the separator is asked once more, past it."""
-        first = await self.wire.complete(request)
+        first = await self.complete(request)
         if first.ended != "separator" or first.text.strip():
             return first
         again = replace(request, prompt=request.prompt + request.stop[0])
-        second = await self.wire.complete(again)
+        with kept_on_error([first.usage]):
+            second = await self.complete(again)
         return replace(second, usage=add_usage(first.usage, second.usage))
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        """The wire's completion. What a wire trips over in an answer is its server's fault."""
+        with reading(self.endpoint):
+            return await self.wire.complete(request)
 
     async def prompt(self, prefix: Prefix) -> str:
         """The rendered conversation followed by the answer so far, exactly."""
@@ -178,10 +186,8 @@ class HostedModel:
         """The conversation in the model's chat template, rendered once and remembered."""
         key = json.dumps(conversation)
         if key not in self._prompts:
-            self._prompts[key] = await self.wire.render(conversation)
-        self._prompts.move_to_end(key)
-        while len(self._prompts) > self._REMEMBERED_PROMPTS:
-            self._prompts.popitem(last=False)
+            with reading(self.endpoint):
+                self._prompts[key] = await self.wire.render(conversation)
         return self._prompts[key]
 
     async def log_probability(
@@ -194,12 +200,13 @@ class HostedModel:
         """
         score = getattr(self.wire, "log_probability", None)
         if score is None:
-            raise CapabilityError(
+            raise self.endpoint.error(
+                CapabilityError,
                 "this server cannot report the probability of given text.",
-                role=self.endpoint.role,
-                endpoint=str(self.endpoint),
                 expected="a server that can, such as vLLM or llama.cpp",
                 hint="Use a reward-based acceptance criterion with this server.",
             )
-        result: tuple[float, Usage] = await score(await self.prompt(prefix), text, followed_by)
+        prompt = await self.prompt(prefix)
+        with reading(self.endpoint):
+            result: tuple[float, Usage] = await score(prompt, text, followed_by)
         return result

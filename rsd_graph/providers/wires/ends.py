@@ -10,7 +10,6 @@ from typing import Literal, cast, get_args
 
 from rsd_graph.answer.ledger import add_usage
 from rsd_graph.errors import CapabilityError, ConfigurationError
-from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest
 from rsd_graph.providers.wires.completions_api import Complete
@@ -30,15 +29,15 @@ def checked(ends: str) -> Ends:
     return cast("Ends", ends)
 
 
-def cannot_tell(endpoint: Endpoint) -> CapabilityError:
-    """The refusal, which explains itself."""
-    return CapabilityError(
-        "this server reports finish_reason 'stop' for both end-of-text and the separator.",
-        role=endpoint.role,
-        endpoint=str(endpoint),
+def cannot_tell(endpoint: Endpoint, reason: object = None) -> CapabilityError:
+    """The refusal, which explains itself; *reason* is the server's word for what it stopped at."""
+    said = "" if reason is None else f", with the stop_reason {reason!r}"
+    return endpoint.error(
+        CapabilityError,
+        f"this server reports finish_reason 'stop' for both end-of-text and the separator{said}.",
         expected="an answer that tells them apart (stop_reason, matched_stop, stop_type)",
-        hint="Use the provider of the server itself (vllm, sglang, tgi, llamacpp), or opt into "
-        'the heuristic with ends="ask-again".',
+        hint="Use the provider of the server itself (vllm, sglang, tgi, llamacpp); openai and "
+        'ollama can guess, with ends="ask-again".',
     )
 
 
@@ -53,19 +52,11 @@ async def ask_again(
     sampled one it is the likelier of the two. One short call for each step that did not end by its
     length; its tokens are in the usage.
     """
-    probe = await complete(
-        replace(
-            request,
-            prompt=request.prompt + first.text,
-            max_tokens=1,
-            stop=(),
-            sampling=Sampling(),
-            logprobs=None,
-        )
-    )
-    over = probe.ended == "eos" and not probe.text
+    prompt = request.prompt + first.text
+    probe = await complete(CompletionRequest(prompt, max_tokens=1, seed=request.seed))
+    is_over = probe.ended == "eos" and not probe.text
     return replace(
         first,
-        ended="eos" if over else "separator",
+        ended="eos" if is_over else "separator",
         usage=add_usage(first.usage, probe.usage),
     )

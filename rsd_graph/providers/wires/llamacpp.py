@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from rsd_graph.answer.ledger import Usage, add_usage, usage
 from rsd_graph.answer.state import Ended, Message
 from rsd_graph.providers.base import Sampling
-from rsd_graph.providers.facts import ServerFacts, listed_models, own_sampling
-from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.facts import ServerFacts, own_sampling
+from rsd_graph.providers.http.answers import Count, ListOf, LogProbability, Shape
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token
-from rsd_graph.providers.wires.completions_api import common_prefix
+from rsd_graph.providers.wires.completions_api import Text, common_prefix, counted
+from rsd_graph.providers.wires.wire import Wire
 
 _SEEDS = 2**32 - 1
 """Seeds are 32 bits wide, and the highest one means "draw one at random"."""
@@ -27,30 +30,109 @@ _FORCED = 1e6
 _WHOLE_VOCABULARY = 2**31 - 1
 """The server takes the smaller of this and what it has."""
 
+_Bytes = ListOf[Annotated[int, Field(ge=0, lt=256)]]
 
-class LlamaCppWire:
+
+class _Rival(Shape):
+    id: int
+    token: str
+    logprob: LogProbability
+
+
+class _Row(_Rival):
+    bytes: _Bytes
+    top_logprobs: ListOf[_Rival]
+
+
+class _Timings(Shape):
+    cache_n: Count | None = None
+    draft_n: Count | None = None
+
+
+class _Answer(Shape):
+    """`tokens_evaluated` is the whole prompt.
+
+    What was reused stands only in the timings, which servers before September 2025 lack.
+    """
+
+    content: str
+    stop_type: Literal["word", "eos", "limit"]
+    truncated: bool
+    tokens_evaluated: Count
+    tokens_predicted: Count
+    timings: _Timings = _Timings()
+    tokens: ListOf[int] = Field(default_factory=list)
+    completion_probabilities: ListOf[_Row] = Field(default_factory=list)
+
+    @property
+    def ended(self) -> Ended:
+        """A word is one of our stop strings: there are no others."""
+        if self.stop_type == "limit":
+            return "context" if self.truncated else "length"
+        return "separator" if self.stop_type == "word" else "eos"
+
+    @property
+    def spent(self) -> Usage:
+        return counted(self.tokens_evaluated, self.tokens_predicted, self.timings.cache_n)
+
+    @property
+    def reported(self) -> list[Token]:
+        """The generated tokens, but for those that ended the text; none if one of it is missing.
+
+        llama.cpp takes back as many tokens as the stop string is by itself, however many it was
+        here, and of a character in several tokens it reports the last: part of a text's probability
+        is not the text's. Of tokens that its speculative decoding drafted it reports probability 1.
+        """
+        rows = self.completion_probabilities
+        ids, said = [row.id for row in rows], sum(len(row.bytes) for row in rows)
+        is_whole = ids == self.tokens[: len(ids)] and said >= len(self.content.encode())
+        if self.timings.draft_n or not is_whole:
+            return []
+        tops = [{rival.token: rival.logprob for rival in row.top_logprobs} for row in rows]
+        return [Token(row.token, row.logprob, top) for row, top in zip(rows, tops, strict=True)]
+
+
+class _Piece(Shape):
+    id: int
+    piece: str | _Bytes
+    """Bytes, if it is not a whole number of characters."""
+
+    @property
+    def spelled(self) -> bytes:
+        return self.piece.encode() if isinstance(self.piece, str) else bytes(self.piece)
+
+
+class _Pieces(Shape):
+    tokens: ListOf[_Piece]
+
+
+class _Defaults(Shape):
+    n_ctx: Count
+    params: dict[str, object]
+
+
+class _Props(Shape):
+    default_generation_settings: _Defaults
+    total_slots: Count | None = None
+
+
+class LlamaCppWire(Wire):
     """Continues text over `POST /completion`; checked against the llama.cpp server itself.
 
     Log-probabilities are the model's own, before temperature and the other samplers.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._client = Client(endpoint)
+        super().__init__(endpoint)
         self._opening: str | None = None
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it talks to."""
-        return self._client.endpoint
 
     async def describe(self) -> ServerFacts:
         """See `Described.describe`; the context is that of one slot."""
-        served = await listed_models(self._client)
-        props = await self._client.get("/props")
-        with self._client.reading():
-            usual = props["default_generation_settings"]
-            length, defaults = int(usual["n_ctx"]), own_sampling(usual["params"])
-        return replace(served, context_length=length, defaults=defaults)
+        served = await super().describe()
+        props = await self._client.get("/props", _Props)
+        usual = props.default_generation_settings
+        length, defaults = usual.n_ctx, own_sampling(usual.params)
+        return replace(served, context_length=length, defaults=defaults, slots=props.total_slots)
 
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
@@ -60,30 +142,16 @@ class LlamaCppWire:
     async def complete(self, request: CompletionRequest) -> Completion:
         """See `CompletionWire.complete`."""
         prompt = request.prompt.removeprefix(await self._opening_text())
-        answer = await self._client.post("/completion", {"prompt": prompt, **_body(request)})
-        with self._client.reading():
-            return Completion(
-                text="" + answer["content"],  # null is refused
-                ended=self._ended(answer),
-                usage=_usage(answer),
-                tokens=_reported(answer),
-            )
+        answer = await self._ask({"prompt": prompt, **_body(request)})
+        return Completion(answer.content, answer.ended, answer.spent, answer.reported)
 
-    def _ended(self, answer: Mapping[str, Any]) -> Ended:
-        kind = answer["stop_type"]
-        if kind == "word":  # the only stop strings there are: ours
-            return "separator"
-        if kind == "eos":
-            return "eos"
-        if kind == "limit":
-            return "context" if answer["truncated"] else "length"
-        raise self._client.malformed(f"stop_type {kind!r}")
+    async def _ask(self, body: Mapping[str, object]) -> _Answer:
+        return await self._client.post("/completion", body, _Answer)
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """See `CompletionWire.render`; the server renders, and leaves out the opening token."""
-        answer = await self._client.post("/apply-template", {"messages": list(conversation)})
-        with self._client.reading():
-            return str(answer["prompt"])
+        body = {"messages": list(conversation)}
+        return (await self._client.post("/apply-template", body, Text)).text
 
     async def log_probability(
         self, prompt: str, text: str, followed_by: str = ""
@@ -110,7 +178,7 @@ class LlamaCppWire:
             logprob, cost = await self._forced(ids[:index], token_id, sampled)
             total, position = total + logprob, position + len(piece)
             spent.append(cost)
-        return total, Usage(**{**add_usage(*spent), "completion_tokens": 0})
+        return total, {**add_usage(*spent), "completion_tokens": 0}
 
     async def _forced(
         self, before: Sequence[int], token_id: int, sampled: int
@@ -123,27 +191,27 @@ class LlamaCppWire:
         body = _body(CompletionRequest("", max_tokens=1))
         body["n_probs"] = 1 if sampled == token_id else _WHOLE_VOCABULARY
         body |= {"prompt": list(before), "logit_bias": [[sampled, _FORCED]]}
-        answer = await self._client.post("/completion", body)
+        answer = await self._ask(body)
         with self._client.reading():
-            (row,) = answer["completion_probabilities"]
-            found = {r["id"]: float(r["logprob"]) for r in (*row["top_logprobs"], row)}
-            return found[token_id], _usage(answer)
+            (row,) = answer.completion_probabilities
+            found = {r.id: r.logprob for r in (*row.top_logprobs, row)}
+            return found[token_id], answer.spent
 
     async def _tokens(self, text: str) -> list[tuple[int, bytes]]:
         """The tokens of a prompt, as `/completion` reads it, and their bytes."""
         body = {"content": text, "add_special": True, "with_pieces": True}
-        answer = await self._client.post("/tokenize", body)
-        with self._client.reading():
-            return [(int(token["id"]), _bytes(token["piece"])) for token in answer["tokens"]]
+        answer = await self._client.post("/tokenize", body, _Pieces)
+        return [(token.id, token.spelled) for token in answer.tokens]
 
     async def _opening_text(self) -> str:
         """The token (BOS) the server puts before every prompt: a prompt must not bring its own."""
         if self._opening is None:
-            self._opening = b"".join(piece for _, piece in await self._tokens("")).decode()
+            with self._client.reading():
+                self._opening = b"".join(text for _, text in await self._tokens("")).decode()
         return self._opening
 
 
-def _body(request: CompletionRequest) -> dict[str, Any]:
+def _body(request: CompletionRequest) -> dict[str, object]:
     """Everything is said: the server's own defaults are temperature 0.8, top-k 40 and more."""
     return {
         "n_predict": request.max_tokens,
@@ -158,7 +226,7 @@ def _body(request: CompletionRequest) -> dict[str, Any]:
     }
 
 
-def _sampling(sampling: Sampling) -> dict[str, Any]:
+def _sampling(sampling: Sampling) -> dict[str, object]:
     """Ours, and every other sampler off."""
     return {
         "temperature": sampling.temperature,
@@ -177,43 +245,6 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         "mirostat": 0,
         "samplers": ["penalties", "top_k", "top_p", "min_p", "temperature"],
     }
-
-
-def _usage(answer: Mapping[str, Any]) -> Usage:
-    """`tokens_evaluated` is the whole prompt; `tokens_cached` is what the slot holds afterwards.
-
-    What was reused stands only in the timings, which servers before September 2025 lack.
-    """
-    return usage(
-        prompt_tokens=int(answer["tokens_evaluated"]),
-        completion_tokens=int(answer["tokens_predicted"]),
-        cached_tokens=answer.get("timings", {}).get("cache_n"),
-    )
-
-
-def _reported(answer: Mapping[str, Any]) -> list[Token]:
-    """The generated tokens, but for those that ended the text; none if one of the text is missing.
-
-    llama.cpp takes back as many tokens as the stop string is by itself, however many it was here,
-    and of a character in several tokens it reports the last: part of a text's probability is not
-    the text's. Of tokens that its speculative decoding drafted it reports probability 1.
-    """
-    rows = answer.get("completion_probabilities")
-    if not rows or answer.get("timings", {}).get("draft_n"):
-        return []
-    ids, said = [row["id"] for row in rows], sum(len(row["bytes"]) for row in rows)
-    is_whole = ids == answer["tokens"][: len(ids)] and said >= len(answer["content"].encode())
-    return [_token(row) for row in rows] if is_whole else []
-
-
-def _token(row: Mapping[str, Any]) -> Token:
-    top = {str(rival["token"]): float(rival["logprob"]) for rival in row["top_logprobs"]}
-    return Token(str(row["token"]), float(row["logprob"]), top)
-
-
-def _bytes(piece: str | Sequence[int]) -> bytes:
-    """A token's text; llama.cpp lists the bytes of one that is not a whole number of characters."""
-    return piece.encode() if isinstance(piece, str) else bytes(piece)
 
 
 def _is_text(piece: bytes) -> bool:

@@ -59,7 +59,7 @@ class ChatTemplate:
             )
         except jinja2.TemplateSyntaxError as error:
             raise ConfigurationError(f"the chat template is not valid: {error}.") from error
-        except jinja2.TemplateError as error:
+        except Exception as error:  # a template is a program, and its data are the user's
             raise InputError(
                 f"the chat template refuses this conversation: {error}.",
                 hint="Does the model know system messages, and do user and assistant take turns?",

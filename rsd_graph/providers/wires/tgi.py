@@ -7,19 +7,21 @@ maintenance mode); file and line are given where a behaviour is unlike other ser
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Literal
 
-from rsd_graph.answer.ledger import Usage, add_usage, usage
+from pydantic import Field
+
+from rsd_graph.answer.ledger import add_usage, usage
 from rsd_graph.answer.state import Ended, Message
 from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.facts import ServerFacts
-from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.http.answers import Count, ListOf, LogProbability, Shape, decoded
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token, cut_at_stop
 from rsd_graph.providers.wires.completions_api import within_context
+from rsd_graph.providers.wires.wire import Wire
 
 _MOST_NEW_TOKENS = 1024
 """Beyond this the router generates in pieces of its own and forgets the stop strings in between
@@ -32,32 +34,75 @@ _REFUSAL = re.compile(r"must be <= (?P<limit>\d+)\. Given: (?P<prompt>\d+) `inpu
 """router/src/validation.rs:999: inputs and max_new_tokens beyond max_total_tokens are an error."""
 
 
-class TGIWire:
+class _Token(Shape):
+    text: str
+    logprob: LogProbability
+    special: bool
+
+
+class _Details(Shape):
+    finish_reason: Literal["length", "eos_token", "stop_sequence"]
+    generated_tokens: Annotated[Count, Field(gt=0)]
+    tokens: ListOf[_Token]
+    top_tokens: ListOf[ListOf[_Token]] | None = None
+
+    @property
+    def ended(self) -> Ended:
+        """How one piece ended, as far as the server noticed.
+
+        The length is checked before EOS (server/text_generation_server/utils/tokens.py:168-186), so
+        an EOS in the last permitted place is told by its token; its text is stripped.
+        """
+        if self.finish_reason == "length":
+            return "eos" if self.tokens and self.tokens[-1].special else "length"
+        return "eos" if self.finish_reason == "eos_token" else "separator"
+
+    def reported(self) -> list[Token]:
+        """The tokens with their log-probabilities, which TGI always reports."""
+        tops = self.top_tokens or [[]] * len(self.tokens)
+        return [
+            Token(token.text, token.logprob, {rival.text: rival.logprob for rival in (*top, token)})
+            for token, top in zip(self.tokens, tops, strict=True)
+        ]
+
+
+class _Generated(Shape):
+    generated_text: str
+    details: _Details
+
+
+class _Piece(Shape):
+    id: int
+    text: str = ""
+    """Empty from a Python tokenizer (router/src/server.rs:71-98)."""
+
+
+class _Templated(Shape):
+    templated_text: str
+    tokenize_response: ListOf[_Piece]
+
+
+class _Info(Shape):
+    model_id: str
+    max_total_tokens: Count
+
+
+class TGIWire(Wire):
     """`POST /generate`, with the template through `POST /chat_tokenize`.
 
     Unlike other servers, TGI leaves the stop string in the text and misses one in the middle of a
     token, and it refuses neutral sampling values, so these are left out.
     """
 
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._client = Client(endpoint)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it talks to."""
-        return self._client.endpoint
-
     async def describe(self) -> ServerFacts:
         """See `Described.describe`; `/info` asks for no key. There are no sampling defaults."""
-        answer = await self._client.get("/info")
-        with self._client.reading():
-            return ServerFacts((str(answer["model_id"]),), int(answer["max_total_tokens"]))
+        info = await self._client.get("/info", _Info)
+        return ServerFacts((info.model_id,), info.max_total_tokens)
 
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
-        answer = await self._client.post("/tokenize", {"inputs": prompt})
-        with self._client.reading():
-            return [int(token["id"]) for token in answer]
+        pieces = await self._client.post("/tokenize", {"inputs": prompt}, ListOf[_Piece])
+        return [piece.id for piece in pieces]
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The templated conversation, less a BOS that `/generate` would add once more.
@@ -66,26 +111,19 @@ class TGIWire:
         `/generate` always with them (lib.rs:1346). If the two differ by a second BOS at the front,
         it is cut from the text.
         """
-        answer = await self._client.post("/chat_tokenize", {"messages": list(conversation)})
-        with self._client.reading():
-            prompt, tokens = "" + answer["templated_text"], answer["tokenize_response"]
-        encoded = await self._client.post("/tokenize", {"inputs": prompt})
-        with self._client.reading():
-            return self._without_second_bos(prompt, tokens, encoded)
-
-    def _without_second_bos(self, prompt: str, tokens: list[Any], encoded: list[Any]) -> str:
-        ids = [token["id"] for token in encoded]
-        if len(ids) == len(tokens) or ids[:2] != [tokens[0]["id"]] * 2:
+        body = {"messages": list(conversation)}
+        templated = await self._client.post("/chat_tokenize", body, _Templated)
+        prompt, tokens = templated.templated_text, templated.tokenize_response
+        ids = await self.prompt_ids(prompt)
+        if not tokens or len(ids) == len(tokens) or ids[:2] != [tokens[0].id] * 2:
             return prompt
-        if not tokens[0]["text"]:
-            # A Python tokenizer reports no text (router/src/server.rs:71-98).
-            raise CapabilityError(
+        if not tokens[0].text:
+            raise self.endpoint.error(
+                CapabilityError,
                 "this server would put its BOS token twice and does not tell its text.",
-                role=self.endpoint.role,
-                endpoint=str(self.endpoint),
                 expected="a model with a fast tokenizer (tokenizer.json)",
             )
-        return prompt.removeprefix(tokens[0]["text"])
+        return prompt.removeprefix(tokens[0].text)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Continue the prompt, in pieces of at most 1024 tokens.
@@ -93,7 +131,12 @@ class TGIWire:
         Raises:
             CapabilityError: The request needs `min_p`, which TGI does not have.
         """
-        _check(request.sampling, self.endpoint)
+        if request.sampling.min_p > 0:
+            raise self.endpoint.error(
+                CapabilityError,
+                f"this server cannot sample with min_p={request.sampling.min_p}.",
+                expected="min_p=0",
+            )
         done = Completion("", "length", usage(calls=0, cached_tokens=0))
         left = request.max_tokens
         while done.ended == "length" and left > 0:
@@ -118,34 +161,25 @@ class TGIWire:
         return await within_context(self._ask, piece, _REFUSAL)
 
     async def _ask(self, request: CompletionRequest) -> Completion:
+        """Prompt tokens are in a header only (router/src/server.rs:408); none tells the cache."""
         body = {"inputs": request.prompt, "parameters": _parameters(request)}
-        answer, headers = await self._client.post_with_headers("/generate", body)
-        with self._client.reading():
-            details = answer["details"]
-            return Completion(
-                text="" + answer["generated_text"],
-                ended=_ended(details["finish_reason"], details["tokens"]),
-                usage=_usage(headers, details["generated_tokens"]),
-                tokens=[] if request.logprobs is None else _tokens(details),
-            )
-
-
-def _check(sampling: Sampling, endpoint: Endpoint) -> None:
-    if sampling.min_p > 0:
-        raise CapabilityError(
-            f"this server cannot sample with min_p={sampling.min_p}.",
-            role=endpoint.role,
-            endpoint=str(endpoint),
-            expected="min_p=0",
+        answer, headers = await self._client.post_with_headers("/generate", body, _Generated)
+        prompt = headers.get("x-prompt-tokens", "0").encode()
+        spent = usage(
+            prompt_tokens=decoded(prompt, Count, self.endpoint),
+            completion_tokens=answer.details.generated_tokens,
         )
+        with self._client.reading():
+            tokens = [] if request.logprobs is None else answer.details.reported()
+        return Completion(answer.generated_text, answer.details.ended, spent, tokens)
 
 
-def _parameters(request: CompletionRequest) -> dict[str, Any]:
+def _parameters(request: CompletionRequest) -> dict[str, object]:
     """The `parameters` of a request; never `presence_penalty`, which TGI turns into another one.
 
     `details` brings the finish reason.
     """
-    asked: dict[str, Any] = {
+    asked: dict[str, object] = {
         "max_new_tokens": request.max_tokens,
         "stop": list(request.stop),
         "details": True,
@@ -158,13 +192,13 @@ def _parameters(request: CompletionRequest) -> dict[str, Any]:
     return asked
 
 
-def _sampling(sampling: Sampling) -> dict[str, Any]:
+def _sampling(sampling: Sampling) -> dict[str, object]:
     """Only what is not neutral.
 
     Temperature 0, top_p 1 and top_k 0 are errors (router/src/validation.rs:242-280), and any of
     them present turns sampling on (231-235).
     """
-    chosen: dict[str, Any] = {"do_sample": sampling.temperature > 0}
+    chosen: dict[str, object] = {"do_sample": sampling.temperature > 0}
     if sampling.repetition_penalty != 1:
         chosen["repetition_penalty"] = sampling.repetition_penalty
     if sampling.temperature > 0:
@@ -174,17 +208,6 @@ def _sampling(sampling: Sampling) -> dict[str, Any]:
         if sampling.top_k > 0:
             chosen["top_k"] = sampling.top_k
     return chosen
-
-
-def _ended(reason: str, tokens: list[Any]) -> Ended:
-    """How one piece ended, as far as the server noticed.
-
-    The length is checked before EOS (server/text_generation_server/utils/tokens.py:168-186), so
-    an EOS in the last permitted place is told by its token; its text is stripped.
-    """
-    if reason == "eos_token" or (reason == "length" and tokens and tokens[-1]["special"]):
-        return "eos"
-    return "separator" if reason == "stop_sequence" else "length"
 
 
 def _joined(done: Completion, piece: Completion, stop: Sequence[str]) -> Completion:
@@ -200,26 +223,3 @@ def _joined(done: Completion, piece: Completion, stop: Sequence[str]) -> Complet
         usage=add_usage(done.usage, piece.usage),
         tokens=[*done.tokens, *piece.tokens],
     )
-
-
-def _usage(headers: Mapping[str, str], generated: int) -> Usage:
-    """Prompt tokens are in a header only (router/src/server.rs:408); nothing tells the cache."""
-    prompt = int(headers.get("x-prompt-tokens", 0))
-    return usage(prompt_tokens=prompt, completion_tokens=generated)
-
-
-def _tokens(details: Mapping[str, Any]) -> list[Token]:
-    """The tokens with their log-probabilities, which TGI always reports."""
-    tokens = details["tokens"]
-    tops = details.get("top_tokens") or [[]] * len(tokens)
-    return [
-        Token(
-            text=token["text"],
-            logprob=token["logprob"],
-            top={
-                **{rival["text"]: rival["logprob"] for rival in top},
-                token["text"]: token["logprob"],
-            },
-        )
-        for token, top in zip(tokens, tops, strict=True)
-    ]

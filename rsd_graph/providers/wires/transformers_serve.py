@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
-from rsd_graph.answer.state import Ended, Message
 from rsd_graph.errors import CapabilityError
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.facts import ServerFacts
-from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.wires.completion import Completion, CompletionRequest, cut_at_stop
-from rsd_graph.providers.wires.completions_api import named, read_usage
-from rsd_graph.providers.wires.local_template import LocalTemplate
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest
+from rsd_graph.providers.wires.completions_api import CompletionsWire
+from rsd_graph.providers.wires.local_template import TemplatedWire
 from rsd_graph.providers.wires.templates import ChatTemplate
 
 
-class TransformersServeWire:
+class TransformersServeWire(TemplatedWire, CompletionsWire):
     """`POST /v1/completions`; only the fields this server takes, or it answers 422 (utils.py:1107).
 
     The separator is left in the text, which tells it from the end of the answer. There is no
@@ -32,26 +28,12 @@ class TransformersServeWire:
     """
 
     def __init__(self, endpoint: Endpoint, *, template: ChatTemplate | None = None) -> None:
-        self._client = Client(endpoint)
-        self._template = LocalTemplate(endpoint, template, self.complete)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it talks to."""
-        return self._client.endpoint
+        super().__init__(endpoint, template)
 
     async def describe(self) -> ServerFacts:
         """See `Described.describe`; it tells nothing, and does not list the model it serves."""
-        await self._client.get("/health")
-        return ServerFacts(bos=self._template.bos)
-
-    async def render(self, conversation: Sequence[Message]) -> str:
-        """The conversation by the caller's template.
-
-        Raises:
-            CapabilityError: There is no template.
-        """
-        return await self._template.render(conversation)
+        await self._client.get("/health", dict[str, object])
+        return ServerFacts(bos=self._bos)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """Continue the prompt.
@@ -60,43 +42,23 @@ class TransformersServeWire:
             CapabilityError: Log-probabilities were asked for; this server has none.
         """
         if request.logprobs is not None:
-            raise CapabilityError(
+            raise self.endpoint.error(
+                CapabilityError,
                 "this server does not report log-probabilities.",
-                role=self.endpoint.role,
-                endpoint=str(self.endpoint),
                 expected="a server that does, such as vLLM",
             )
-        answer = await self._client.post("/v1/completions", self._body(request))
-        with self._client.reading():
-            choice = answer["choices"][0]
-            text, found = cut_at_stop(choice["text"], request.stop)
-            ended = "separator" if found else self._ended(choice["finish_reason"])
-            return Completion(text, ended, read_usage(answer["usage"]))
+        return await self._one(request)
 
-    def _ended(self, finish: str) -> Ended:
-        """How a text without the separator ended.
-
-        "length" is any text of full length (completion.py:202), even one that ends in EOS.
+    async def _one(self, request: CompletionRequest) -> Completion:
+        """Without the separator, "stop" is the end of the answer; "length" is any text of full
+        length (completion.py:202), even one that ends in EOS.
         """
-        if finish == "stop":
-            return "eos"
-        if finish == "length":
-            return "length"
-        raise self._client.malformed(f"finish_reason {finish!r}")
-
-    def _body(self, request: CompletionRequest) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "prompt": request.prompt,
-            "max_tokens": request.max_tokens,
-            "seed": request.seed,
-            "generation_config": json.dumps(_generation(request.sampling)),
-        }
-        if request.stop:
-            body["stop"] = list(request.stop)
-        return named(self.endpoint, body)
+        sampling = json.dumps(_generation(request.sampling))
+        done, _ = await self._ask(request, generation_config=sampling)
+        return done
 
 
-def _generation(sampling: Sampling) -> dict[str, Any]:
+def _generation(sampling: Sampling) -> dict[str, object]:
     """The sampling as a generation config: the only way to turn sampling on and top_k off.
 
     What it leaves out (EOS ids above all) comes from the model's own (generation/utils.py,

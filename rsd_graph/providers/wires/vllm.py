@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import replace
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Ended, Message
-from rsd_graph.errors import CapabilityError, ModelNotFoundError, ServerError
-from rsd_graph.providers.facts import ServerFacts, listed_models
-from rsd_graph.providers.http.client import Client
+from rsd_graph.errors import CapabilityError, ModelNotFoundError
+from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.wires.completion import (
     Completion,
@@ -18,17 +17,27 @@ from rsd_graph.providers.wires.completion import (
     log_probability_within,
 )
 from rsd_graph.providers.wires.completions_api import (
+    Choice,
+    CompletionsWire,
     common_prefix,
-    named,
-    openai_sampling,
-    read_usage,
-    reported_tokens,
+    full_sampling,
 )
+from rsd_graph.providers.wires.ends import cannot_tell
 from rsd_graph.providers.wires.templates import ChatTemplate
 
+_AS_WRITTEN = {
+    "n": 1,
+    "stream": False,
+    "echo": False,
+    "add_special_tokens": False,  # the template wrote them
+    "include_stop_str_in_output": False,
+}
 
-class VLLMWire:
+
+class VLLMWire(CompletionsWire):
     """Continues text over `POST /v1/completions`; follows the sources of vLLM 0.33.
+
+    Everything is said: what a request leaves out, the model's generation_config.json decides.
 
     Args:
         endpoint: Where vLLM serves the model.
@@ -37,65 +46,26 @@ class VLLMWire:
     """
 
     def __init__(self, endpoint: Endpoint, template: ChatTemplate | None = None) -> None:
-        self._client = Client(endpoint)
+        super().__init__(endpoint)
         self._template = template
         self._round_trip_checked = False
 
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where it talks to."""
-        return self._client.endpoint
-
-    async def describe(self) -> ServerFacts:
-        """See `Described.describe`. vLLM tells nobody what its generation_config.json says."""
-        return await listed_models(self._client)
-
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""
-        return await self._tokenize({"prompt": prompt, "add_special_tokens": False})
+        return await self._tokenize(prompt=prompt, add_special_tokens=False)
 
     async def complete(self, request: CompletionRequest) -> Completion:
         """See `CompletionWire.complete`."""
-        answer = await self._client.post("/v1/completions", self._named(_body(request)))
-        with self._client.reading():
-            choice, spent = answer["choices"][0], read_usage(answer["usage"])
-            return Completion(
-                text="" + choice["text"],  # null is refused
-                ended=self._ended(choice, request, spent["completion_tokens"]),
-                usage=spent,
-                tokens=reported_tokens(choice),
-            )
+        done, _ = await self._ask(request, **_AS_WRITTEN, **full_sampling(request.sampling))
+        # vLLM silently clamps max_tokens to the room that is left.
+        clamped = done.ended == "length" and done.usage["completion_tokens"] < request.max_tokens
+        return replace(done, ended="context") if clamped else done
 
-    def _ended(self, choice: Mapping[str, Any], request: CompletionRequest, tokens: int) -> Ended:
-        """What ended the text; `stop_reason` alone cannot tell (it is null for EOS and length)."""
-        finish, stop = choice["finish_reason"], choice.get("stop_reason")
-        if finish == "stop":
-            if isinstance(stop, str) and stop in request.stop:
-                return "separator"
-            if isinstance(stop, str) or (request.stop and "stop_reason" not in choice):
-                raise self._cannot_tell(stop)
-            return "eos"  # None is the model's first EOS, an int one of its others
-        if finish == "length":
-            # vLLM silently clamps max_tokens to the room that is left
-            return "length" if tokens >= request.max_tokens else "context"
-        if finish == "abort":
-            raise ServerError(
-                "the server aborted the request.",
-                role=self.endpoint.role,
-                endpoint=str(self.endpoint),
-                hint="See the server's log.",
-            )
-        raise self._client.malformed(f"finish_reason {finish!r}")
-
-    def _cannot_tell(self, stop: str | None) -> CapabilityError:
-        return CapabilityError(
-            f"the server does not say whether our stop string or the model ended the text "
-            f"(stop_reason: {stop!r}).",
-            role=self.endpoint.role,
-            endpoint=str(self.endpoint),
-            expected="a stop_reason that is the stop string, null, or a token id, as vLLM reports",
-            hint="Name this server's own provider, such as llamacpp+http:// or tgi+http://.",
-        )
+    def _ended(self, choice: Choice, stop: Sequence[str]) -> Ended | None:
+        ended = super()._ended(choice, stop)
+        if ended is None:
+            raise cannot_tell(self.endpoint, choice.stop_reason)
+        return ended
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """See `CompletionWire.render`.
@@ -105,30 +75,24 @@ class VLLMWire:
         """
         if self._template is not None:
             return self._template.render(conversation)
-        body = {"messages": list(conversation), "add_generation_prompt": True}
         try:
-            ids = await self._tokenize(body)
+            ids = await self._tokenize(messages=list(conversation), add_generation_prompt=True)
         except ModelNotFoundError as error:
             error.hint = (
                 "Check the model name. A server without /tokenize needs the model's chat template: "
                 "VLLMWire(endpoint, ChatTemplate.load('tokenizer_config.json'))."
             )
             raise
-        answer = await self._client.post("/detokenize", self._named({"tokens": ids}))
-        with self._client.reading():
-            prompt = str(answer["prompt"])
+        prompt = await self._detokenize(ids)
         await self._check_round_trip(prompt, ids)
         return prompt
 
     async def _check_round_trip(self, prompt: str, ids: Sequence[int]) -> None:
         """Once per wire: the rendered text must read as the tokens the template made."""
-        if self._round_trip_checked:
-            return
-        if await self.prompt_ids(prompt) != ids:
-            raise CapabilityError(
+        if not self._round_trip_checked and await self.prompt_ids(prompt) != ids:
+            raise self.endpoint.error(
+                CapabilityError,
                 "its tokenizer does not give the rendered chat template back exactly.",
-                role=self.endpoint.role,
-                endpoint=str(self.endpoint),
                 hint="Pass the model's chat template: ChatTemplate.load('tokenizer_config.json').",
             )
         self._round_trip_checked = True
@@ -144,46 +108,12 @@ class VLLMWire:
         before = await self.prompt_ids(prompt)
         whole = await self.prompt_ids(prompt + text + followed_by)
         start = max(1, common_prefix(before, whole))
-        body = _body(CompletionRequest("", max_tokens=1))
-        body |= {"prompt": whole, "prompt_logprobs": 0}
-        answer = await self._client.post("/v1/completions", self._named(body))
+        body = {"prompt": whole, "prompt_logprobs": 0, "max_tokens": 1, "seed": 0}
+        body |= {**_AS_WRITTEN, **full_sampling(Sampling())}
+        answer = await self._completions(body)
+        rows = answer.choices[0].prompt_logprobs or []
         with self._client.reading():
-            rows = answer["choices"][0]["prompt_logprobs"]
             pairs = zip(whole[start:], rows[start:], strict=True)
-            tokens = [_prompt_token(row[str(token_id)]) for token_id, row in pairs]
-            return log_probability_within(text, tokens), read_usage(answer["usage"])
-
-    async def _tokenize(self, body: dict[str, Any]) -> list[int]:
-        answer = await self._client.post("/tokenize", self._named(body))
-        with self._client.reading():
-            return [int(token_id) for token_id in answer["tokens"]]
-
-    def _named(self, body: dict[str, Any]) -> dict[str, Any]:
-        return named(self.endpoint, body)
-
-
-def _body(request: CompletionRequest) -> dict[str, Any]:
-    """Everything is said: what a request leaves out, the model's generation_config.json decides."""
-    sampling = request.sampling
-    body: dict[str, Any] = {
-        "prompt": request.prompt,
-        "max_tokens": request.max_tokens,
-        "stop": list(request.stop),
-        "seed": request.seed,
-        "n": 1,
-        "stream": False,
-        "echo": False,
-        "add_special_tokens": False,  # the template wrote them
-        "include_stop_str_in_output": False,
-        **openai_sampling(sampling),
-        "top_k": sampling.top_k or -1,
-        "min_p": sampling.min_p,
-        "repetition_penalty": sampling.repetition_penalty,
-    }
-    if request.logprobs is not None:
-        body["logprobs"] = request.logprobs
-    return body
-
-
-def _prompt_token(row: Mapping[str, Any]) -> Token:
-    return Token(str(row["decoded_token"]), float(row["logprob"]))
+            told = [(row or {})[str(token_id)] for token_id, row in pairs]
+        tokens = [Token(token.decoded_token, token.logprob) for token in told]
+        return log_probability_within(text, tokens), answer.usage.spent

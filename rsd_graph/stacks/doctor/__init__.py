@@ -11,7 +11,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from rsd_graph.answer.limits import Limits
-from rsd_graph.providers.base import RewardModel, StepModel
+from rsd_graph.providers.adapted import adapted
+from rsd_graph.providers.base import RewardModelLike, StepModelLike
 from rsd_graph.stacks.doctor.finding import APPLES, SHIPPED, Check, Example, Seat, Verdict
 from rsd_graph.stacks.doctor.prm import examine_prm
 from rsd_graph.stacks.doctor.writer import examine_writer
@@ -20,9 +21,9 @@ __all__ = ["APPLES", "SHIPPED", "Check", "Example", "Verdict", "examine"]
 
 
 async def examine(
-    draft: StepModel,
-    target: StepModel,
-    prm: RewardModel,
+    draft: StepModelLike,
+    target: StepModelLike,
+    prm: RewardModelLike,
     example: Example = APPLES,
     *,
     limits: Limits | None = None,
@@ -38,9 +39,9 @@ async def examine(
         limits: The stack's own; by default those of `ChatRSD`.
         separator: What ends a step.
     """
-    limits = limits or Limits()
-    for role, model in (("draft", draft), ("target", target)):
+    limits, models = limits or Limits(), adapted(draft, target, prm)
+    for role, model in (("draft", models.draft), ("target", models.target)):
         async for check in examine_writer(Seat(role, example, limits, separator), model):
             yield check
-    async for check in examine_prm(Seat("prm", example, limits, separator), prm):
+    async for check in examine_prm(Seat("prm", example, limits, separator), models.prm):
         yield check

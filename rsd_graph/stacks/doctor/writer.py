@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from functools import partial
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Candidate
-from rsd_graph.providers.base import StepModel, StepRequest
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.base import Prefix, StepModel, StepRequest
+from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.stacks.doctor.cache import examine_cache
 from rsd_graph.stacks.doctor.contact import contact
 from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, fine
 from rsd_graph.stacks.doctor.said import Said, say
@@ -17,6 +19,10 @@ from rsd_graph.stacks.doctor.wire import defaults, obeyed, one_bos, prefix_survi
 
 _MOST_STEPS = 24
 _MOST_STEP_TOKENS = 256
+_UNCACHED = (
+    "Every step re-reads the whole answer. vLLM: serve with --enable-prefix-caching; SGLang: "
+    "without --disable-radix-cache."
+)
 
 
 async def examine_writer(seat: Seat, model: StepModel) -> AsyncIterator[Check]:
@@ -44,7 +50,16 @@ async def examine_writer(seat: Seat, model: StepModel) -> AsyncIterator[Check]:
     if isinstance(model, HostedModel):
         yield await seat.check("no sampling default leaks in", defaults(seat, model))
         yield await seat.check("sampling obeyed", obeyed(seat, model))
+    if isinstance(model, HostedModel):
+        async for check in examine_cache(seat, model.endpoint, partial(_read, model), _UNCACHED):
+            yield check
     yield await seat.check("throughput", _throughput(seat, model))
+
+
+async def _read(model: HostedModel, prefix: Prefix) -> Usage:
+    """Let the model read *prefix*; what that cost."""
+    request = CompletionRequest(await model.prompt(prefix), max_tokens=1)
+    return (await model.wire.complete(request)).usage
 
 
 async def _step_ends(seat: Seat, model: StepModel) -> Finding:

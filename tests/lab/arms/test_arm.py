@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
-
-from rsd_graph import Sampling, reward_threshold
-from rsd_graph.lab.arms.arm import (
-    Aggregation,
-    aggregate,
-    alone,
-    best_of_n,
-    majority,
-    random_mixing,
-    rsd,
-)
+from rsd_graph import reward_threshold
+from rsd_graph.lab.arms.alone import alone
 from rsd_graph.lab.arms.beam import beam_search
-from tests.helpers.counted_models import stack
+from rsd_graph.lab.arms.rsd import random_mixing, rsd
+from rsd_graph.lab.arms.sampled import best_of_n, majority
+from tests.helpers.counted_models import setup
 
-SAMPLED = Sampling(temperature=0.7)
+SAMPLED = setup().with_options(temperature=0.7)
 
 
 async def test_each_model_alone() -> None:
     """The draft alone makes its error; the target alone does not; nobody else is called."""
-    draft = await alone(stack(), "draft").solve("q", 0)
-    target = await alone(stack(), "target").solve("q", 0)
+    draft = await alone(setup(), "draft").solve("q", 0)
+    target = await alone(setup(), "target").solve("q", 0)
 
     assert draft.text == "right 0\n\nwrong 1\n\nthe answer"
     assert target.text == "right 0\n\nright 1\n\nthe answer"
@@ -34,7 +26,7 @@ async def test_each_model_alone() -> None:
 
 async def test_rsd_rewrites_only_the_wrong_step() -> None:
     """One of three steps goes to the target."""
-    outcome = await rsd(stack(), reward_threshold(0.7)).solve("q", 0)
+    outcome = await rsd(setup(), reward_threshold(0.7)).solve("q", 0)
 
     assert [step["source"] for step in outcome.steps] == ["draft", "target", "draft"]
     assert outcome.text == "right 0\n\nright 1\n\nthe answer"
@@ -43,8 +35,8 @@ async def test_rsd_rewrites_only_the_wrong_step() -> None:
 
 async def test_random_mixing_ignores_the_rewards() -> None:
     """The control sends its share to the target blindly: all of it at 1, none at 0."""
-    everything = await random_mixing(stack(), 1.0).solve("q", 0)
-    nothing = await random_mixing(stack(), 0.0).solve("q", 0)
+    everything = await random_mixing(setup(), 1.0).solve("q", 0)
+    nothing = await random_mixing(setup(), 0.0).solve("q", 0)
 
     assert {step["source"] for step in everything.steps} == {"target"}
     assert "wrong 1" in nothing.text
@@ -52,7 +44,7 @@ async def test_random_mixing_ignores_the_rewards() -> None:
 
 async def test_best_of_n_picks_what_the_prm_likes_and_books_all_samples() -> None:
     """Among eight sampled drafts one without a wrong step wins; all eight are paid for."""
-    outcome = await best_of_n(stack(), 8, SAMPLED).solve("q", 0)
+    outcome = await best_of_n(SAMPLED, 8).solve("q", 0)
 
     assert "wrong" not in outcome.text
     assert outcome.ledger["draft"]["calls"] == 8
@@ -67,7 +59,7 @@ async def test_majority_takes_the_most_frequent_answer() -> None:
         votes.append(text)
         return "wrong" if "wrong" in text else "right"
 
-    outcome = await majority(stack(), 5, SAMPLED, extract).solve("q", 0)
+    outcome = await majority(SAMPLED, 5, extract).solve("q", 0)
 
     ballots = ["wrong" if "wrong" in text else "right" for text in votes[:5]]
     winner = max(set(ballots), key=ballots.count)
@@ -77,17 +69,9 @@ async def test_majority_takes_the_most_frequent_answer() -> None:
 
 async def test_beam_search_keeps_the_best_continuations() -> None:
     """With four sampled continuations a step, the wrong one does not survive."""
-    outcome = await beam_search(stack(), 2, 4, SAMPLED).solve("q", 0)
+    outcome = await beam_search(SAMPLED, 2, 4).solve("q", 0)
 
     assert outcome.text == "right 0\n\nright 1\n\nthe answer"
     ledger = outcome.ledger
     assert ledger["kept_draft_tokens"] == 6
     assert ledger["draft"]["completion_tokens"] == 6 + ledger["discarded_draft_tokens"]
-
-
-@pytest.mark.parametrize(
-    ("by", "expected"), [("min", 0.2), ("last", 0.5), ("product", 0.08), ("mean", 0.5)]
-)
-def test_aggregations(by: Aggregation, expected: float) -> None:
-    """min, last, product and mean of 0.8, 0.2, 0.5."""
-    assert aggregate([0.8, 0.2, 0.5], by) == pytest.approx(expected)

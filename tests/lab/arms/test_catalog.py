@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from rsd_graph import ConfigurationError
-from rsd_graph.lab.arms.catalog import Kit, named_arm
+from rsd_graph.lab.arms.arm import Arm
+from rsd_graph.lab.arms.catalog import named_arm
 from rsd_graph.lab.arms.oracle import advantage_oracle
-from tests.helpers.counted_models import stack
+from rsd_graph.lab.setup import Setup
+from tests.helpers.counted_models import setup
 
-KIT = Kit(stack(), extract=lambda question, text: text)
+SETUP = setup()
+
+
+def arm_of(name: str, made_from: Setup = SETUP) -> Arm:
+    return named_arm(name, made_from, lambda question, text: text)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +42,7 @@ KIT = Kit(stack(), extract=lambda question, text: text)
 )
 async def test_every_arm_has_a_name_and_answers(name: str, arm: str) -> None:
     """What the help lists can be run, and is called in the table what it is."""
-    made = named_arm(name, KIT)
+    made = arm_of(name)
 
     outcome = await made.solve("q", 0)
 
@@ -47,14 +51,12 @@ async def test_every_arm_has_a_name_and_answers(name: str, arm: str) -> None:
     assert outcome.finish_reason == "stop"
 
 
-async def test_what_is_started_early_is_part_of_the_stack() -> None:
+async def test_what_is_started_early_is_part_of_the_setup() -> None:
     """Look-ahead and hedge of a run hold for its RSD arms, and stand in their names."""
-    early = replace(stack(), lookahead=2, hedge=0)
-
-    arm = named_arm("rsd", Kit(early, KIT.extract))
+    arm = arm_of("rsd", SETUP.with_options(lookahead=2, hedge=0))
 
     assert arm.name == "RSD 0.7, lookahead 2, hedge 0"
-    assert (await arm.solve("q", 0)).text == (await named_arm("rsd", KIT).solve("q", 0)).text
+    assert (await arm.solve("q", 0)).text == (await arm_of("rsd").solve("q", 0)).text
 
 
 @pytest.mark.parametrize(
@@ -63,19 +65,19 @@ async def test_what_is_started_early_is_part_of_the_stack() -> None:
 def test_a_name_that_means_nothing_is_refused(name: str) -> None:
     """Before anything is asked."""
     with pytest.raises(ConfigurationError, match=r"there is no arm|cannot be read"):
-        named_arm(name, KIT)
+        arm_of(name)
 
 
 def test_only_a_plain_threshold_has_a_delta() -> None:
     """The delta sweep is drawn from arms that one threshold decides, and from no others."""
     names = ["rsd:0.8", "logistic:10:0.6", "share:0.1", "random:0.2"]
 
-    assert [named_arm(name, KIT).delta for name in names] == [0.8, None, None, None]
+    assert [arm_of(name).delta for name in names] == [0.8, None, None, None]
 
 
 async def test_the_oracle_takes_the_better_step_and_books_both() -> None:
     """The target's step stands only where its reward is higher; both are paid for everywhere."""
-    outcome = await advantage_oracle(stack()).solve("q", 0)
+    outcome = await advantage_oracle(setup()).solve("q", 0)
 
     assert [step["source"] for step in outcome.steps] == ["draft", "target", "draft"]
     assert outcome.steps[1]["rejected_text"] == "wrong 1"

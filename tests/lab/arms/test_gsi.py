@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
-from rsd_graph import CapabilityError, ConfigurationError, Limits, PerRole, StepRequest, candidate
+from rsd_graph import CapabilityError, ConfigurationError, PerRole, StepRequest, candidate
 from rsd_graph.answer.ledger import Usage, flops, usage
+from rsd_graph.answer.options import Options
 from rsd_graph.answer.state import Candidate
 from rsd_graph.embedded.task import extract_answer, held_out_problems
-from rsd_graph.lab.arms.arm import Stack
-from rsd_graph.lab.arms.catalog import Kit, named_arm
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.arms.arm import Arm
+from rsd_graph.lab.arms.catalog import named_arm
 from rsd_graph.lab.arms.gsi import Guidance, guided
+from rsd_graph.lab.experiment import Experiment
 from rsd_graph.lab.journal import Journal
-from rsd_graph.lab.questions.question import Question
-from rsd_graph.lab.questions.shipped import embedded_stack
+from rsd_graph.lab.question import Question
 from rsd_graph.lab.report.summary import summarise
-from rsd_graph.lab.runner import evaluate
-from rsd_graph.providers.base import Prefix, Scores
+from rsd_graph.lab.runner import answer_all
+from rsd_graph.lab.setup import Setup
+from rsd_graph.providers.base import Models, Prefix, Scores
 from rsd_graph.providers.scripted import FunctionStepModel
 from tests.helpers import counted_models as models
 
@@ -57,10 +59,12 @@ def wrote(text: str, logprob: float | None = -1.0, ended: str = "eos") -> Write:
     return lambda request: candidate(text, ended, logprob=logprob, cost=cost)  # type: ignore[arg-type]
 
 
-def stack(draft: Write, target: Reader) -> Stack:
-    return Stack(
-        draft=FunctionStepModel(draft), target=target, prm=Rewards(), limits=Limits(max_steps=4)
-    )
+def setup(draft: Write, target: Reader) -> Setup:
+    return Setup(Models(FunctionStepModel(draft), target, Rewards()), Options(max_steps=4))
+
+
+def arm_of(name: str, made_from: Setup) -> Arm:
+    return named_arm(name, made_from, lambda question, text: text)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +83,7 @@ async def test_a_step_is_the_drafts_iff_its_tilted_reward_reaches_u(
     """r + (log P_M - log P_m) / beta >= u, with beta 20 and u 0.5 as the authors have them."""
     target = Reader(wrote("rewritten 0.8"), {"drafted": target_logprob})
 
-    outcome = await guided(stack(wrote(f"drafted {reward}"), target), Guidance(1)).solve("q", 0)
+    outcome = await guided(setup(wrote(f"drafted {reward}"), target), Guidance(1)).solve("q", 0)
 
     (step,) = outcome.steps
     assert step["source"] == source
@@ -94,7 +98,7 @@ async def test_the_target_draws_n_steps_and_only_their_rewards_count() -> None:
         return wrote("good 0.4" if request.seed % 2 else "bad 0.0")(request)
 
     target = Reader(rewrite, {"good": -99.0})
-    arm = guided(stack(wrote("drafted 0.1"), target), Guidance(8))
+    arm = guided(setup(wrote("drafted 0.1"), target), Guidance(8))
 
     outcome = await arm.solve("q", 0)
 
@@ -114,7 +118,7 @@ async def test_the_choice_is_soft() -> None:
         better = request.seed % 2
         return wrote("better 0.95" if better else "worse 0.9")(request)
 
-    arm = guided(stack(draft, Reader(wrote("never 1"))), Guidance(16))
+    arm = guided(setup(draft, Reader(wrote("never 1"))), Guidance(16))
     chosen = [(await arm.solve(f"question {n}", 0)).text for n in range(300)]
 
     share = sum(text.startswith("better") for text in chosen) / len(chosen)
@@ -124,7 +128,7 @@ async def test_the_choice_is_soft() -> None:
 async def test_reading_the_drafts_is_the_targets_work_but_not_its_words() -> None:
     """Full accounting has it, decode-only has not; the draft still solved the question alone."""
     target = Reader(wrote("never 1"))
-    arm = guided(stack(wrote("drafted 0.9"), target), Guidance(4))
+    arm = guided(setup(wrote("drafted 0.9"), target), Guidance(4))
 
     outcome = await arm.solve("q", 0)
 
@@ -137,23 +141,23 @@ async def test_reading_the_drafts_is_the_targets_work_but_not_its_words() -> Non
 
 async def test_an_answer_the_target_only_read_counts_as_the_drafts(tmp_path: object) -> None:
     """The share "draft alone": the target wrote no step, however often it was called."""
-    arm = guided(stack(wrote("drafted 0.9"), Reader(wrote("never 1"))), Guidance(2))
+    arm = guided(setup(wrote("drafted 0.9"), Reader(wrote("never 1"))), Guidance(2))
 
     async def grade(question: Question, text: str) -> dict[str, object]:
         return {"correct": True}
 
     with Journal(f"{tmp_path}/j.jsonl", {}) as journal:
-        records = await evaluate([arm], [Question("q/0", "q", "1", "math")], journal, grade)
+        records = await answer_all(arm, [Question("q/0", "q", "1", "math")], grade, journal)
 
     assert records[0]["ledger"]["target"]["calls"] == 2
-    assert summarise(arm, records, None).draft_alone == 1.0
+    assert summarise(arm, records, Accounting()).draft_alone == 1.0
 
 
 async def test_a_draft_that_reports_nothing_is_read_by_its_own_model() -> None:
     """As the authors do where tokens do not match; the cost is the draft's."""
     write = wrote("drafted 0.6", logprob=None)
     draft, target = Reader(write, {"drafted": 3.0}), Reader(wrote("never 1"), {"drafted": -1.0})
-    arm = guided(replace(stack(write, target), draft=draft), Guidance(1))
+    arm = guided(setup(write, target).with_models(draft=draft), Guidance(1))
 
     outcome = await arm.solve("q", 0)
 
@@ -164,7 +168,7 @@ async def test_a_draft_that_reports_nothing_is_read_by_its_own_model() -> None:
 
 async def test_drafts_that_are_no_whole_steps_go_to_the_target_unscored() -> None:
     """Cut off or blank, there is nothing to choose from."""
-    arm = guided(stack(wrote("cut", ended="length"), Reader(wrote("whole 0.7"))), Guidance(3))
+    arm = guided(setup(wrote("cut", ended="length"), Reader(wrote("whole 0.7"))), Guidance(3))
 
     outcome = await arm.solve("q", 0)
 
@@ -175,7 +179,7 @@ async def test_drafts_that_are_no_whole_steps_go_to_the_target_unscored() -> Non
 
 async def test_a_target_that_writes_no_whole_step_ends_the_answer_as_in_rsd() -> None:
     """Its text stands as it is; nothing is scored."""
-    arm = guided(stack(wrote("low 0.1"), Reader(wrote("cut", ended="context"))), Guidance(2))
+    arm = guided(setup(wrote("low 0.1"), Reader(wrote("cut", ended="context"))), Guidance(2))
 
     outcome = await arm.solve("q", 0)
 
@@ -184,33 +188,32 @@ async def test_a_target_that_writes_no_whole_step_ends_the_answer_as_in_rsd() ->
 
 def test_by_name() -> None:
     """n, and optionally beta and u."""
-    kit = Kit(stack(wrote("drafted 0.9"), Reader(wrote("x 1"))), lambda question, text: text)
+    made_from = setup(wrote("drafted 0.9"), Reader(wrote("x 1")))
 
-    assert named_arm("gsi:4", kit).name == "GSI-4 (beta 20, u 0.5)"
-    assert named_arm("gsi:4:10:0.7", kit).name == "GSI-4 (beta 10, u 0.7)"
-    assert named_arm("gsi:4", kit).delta is None
+    assert arm_of("gsi:4", made_from).name == "GSI-4 (beta 20, u 0.5)"
+    assert arm_of("gsi:4:10:0.7", made_from).name == "GSI-4 (beta 10, u 0.7)"
+    assert arm_of("gsi:4", made_from).delta is None
 
 
 @pytest.mark.parametrize("name", ["gsi", "gsi:0", "gsi:4:0", "gsi:4:inf", "gsi:4:20:0.5:1"])
 def test_numbers_that_cannot_be_used_are_refused(name: str) -> None:
     """Before anything is asked."""
-    kit = Kit(stack(wrote("drafted 0.9"), Reader(wrote("x 1"))), lambda question, text: text)
+    made_from = setup(wrote("drafted 0.9"), Reader(wrote("x 1")))
 
     with pytest.raises(ConfigurationError, match=r"cannot be (read|used)"):
-        named_arm(name, kit)
+        arm_of(name, made_from)
 
 
 def test_a_target_that_cannot_read_is_refused() -> None:
     """GSI needs the target's log-probability of given text."""
     with pytest.raises(CapabilityError, match="probability of given text"):
-        named_arm("gsi:4", Kit(models.stack(), lambda question, text: text))
+        arm_of("gsi:4", models.setup())
 
 
 async def test_the_shipped_models_are_guided() -> None:
     """End to end over llama.cpp: right answers, and every draft read by the target."""
     pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
-    kit = Kit(embedded_stack(context=900), lambda question, text: text)
-    arm = named_arm("gsi:2", kit)
+    arm = arm_of("gsi:2", Experiment().setup(124))
     problems = held_out_problems(4)
 
     outcomes = [await arm.solve(problem.question, 0) for problem in problems]

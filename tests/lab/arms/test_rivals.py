@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from rsd_graph import CapabilityError, ConfigurationError, Endpoint, Limits
+from rsd_graph import CapabilityError, ConfigurationError, Endpoint
 from rsd_graph.embedded.task import held_out_problems
-from rsd_graph.lab.arms.arm import Stack
-from rsd_graph.lab.arms.catalog import Kit, named_arm
-from rsd_graph.lab.questions.shipped import embedded_stack
+from rsd_graph.lab.arms.arm import Arm
+from rsd_graph.lab.arms.catalog import named_arm
+from rsd_graph.lab.experiment import Experiment
+from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.registry import reward_model, step_model
+from rsd_graph.providers.registry import step_model
 from tests.helpers import counted_models as models
 from tests.helpers.bigram import write_bigram_model
 
@@ -26,23 +27,19 @@ def judge(tmp_path_factory: pytest.TempPathFactory) -> str:
     return f"{write_bigram_model(folder / 'judge.gguf', context=1024)}?context=1024"
 
 
-def stack(judge: str) -> Stack:
+def setup(judge: str) -> Setup:
     model = f"embedded:{judge}"
-    return Stack(
-        draft=step_model(model, "draft"),
-        target=step_model(model, "target"),
-        prm=reward_model(f"judge+{model}"),
-        limits=Limits(max_tokens=64, max_steps=5),
-    )
+    models = {"draft": model, "target": model, "prm": f"judge+{model}"}
+    return Experiment({**models, "delta": 7, "max_tokens": 64, "max_steps": 5}).setup()
 
 
-def kit(judge: str) -> Kit:
-    return Kit(stack(judge), lambda question, text: text, delta=7)
+def arm_of(name: str, made_from: Setup) -> Arm:
+    return named_arm(name, made_from, lambda question, text: text)
 
 
 async def test_specreason_keeps_what_the_target_grades_high_enough(judge: str) -> None:
     """The digit said, 8, reaches 7: the draft's steps stand, and the grading is the target's."""
-    arm = named_arm("specreason", kit(judge))
+    arm = arm_of("specreason", setup(judge))
 
     outcome = await arm.solve("What is 3+4?", 0)
 
@@ -57,7 +54,7 @@ async def test_specreason_keeps_what_the_target_grades_high_enough(judge: str) -
 
 async def test_specreason_rewrites_what_the_target_grades_lower(judge: str) -> None:
     """A threshold of 9 is not reached: the target writes every step."""
-    outcome = await named_arm("specreason:9", kit(judge)).solve("What is 3+4?", 0)
+    outcome = await arm_of("specreason:9", setup(judge)).solve("What is 3+4?", 0)
 
     assert {step["source"] for step in outcome.steps} == {"target"}
     assert outcome.ledger["target_steps"] == 2
@@ -65,7 +62,7 @@ async def test_specreason_rewrites_what_the_target_grades_lower(judge: str) -> N
 
 async def test_a_judge_is_a_prm_like_any_other(judge: str) -> None:
     """`--prm judge+... --delta 7`: the expected grade, 0.75 * 8 + 0.25 * 3 = 6.75, is below 7."""
-    outcome = await named_arm("rsd", kit(judge)).solve("What is 3+4?", 0)
+    outcome = await arm_of("rsd", setup(judge)).solve("What is 3+4?", 0)
 
     assert [step["reward"] for step in outcome.steps] == [pytest.approx(6.75, abs=0.01)] * 2
     assert {step["source"] for step in outcome.steps} == {"target"}
@@ -75,16 +72,16 @@ async def test_a_judge_is_a_prm_like_any_other(judge: str) -> None:
 def test_specreason_needs_a_target_that_can_be_asked(judge: str) -> None:
     """And a threshold on the scale of digits."""
     with pytest.raises(CapabilityError, match="cannot grade steps"):
-        named_arm("specreason", Kit(models.stack(), lambda question, text: text))
+        arm_of("specreason", models.setup())
     with pytest.raises(ConfigurationError, match="outside the PRM's reward range"):
-        named_arm("specreason:70", kit(judge))
+        arm_of("specreason:70", setup(judge))
 
 
 async def test_speculative_decoding_is_the_same_target_served_otherwise() -> None:
     """Token for token the same greedy answers, and llama.cpp did draft tokens for them."""
     served = "embedded:target?context=901&speculate=draft"
-    shipped = Kit(embedded_stack(context=901), lambda question, text: text)
-    plain, speculative = named_arm("target", shipped), named_arm(f"served:{served}", shipped)
+    shipped = Experiment().setup(123)
+    plain, speculative = arm_of("target", shipped), arm_of(f"served:{served}", shipped)
 
     for problem in held_out_problems(3):
         expected = await plain.solve(problem.question, 0)
@@ -106,7 +103,7 @@ async def drafted(endpoint: Endpoint) -> dict[str, int]:
         f"<|im_start|>user\n{held_out_problems(1)[0].question}<|im_end|>\n<|im_start|>assistant\n"
     )
     body = {"prompt": prompt, "n_predict": 64, "temperature": 0}
-    found: dict[str, int] = (await Client(endpoint).post("/completion", body))["timings"]
+    found: dict[str, int] = (await Client(endpoint).post("/completion", body, dict))["timings"]
     return found
 
 
@@ -114,7 +111,7 @@ def test_an_endpoint_to_compare_with_is_checked_at_once() -> None:
     """As every endpoint string is; and one is needed."""
     for name in ("served:nowhere", "served:", "served"):
         with pytest.raises(ConfigurationError, match=r"not an endpoint string|cannot be read"):
-            named_arm(name, Kit(models.stack(), lambda question, text: text))
+            arm_of(name, models.setup())
 
 
 def test_what_cannot_be_served_to_speculate_is_refused(tmp_path: Path) -> None:

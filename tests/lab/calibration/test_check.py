@@ -8,11 +8,11 @@ from rsd_graph import StepRequest, candidate
 from rsd_graph.answer.ledger import PerRole
 from rsd_graph.answer.prices import Price, Prices
 from rsd_graph.answer.state import Candidate
-from rsd_graph.lab.calibration.check import run_held_out
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.calibration.check import check
 from rsd_graph.lab.calibration.one_pass import collect
-from rsd_graph.lab.calibration.sweep import Accounting
 from rsd_graph.lab.statistics import Estimate
-from tests.helpers.counted_models import stack, target_writes
+from tests.helpers.counted_models import setup, target_writes
 
 PROMPTS = ["one", "two", "three"]
 
@@ -29,9 +29,9 @@ async def is_right(prompt: str, answer: str) -> bool:
 async def test_rsd_does_what_was_estimated_where_the_target_rewrites_as_it_writes() -> None:
     """Share, tokens and accuracy agree; the prompt it really reads is the server's to count."""
     prices = Prices(draft=Price(1, 1), target=Price(0, 30), prm=Price(0, 0))
-    sample = await collect(stack(), PROMPTS, is_right=is_right, ask_target=True)
+    sample = await collect(setup(), PROMPTS, is_right=is_right, ask_target=True)
 
-    found = await run_held_out(stack(), sample, 0.5, Accounting(prices=prices), is_right=is_right)
+    found = await check(setup(), sample, 0.5, Accounting(prices=prices), is_right=is_right)
 
     assert found.prompts == 3
     assert found.target_share.estimated == found.target_share.measured == sure(1 / 3)
@@ -52,10 +52,10 @@ async def test_a_target_that_cannot_help_is_found_out() -> None:
         alone = request.prefix.separator != "\n\n"
         return target_writes(request) if alone else candidate("spoilt")
 
-    sample = await collect(stack(target=spoils), PROMPTS, is_right=is_right, ask_target=True)
+    sample = await collect(setup(target=spoils), PROMPTS, is_right=is_right, ask_target=True)
 
-    found = await run_held_out(
-        stack(target=spoils), sample, 0.5, Accounting(PerRole(1, 10, 1)), is_right=is_right
+    found = await check(
+        setup(target=spoils), sample, 0.5, Accounting(PerRole(1, 10, 1)), is_right=is_right
     )
 
     assert found.accuracy is not None
@@ -67,9 +67,9 @@ async def test_a_target_that_cannot_help_is_found_out() -> None:
 
 async def test_without_the_targets_own_answers_only_steps_and_tokens_compare() -> None:
     """What the pass does not estimate is left out, not made up."""
-    sample = await collect(stack(), PROMPTS)
+    sample = await collect(setup(), PROMPTS)
 
-    found = await run_held_out(stack(), sample, 0.5, Accounting())
+    found = await check(setup(), sample, 0.5, Accounting())
 
     assert found.target_share.measured == sure(1 / 3)
     assert (found.cost, found.seconds, found.accuracy, found.accuracy_difference) == (None,) * 4

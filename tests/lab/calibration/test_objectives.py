@@ -9,9 +9,9 @@ import pytest
 from rsd_graph import ConfigurationError, InputError
 from rsd_graph.answer.ledger import PerRole, add, empty_ledger, usage
 from rsd_graph.answer.prices import Price, Prices
+from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.objectives import Objective, choose
-from rsd_graph.lab.calibration.one_pass import OwnAnswer, Sample, Trial
-from rsd_graph.lab.calibration.sweep import Accounting
+from rsd_graph.lab.calibration.one_pass import Answered, Sample, Trial
 from rsd_graph.lab.statistics import lower_bound
 
 TOKENS = Accounting()
@@ -21,7 +21,7 @@ SIZES = Accounting(PerRole(1, 10, 1))
 def one_step(reward: float, *, right: bool) -> Trial:
     """A question whose draft is one step of 10 tokens; the target is right, for 10 tokens."""
     spent = {"draft": usage(completion_tokens=10), "prm": usage(prompt_tokens=10)}
-    own = OwnAnswer(usage(completion_tokens=10), right=True)
+    own = Answered(True, add(empty_ledger(), {"target": usage(completion_tokens=10)}))
     return Trial("q", [reward], [10], right, add(empty_ledger(), spent), own)
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from rsd_graph import InputError, Limits, StepRequest, candidate
+from rsd_graph import InputError, StepRequest, candidate
 from rsd_graph.answer.state import Candidate
 from rsd_graph.lab.calibration.one_pass import Sample, Trial, collect
-from tests.helpers.counted_models import draft_writes, stack
+from tests.helpers.counted_models import draft_writes, setup
 
 
 async def is_right(prompt: str, answer: str) -> bool:
@@ -16,7 +16,7 @@ async def is_right(prompt: str, answer: str) -> bool:
 
 async def test_every_step_of_every_prompt_is_kept() -> None:
     """Rewards and tokens of each step, and what draft and PRM spent on them step by step."""
-    sample = await collect(stack(), ["one", "two"])
+    sample = await collect(setup(), ["one", "two"])
 
     first = sample.trials[0]
     assert [trial.prompt for trial in sample.trials] == ["one", "two"]
@@ -29,12 +29,12 @@ async def test_every_step_of_every_prompt_is_kept() -> None:
 
 async def test_golds_judge_the_draft_and_the_target_apart() -> None:
     """Each answer of each of them once; the target writes its own in one request."""
-    sample = await collect(stack(), ["one", "two"], is_right=is_right, ask_target=True)
+    sample = await collect(setup(), ["one", "two"], is_right=is_right, ask_target=True)
 
     owns = [trial.target for trial in sample.trials]
     assert [trial.right for trial in sample.trials] == [False, True]
     assert [own.right for own in owns if own] == [False, False]
-    assert [own.usage["calls"] for own in owns if own] == [1, 1]
+    assert [own.ledger["target"]["calls"] for own in owns if own] == [1, 1]
     assert (sample.is_labelled, sample.knows_target) == (True, True)
 
 
@@ -46,7 +46,7 @@ async def test_a_step_that_is_cut_off_ends_the_drafts_answer() -> None:
             return candidate("and so on and", "length")
         return draft_writes(request)
 
-    sample = await collect(stack(draft=rambles), ["one"])
+    sample = await collect(setup(draft=rambles), ["one"])
 
     (trial,) = sample.trials
     assert (list(trial.rewards), list(trial.tokens)) == ([0.9, None], [2, 4])
@@ -58,17 +58,14 @@ async def test_a_step_that_is_cut_off_ends_the_drafts_answer() -> None:
 async def test_without_a_single_reward_there_is_nothing_to_choose_from() -> None:
     """No prompts, or no draft that writes a whole step."""
     with pytest.raises(InputError, match="nothing to calibrate on"):
-        await collect(stack(), [])
+        await collect(setup(), [])
     with pytest.raises(InputError, match="nothing to calibrate on"):
-        await collect(stack(draft=lambda request: candidate("cut", "length")), ["one"])
+        await collect(setup(draft=lambda request: candidate("cut", "length")), ["one"])
 
 
 async def test_the_pass_ends_where_rsd_would() -> None:
-    """The stack's limits hold in it."""
-    short = stack()
-    limited = type(short)(short.draft, short.target, short.prm, limits=Limits(max_steps=2))
-
-    sample = await collect(limited, ["one"])
+    """The setup's limits hold in it."""
+    sample = await collect(setup().with_options(max_steps=2), ["one"])
 
     assert sample.scored == [0.9, 0.1]
 

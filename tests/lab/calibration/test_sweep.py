@@ -6,8 +6,9 @@ import pytest
 
 from rsd_graph.answer.ledger import PerRole, Usage, add, empty_ledger, usage
 from rsd_graph.answer.prices import Price, Prices
-from rsd_graph.lab.calibration.one_pass import OwnAnswer, Sample, Trial
-from rsd_graph.lab.calibration.sweep import Accounting, accuracy, alone, expected, point, sweep
+from rsd_graph.lab.accounting import Accounting
+from rsd_graph.lab.calibration.one_pass import Answered, Sample, Trial
+from rsd_graph.lab.calibration.sweep import expected, point, sweep
 from rsd_graph.lab.statistics import wilson_interval
 
 TOKENS = Accounting()
@@ -30,7 +31,8 @@ def trial(
     rewards: list[float | None], *, right: bool, target_right: bool, own: Usage = CACHED
 ) -> Trial:
     tokens = [10, 20, 10][: len(rewards)]
-    return Trial("q", rewards, tokens, right, SPENT, OwnAnswer(own, target_right))
+    own_answer = Answered(target_right, add(empty_ledger(), {"target": own}))
+    return Trial("q", rewards, tokens, right, SPENT, own_answer)
 
 
 def test_the_sweep_answers_every_delta_offline() -> None:
@@ -144,13 +146,3 @@ def test_a_larger_delta_never_costs_less() -> None:
 
     for values in ([p.target_share for p in found], [p.cost or 0 for p in found]):
         assert values == sorted(values)
-
-
-def test_the_target_alone_is_its_own_answer() -> None:
-    """What the estimates are compared with."""
-    found = alone(trial([0.9], right=False, target_right=True))
-
-    assert found is not None
-    assert (found.right, found.ledger["target"], found.seconds) == (True, CACHED, 4.0)
-    assert accuracy([found]) == wilson_interval(1, 1)
-    assert alone(EVEN.trials[0]) is None

@@ -12,7 +12,7 @@ pytest.importorskip("math_verify")
 
 from rsd_graph.lab.grading.paper_answer import extract, extract_choice, normalise
 from rsd_graph.lab.grading.paper_grader import grade_like_paper
-from rsd_graph.lab.questions.question import Question
+from rsd_graph.lab.question import Question
 
 OFFICIAL_VERDICTS = [
     # gold, answer, official verdict

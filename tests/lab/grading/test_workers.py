@@ -35,7 +35,7 @@ async def test_verdicts_come_in_order_and_a_hanging_answer_is_killed() -> None:
 def test_open_questions_are_refused_before_they_are_queued() -> None:
     """The error reaches the caller, not a worker."""
     with Grader(processes=1) as grader, pytest.raises(InputError, match="no gold answer"):
-        grader.submit(Question("q/0", "Write.", None, "open"), "text")
+        grader.grade_all([(Question("q/0", "Write.", None, "open"), "text")])
 
 
 @pytest.mark.parametrize(("processes", "timeout_s"), [(0, 1.0), (1, 0.0)])
@@ -43,3 +43,9 @@ def test_impossible_settings_are_refused(processes: int, timeout_s: float) -> No
     """A pool of nobody would wait forever."""
     with pytest.raises(ConfigurationError, match="cannot work"):
         Grader(processes=processes, timeout_s=timeout_s)
+
+
+def test_a_grader_grades_inside_its_block() -> None:
+    """Before it there is no process to ask."""
+    with pytest.raises(ConfigurationError, match="inside its with block"):
+        Grader().grade_all([(question("5"), "5")])

@@ -19,6 +19,7 @@ from rsd_graph.lab.latency.workload import Workload
 from rsd_graph.providers.prm.format import qwen_prm_prompt
 
 PRESET = presets()["1.5b-7b-a100"]
+STEP_POOLING = presets()["1.5b-7b-a100-step"]
 WORKLOAD = Workload(rejects=0.3, steps=8)
 SHORT = min(range(100), key=Workload().length)
 """A question with a short answer: the simulation over HTTP takes real time."""
@@ -61,7 +62,7 @@ def test_a_hedge_takes_time_off_and_costs_target_tokens() -> None:
 def test_prm_tokens_grow_linearly_where_the_prm_reads_its_cache() -> None:
     """30 % rejected: twice the steps, twice the tokens; behind step pooling, far more than that."""
     (cached,) = growth(PRESET, 0.3, {"lookahead auto": "auto"}, (9, 18))
-    (rereading,) = growth(presets()["1.5b-7b-a100-step"], 0.3, {"lockstep": None}, (9, 18))
+    (rereading,) = growth(STEP_POOLING, 0.3, {"lockstep": None}, (9, 18))
 
     assert cached.exponent < 1.05
     assert rereading.exponent > 1.3

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from rsd_graph.errors import InputError
-from rsd_graph.lab.questions.question import Exclusion, Question
+from rsd_graph.lab.question import Exclusion, Question
 from rsd_graph.lab.questions.rows import read_row
 
 CHOICE_ROW = {

@@ -23,7 +23,7 @@ async def test_a_retryable_failure_is_tried_again() -> None:
     """B27: two 503s and then an answer are one answer; the caller never sees the failures."""
     async with FakeEndpoint() as server:
         server.script("/route", (503, {"error": "busy"}), (503, "busy"), (200, {"ok": True}))
-        answer = await Client(server.endpoint).post("/route", {})
+        answer = await Client(server.endpoint).post("/route", {}, dict)
 
     assert answer == {"ok": True}
     assert len(server.requests) == 3
@@ -34,7 +34,7 @@ async def test_the_last_error_tells_how_often_it_was_tried() -> None:
     async with FakeEndpoint() as server:
         server.script("/route", *[(500, {"error": "down"})] * 5)
         with pytest.raises(ServerError) as caught:
-            await Client(server.endpoint).post("/route", {})
+            await Client(server.endpoint).post("/route", {}, dict)
 
     assert len(server.requests) == 3
     (note,) = caught.value.__notes__
@@ -47,7 +47,7 @@ async def test_a_permanent_failure_is_not_tried_again(status: int) -> None:
     async with FakeEndpoint() as server:
         server.script("/route", (status, {"error": "no"}), (200, {}))
         with pytest.raises(ProviderError) as caught:
-            await Client(server.endpoint).post("/route", {})
+            await Client(server.endpoint).post("/route", {}, dict)
 
     assert len(server.requests) == 1
     assert not hasattr(caught.value, "__notes__")
@@ -58,7 +58,7 @@ async def test_a_long_wait_asked_for_ends_the_retries() -> None:
     async with FakeEndpoint() as server:
         server.script("/route", (429, {"error": "later"}, {"Retry-After": "3600"}), (200, {}))
         with pytest.raises(RateLimitError) as caught:
-            await Client(server.endpoint).post("/route", {})
+            await Client(server.endpoint).post("/route", {}, dict)
 
     assert caught.value.retry_after == 3600
     assert len(server.requests) == 1
@@ -69,7 +69,7 @@ async def test_retries_are_logged_without_any_text_of_the_request() -> None:
     async with FakeEndpoint() as server:
         server.script("/route", (503, {"error": "busy"}), (200, {}))
         with capture_logs() as logs:
-            await Client(server.endpoint.in_role("draft")).post("/route", {"prompt": "hush"})
+            await Client(server.endpoint.in_role("draft")).post("/route", {"prompt": "hush"}, dict)
 
     assert logs == [
         {
@@ -97,7 +97,7 @@ async def test_cancelling_a_call_closes_its_request() -> None:
         raise AssertionError("unreachable")
 
     async with FakeEndpoint({"/route": generate}) as server:
-        call = asyncio.create_task(Client(server.endpoint).post("/route", {}))
+        call = asyncio.create_task(Client(server.endpoint).post("/route", {}, dict))
         await arrived.wait()
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -116,11 +116,11 @@ async def test_a_cancelled_call_is_not_retried() -> None:
 
     async with FakeEndpoint({"/never": never, "/route": {"ok": True}}) as server:
         client = Client(Endpoint(server.url, max_concurrency=1, retry=NO_WAIT))
-        call = asyncio.create_task(client.post("/never", {}))
+        call = asyncio.create_task(client.post("/never", {}, dict))
         await arrived.wait()
         call.cancel()
         await asyncio.wait([call])
-        answer = await client.post("/route", {})
+        answer = await client.post("/route", {}, dict)
 
     assert answer == {"ok": True}
     assert [path for path, _, _ in server.requests] == ["/never", "/route"]
@@ -140,7 +140,7 @@ async def test_no_more_requests_than_allowed_are_in_flight() -> None:
 
     async with FakeEndpoint({"/route": count}) as server:
         client = Client(Endpoint(server.url, max_concurrency=3))
-        answers = await asyncio.gather(*(client.post("/route", {}) for _ in range(20)))
+        answers = await asyncio.gather(*(client.post("/route", {}, dict) for _ in range(20)))
 
     assert len(answers) == 20
     assert most == 3
@@ -151,7 +151,7 @@ def test_one_client_serves_loop_after_loop(llamacpp_server: Endpoint) -> None:
     client = Client(llamacpp_server)
 
     async def health() -> Any:
-        return await client.get("/health")
+        return await client.get("/health", dict)
 
     assert asyncio.run(health()) == {"status": "ok"}
     assert asyncio.run(health()) == {"status": "ok"}
@@ -162,17 +162,17 @@ async def test_sync_code_inside_a_running_loop_is_served(llamacpp_server: Endpoi
     """A sync call from within a coroutine neither deadlocks nor needs a loop of its own."""
     client = Client(llamacpp_server)
 
-    assert run_sync(client.get("/health")) == {"status": "ok"}
-    assert await client.get("/health") == {"status": "ok"}
+    assert run_sync(client.get("/health", dict)) == {"status": "ok"}
+    assert await client.get("/health", dict) == {"status": "ok"}
 
 
 async def test_a_closed_client_opens_again(llamacpp_server: Endpoint) -> None:
     """Closing ends this loop's connections, not the client."""
     client = Client(llamacpp_server)
-    await client.get("/health")
+    await client.get("/health", dict)
     await client.aclose()
 
-    assert await client.get("/health") == {"status": "ok"}
+    assert await client.get("/health", dict) == {"status": "ok"}
 
 
 async def test_a_dropped_client_closes_its_connections(
@@ -180,8 +180,8 @@ async def test_a_dropped_client_closes_its_connections(
 ) -> None:
     """A client that nobody holds any more, even in a cycle of references, leaves nothing open."""
     client: Any = Client(llamacpp_server)
-    await client.get("/health")
-    pool = weakref.ref(client._pools[asyncio.get_running_loop()].http)
+    await client.get("/health", dict)
+    pool = weakref.ref(client._by_loop[asyncio.get_running_loop()].http)
     client.itself = client
 
     del client
@@ -204,7 +204,7 @@ from rsd_graph.runtime.sync import run_sync
 from rsd_graph.providers.http.client import Client
 client = Client(Endpoint("{llamacpp_server.url}"))
 async def health():
-    return await client.get("/health")
+    return await client.get("/health", dict)
 print(asyncio.run(health()), asyncio.run(health()), run_sync(health()))
 """
     run = subprocess.run(

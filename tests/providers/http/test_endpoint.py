@@ -31,8 +31,8 @@ KEY = "sk-very-secret"
 async def test_the_key_is_sent_as_a_bearer_token() -> None:
     """The key reaches the server, and only there; without one, a harmless word is sent."""
     async with FakeEndpoint({"/route": {}}) as server:
-        await Client(Endpoint(server.url, api_key=SecretStr(KEY))).post("/route", {})
-        await Client(Endpoint(server.url)).post("/route", {})
+        await Client(Endpoint(server.url, api_key=SecretStr(KEY))).post("/route", {}, dict)
+        await Client(Endpoint(server.url)).post("/route", {}, dict)
 
     sent = [headers["Authorization"] for _, headers, _ in server.requests]
     assert sent == [f"Bearer {KEY}", "Bearer EMPTY"]
@@ -78,7 +78,7 @@ async def test_no_error_tells_the_key(status: int, caplog: pytest.LogCaptureFixt
         server.script("/route", *[(status, quoting)] * 3)
         endpoint = Endpoint(server.url, api_key=SecretStr(KEY), retry=NO_WAIT)
         with pytest.raises((AuthenticationError, BadRequestError, ServerError)) as caught:
-            await Client(endpoint).post("/route", {})
+            await Client(endpoint).post("/route", {}, dict)
 
     shown = "".join(traceback.format_exception(caught.value))
     assert "Incorrect API key provided: …" in shown

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import email.utils
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -17,6 +18,7 @@ from rsd_graph import (
     ContextOverflowError,
     Endpoint,
     EndpointTimeoutError,
+    MalformedResponseError,
     ModelNotFoundError,
     ProviderError,
     RateLimitError,
@@ -25,7 +27,7 @@ from rsd_graph import (
     UnsupportedRouteError,
 )
 from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.http.failures import mapped_errors
+from rsd_graph.providers.http.failures import exchange_error
 from tests.helpers.fake_endpoint import FakeEndpoint
 
 ONCE = RetryPolicy(attempts=1)
@@ -117,7 +119,7 @@ async def test_status_and_body(status: int, body: Any, kind: type[Exception], wo
     async with FakeEndpoint() as server:
         server.script("/route", (status, body))
         with pytest.raises(ProviderError) as caught:
-            await Client(Endpoint(server.url, role="target", retry=ONCE)).post("/route", {})
+            await Client(Endpoint(server.url, role="target", retry=ONCE)).post("/route", {}, dict)
 
     assert type(caught.value) is kind
     assert caught.value.status == status
@@ -141,11 +143,10 @@ def test_no_error_of_the_client_gets_through(kind: type[Exception]) -> None:
     bare = {"__init__": lambda self: None, "__str__": lambda self: "said something"}
     error: Exception = type(kind.__name__, (kind,), bare)()
 
-    with pytest.raises(ProviderError) as caught, mapped_errors(ENDPOINT):
-        raise error
+    ours = exchange_error(error, ENDPOINT)
 
-    assert caught.value.role == "target"
-    assert caught.value.__cause__ is error
+    assert isinstance(ours, ProviderError)
+    assert ours.role == "target"
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -155,7 +156,7 @@ async def test_redirects_are_named_not_followed(status: int) -> None:
         server.script("/route", (status, "", {"Location": "https://other.example/v2?token=abc"}))
         to = r"redirects to https://other.example/v2\."
         with pytest.raises(BadRequestError, match=to) as caught:
-            await Client(server.endpoint).post("/route", {})
+            await Client(server.endpoint).post("/route", {}, dict)
 
     assert "abc" not in str(caught.value)
     assert len(server.requests) == 1
@@ -163,14 +164,19 @@ async def test_redirects_are_named_not_followed(status: int) -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("3", 3.0), ("0", 0.0), ("-5", 0.0), ("soon", None), ("", None)],
+    [
+        *[("3", 3.0), ("0", 0.0), ("-5", 0.0), ("soon", None), ("", None)],
+        *[("inf", None), ("nan", None), ("1e999", None), ("9" * 15, 1e15 - 1), ("9" * 5000, None)],
+        ("Fri, 01 Jan 10000000000000000000 00:00:00 GMT", None),
+        ("Fri, 99 Foo 0000 99:99:99 +9999999999999", None),
+    ],
 )
 async def test_retry_after_in_seconds(header: str, seconds: float | None) -> None:
     """The server's wish is on the error; what cannot be read is no wish."""
     async with FakeEndpoint() as server:
         server.script("/route", (429, {"error": "later"}, {"Retry-After": header}))
         with pytest.raises(RateLimitError) as caught:
-            await Client(Endpoint(server.url, retry=ONCE)).post("/route", {})
+            await Client(Endpoint(server.url, retry=ONCE)).post("/route", {}, dict)
 
     assert caught.value.retry_after == seconds
 
@@ -181,9 +187,66 @@ async def test_retry_after_as_a_date() -> None:
     async with FakeEndpoint() as server:
         server.script("/route", (503, {"error": "later"}, {"Retry-After": date}))
         with pytest.raises(ServerError) as caught:
-            await Client(Endpoint(server.url, retry=ONCE)).post("/route", {})
+            await Client(Endpoint(server.url, retry=ONCE)).post("/route", {}, dict)
 
     assert caught.value.retry_after == pytest.approx(1000, abs=30)
+
+
+@pytest.mark.parametrize(
+    ("location", "shown"),
+    [
+        ("/v2?key=abc", "redirects to /v2."),
+        ("http://[::1", "redirects to http://[::1."),
+        ("http://user:pass@host:99999999/x", "redirects to http://host:99999999/x."),
+        ("\\\\:bad: url", "bad: url."),
+        ("", "redirects to ."),
+    ],
+)
+async def test_a_redirect_that_nobody_can_read_is_told_all_the_same(
+    location: str, shown: str
+) -> None:
+    """What it says is only shown, never taken apart; credentials in it are left out."""
+    async with FakeEndpoint() as server:
+        server.script("/route", *[(307, "", {"Location": location})] * 2)
+        with pytest.raises((BadRequestError, MalformedResponseError)) as caught:
+            await Client(server.endpoint).post("/route", {}, dict)
+
+    assert len(server.requests) == 1
+    assert "pass" not in str(caught.value)
+    assert isinstance(caught.value, MalformedResponseError) or shown in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("<html><style>p > a {color: red}</style><script>x()</script>Bad gateway", "Bad gateway."),
+        ("<style" * 10_000, "no explanation."),
+        ("<style>a" * 10_000, "no explanation."),
+        ("<" * 60_000, "<<<"),
+        ("\x1b]0;title\x07\x1b[31mred\x1b[0m", "]0;title [31mred [0m."),
+        ("line\r\nline\u202e\u2028end\x00", "line line end ."),
+        (b"caf\xe9 \xff", "caf\ufffd \ufffd."),
+        (json.dumps({"error": {"message": "first", "input": "x" * 10**6}}), "first."),
+        (json.dumps({"detail": [{"msg": "one"}] * 10_000}), "one; one"),
+        ("[" * 100_000, "[[["),
+        ('{"error":' * 100_000, '{"error":'),
+        ('"\\ud800"', "ud800"),
+        ("null", "no explanation."),
+    ],
+)
+async def test_a_refusal_is_read_in_one_pass_and_shown_as_plain_text(
+    body: str | bytes, words: str
+) -> None:
+    """However long, deep or cut off it is, and whatever it would do to a terminal."""
+    async with FakeEndpoint() as server:
+        sent = body.encode() if isinstance(body, str) else body
+        server.script("/route", (400, sent, {"Content-Type": "text/html; charset=hex"}))
+        with pytest.raises(BadRequestError) as caught:
+            await Client(server.endpoint).post("/route", {}, dict)
+
+    assert words in caught.value.message
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 600
 
 
 async def test_a_long_message_is_clipped() -> None:
@@ -191,6 +254,6 @@ async def test_a_long_message_is_clipped() -> None:
     async with FakeEndpoint() as server:
         server.script("/route", (422, {"detail": "x" * 10_000}))
         with pytest.raises(BadRequestError) as caught:
-            await Client(server.endpoint).post("/route", {})
+            await Client(server.endpoint).post("/route", {}, dict)
 
     assert len(str(caught.value)) < 500

@@ -59,18 +59,61 @@ async def test_a_reward_from_all_steps_up_to_it(how: Any, rows: Any, rewards: li
     assert isinstance(prm, RewardModel)
 
 
-@pytest.mark.parametrize("rows", [(), (0.5, 0.5), (0.5,) * 5])
-async def test_a_prm_that_reports_not_every_step_cannot_be_aggregated(rows: Any) -> None:
+class LastTokenPRM(RowsPRM):
+    """Reports what it is asked about only: of a step, its text as a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[tuple[list[str], list[str]]] = []
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        settled, run = ([step["text"] for step in steps] for steps in (prefix.steps, candidates))
+        self.asked.append((settled, run))
+        return Scores([float(text) for text in run], usage(prompt_tokens=9))
+
+
+async def test_settled_steps_are_remembered_and_rewritten_ones_asked_about() -> None:
+    """A PRM that reports its candidates only: what the target wrote is scored with the next run."""
+    prm = LastTokenPRM()
+    least = Aggregated(prm, "min")
+    drafted = [candidate("0.5"), candidate("0.25")]
+    settled = [drafted[0], candidate("0.75")]
+
+    first = await least.score(Prefix(PREFIX.conversation), drafted)
+    second = await least.score(Prefix(PREFIX.conversation, settled), [candidate("0.625")])
+
+    assert (first.rewards, second.rewards) == ([0.5, 0.25], [0.5])
+    assert second.step_rewards == [0.5, 0.75, 0.625]
+    assert prm.asked == [([], ["0.5", "0.25"]), (["0.5"], ["0.75", "0.625"])]
+
+
+async def test_a_resumed_answer_is_scored_from_its_beginning() -> None:
+    """Another process remembers nothing: all steps are one run."""
+    prm = LastTokenPRM()
+    settled = Prefix(PREFIX.conversation, [candidate("0.5"), candidate("0.25")])
+
+    scores = await Aggregated(prm, "min").score(settled, [candidate("0.75")])
+
+    assert scores.rewards == [0.25]
+    assert prm.asked == [([], ["0.5", "0.25", "0.75"])]
+
+
+async def test_the_same_steps_of_another_question_are_others() -> None:
+    """A remembered reward stands for the whole text before it."""
+    prm = LastTokenPRM()
+    least = Aggregated(prm, "min")
+    other = [Message(role="user", content="another")]
+
+    await least.score(Prefix(PREFIX.conversation), [candidate("0.5")])
+    await least.score(Prefix(other, [candidate("0.5")]), [candidate("0.75")])
+
+    assert prm.asked[-1] == ([], ["0.5", "0.75"])
+
+
+async def test_a_prm_that_miscounts_cannot_be_aggregated() -> None:
     """A minimum over some of the steps is no minimum."""
-
-    class SilentPRM(RowsPRM):
-        async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
-            return Scores([0.5, 0.5], usage(), rows)
-
-    prm = SilentPRM()
-
-    with pytest.raises(RewardError, match=f"{len(rows)} step rewards for 4 steps"):
-        await Aggregated(prm, "min").score(PREFIX, RUN)
+    with pytest.raises(RewardError, match="2 rewards for 4 steps"):
+        await Aggregated(RowsPRM(0.5, 0.5), "min").score(PREFIX, RUN)
 
 
 @pytest.mark.parametrize(

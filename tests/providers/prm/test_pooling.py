@@ -1,4 +1,7 @@
-"""Qwen2.5-Math-PRM over vLLM's /pooling. The answers are those of a live vLLM 0.32.0."""
+"""Qwen2.5-Math-PRM over vLLM's /pooling, by step pooling. The answers are a live vLLM 0.32.0's.
+
+How the same class asks a server that judges the last token: `test_last_token.py`.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from rsd_graph import (
     candidate,
 )
 from rsd_graph.answer.state import Message
-from rsd_graph.providers.base import check_scores
 from rsd_graph.providers.prm import PoolingPRM
 from tests.helpers.fake_endpoint import FakeEndpoint
 
@@ -57,8 +59,7 @@ async def test_a_run_is_scored_in_one_call() -> None:
             "model": "Qwen/Qwen2.5-Math-PRM-7B",
             "input": "<|im_start|>system\nPlease reason step by step, and put your final answer "
             "within \\boxed{}.<|im_end|>\n<|im_start|>user\nWhat is 3+4+5?<|im_end|>\n"
-            "<|im_start|>assistant\n3+4=7.<extra_0>7+5=12.<extra_0>The answer is 13.<extra_0>"
-            "<|im_end|>\n",
+            "<|im_start|>assistant\n3+4=7.<extra_0>7+5=12.<extra_0>The answer is 13.<extra_0>",
             "add_special_tokens": False,
             "use_activation": True,
             "encoding_format": "float",
@@ -82,7 +83,6 @@ async def test_rows_must_be_one_pair_per_step(rows: list[Any]) -> None:
     [
         {},
         {**THREE_ROWS, "data": []},
-        {**THREE_ROWS, "data": [{"index": 0, "data": [0.52, 0.48]}]},
         {**THREE_ROWS, "data": [{"index": 0, "data": "AAAA"}]},
         {**THREE_ROWS, "data": [{"index": 0, "data": [[None, 0.5]] * 3}]},
         {**THREE_ROWS, "data": THREE_ROWS["data"] * 2},
@@ -90,21 +90,18 @@ async def test_rows_must_be_one_pair_per_step(rows: list[Any]) -> None:
     ],
 )
 async def test_other_shapes_are_malformed(broken: dict[str, Any]) -> None:
-    """B16: a flat list (a classifier), base64, null or two answers are errors, not rewards."""
+    """B16: base64, null or two answers to one prompt are errors, not rewards."""
     async with FakeEndpoint({"/pooling": broken}) as server:
         with pytest.raises(MalformedResponseError):
             await PoolingPRM(server.endpoint).score(SETTLED, RUN)
 
 
 async def test_a_reward_that_is_no_number_is_refused() -> None:
-    """NaN in a row reaches the check of every reward, which refuses it."""
+    """NaN in a row is not JSON, and no answer."""
     async with FakeEndpoint() as server:
         server.script("/pooling", (200, json.dumps(answer(*[[0.5, float("nan")]] * 3))))
-        prm = PoolingPRM(server.endpoint)
-        scores = await prm.score(SETTLED, RUN)
-
-    with pytest.raises(RewardError, match="reward nan for step 1 of 2"):
-        check_scores(scores, RUN, prm)
+        with pytest.raises(MalformedResponseError, match="valid number"):
+            await PoolingPRM(server.endpoint).score(SETTLED, RUN)
 
 
 @pytest.mark.parametrize("tag", ["<extra_0>", "<|im_end|>", "<|im_start|>"])

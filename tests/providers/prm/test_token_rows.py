@@ -2,7 +2,8 @@
 
 None of the models could be run here. PURE's test replays vLLM's `/pooling` of a token classifier
 (the live suite runs it with random weights); Skywork's replay `/v1/embeddings` of vLLM 0.6.4.post1
-with Skywork's plugin, in both shapes it has, and the rows of `examples/skywork_server.py`.
+with Skywork's plugin, in both shapes it has, and the like of `/pooling`. How both are asked where
+the server judges the last token: `test_last_token.py`.
 """
 
 from __future__ import annotations
@@ -97,7 +98,7 @@ async def test_skywork_as_the_paper_asked_it(nested: bool) -> None:
     ]
 
 
-async def test_skywork_behind_our_own_server() -> None:
+async def test_skywork_by_rows() -> None:
     """One raw value per token from `/pooling`; the tag is that of Skywork's documentation."""
     rows = [[0.0]] * 12 + [[math.log(9)]]
     async with server_of(SKYWORK, pooled(rows)) as server:
@@ -153,6 +154,13 @@ async def test_other_shapes_are_malformed(broken: dict[str, Any]) -> None:
     async with server_of(SKYWORK_PAPER, broken) as server:
         with pytest.raises(MalformedResponseError):
             await TokenRowsPRM(server.endpoint, SKYWORK_PAPER).score(SETTLED, RUN)
+
+
+async def test_two_numbers_must_be_probabilities() -> None:
+    """A head without a softmax gives logits, whose difference is no reward."""
+    async with server_of(PURE, pooled([[-0.3, 1.7]] * 11)) as server:
+        with pytest.raises(RewardError, match=r"\[-0.3, 1.7\] are no probabilities"):
+            await TokenRowsPRM(server.endpoint, PURE).score(SETTLED, RUN)
 
 
 async def test_settled_text_is_tokenized_once() -> None:

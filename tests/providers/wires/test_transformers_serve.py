@@ -81,7 +81,7 @@ async def test_the_servers_422_is_understood() -> None:
     async with FakeTransformersServe() as server:
         client = wire(server)._client
         with pytest.raises(BadRequestError, match="Unexpected fields"):
-            await client.post("/v1/completions", {"prompt": "A", "return_token_ids": True})
+            await client.post("/v1/completions", {"prompt": "A", "return_token_ids": True}, dict)
 
 
 async def test_logprobs_are_refused() -> None:

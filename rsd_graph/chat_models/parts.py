@@ -1,0 +1,67 @@
+"""The three models in their seats: objects as they are, strings as the providers they name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from rsd_graph.acceptance import check_criterion
+from rsd_graph.answer.options import names_of
+from rsd_graph.embedded.engine import parse_name
+from rsd_graph.errors import Role
+from rsd_graph.providers.adapted import adapted
+from rsd_graph.providers.base import Models
+from rsd_graph.providers.registry import reward_model, step_model
+
+if TYPE_CHECKING:
+    from rsd_graph.chat_models.options import ChatOptions
+
+T = TypeVar("T")
+
+_EMBEDDED = re.compile(r"(?P<family>[\w-]+\+)?embedded:(?P<name>.+)")
+
+
+def parts(model: ChatOptions) -> Models:
+    """The models in their seats; those named by strings are built once, embedded ones served.
+
+    Raises:
+        ConfigurationError: A string names no model, or an embedded one cannot be served.
+    """
+    return _made(model, lambda spec: spec)
+
+
+def check_parts(model: ChatOptions) -> None:
+    """Refuse what cannot work, before any server is asked or started.
+
+    Raises:
+        ConfigurationError: A string names no model, or the PRM never gives a reward of delta.
+    """
+    check_criterion(model.criterion, _made(model, _not_served).prm.reward_range)
+
+
+def _made(model: ChatOptions, where: Callable[[str], str]) -> Models:
+    connection = {name: getattr(model, name) for name in names_of("connection")}
+
+    def made(role: Role, spec: str | T, make: Callable[..., T]) -> T:
+        if not isinstance(spec, str):
+            return make(spec)
+        at = where(spec)
+        key = ("model", role, at, *connection.values())
+        return model.shared.once(key, partial(make, at, **connection))
+
+    return adapted(
+        made("draft", model.draft, partial(step_model, role="draft")),
+        made("target", model.target, partial(step_model, role="target")),
+        made("prm", model.prm, reward_model),
+    )
+
+
+def _not_served(spec: str) -> str:
+    """An embedded model as it would be reached if it were served; it has to be there."""
+    match = _EMBEDDED.fullmatch(spec)
+    if match is None:
+        return spec
+    parse_name(match["name"])
+    return f"{match['family'] or ''}llamacpp+http://embedded"

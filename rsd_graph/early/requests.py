@@ -1,0 +1,48 @@
+"""All a run may have under way before it is known to be needed, and how a run ends."""
+
+from __future__ import annotations
+
+from rsd_graph.answer.ledger import Entry, joined
+from rsd_graph.answer.options import Lookahead
+from rsd_graph.early.hedge import Hedge
+from rsd_graph.early.lookahead import Drafter
+from rsd_graph.providers.base import StepModel
+
+
+class EarlyRequests:
+    """The requests that are sent before it is known whether they are needed.
+
+    Args:
+        draft: Writes ahead of the verdict, as far as *lookahead* and *max_waste* allow.
+        target: Starts before the verdict, where *hedge* says so.
+        lookahead: See `Drafter`.
+        max_waste: See `Drafter`.
+        hedge: See `Hedge`.
+
+    Attributes:
+        drafter: The draft, with its look-ahead.
+        hedge: The target, with its hedge.
+
+    Raises:
+        ConfigurationError: A setting outside its range.
+    """
+
+    def __init__(
+        self,
+        draft: StepModel,
+        target: StepModel,
+        lookahead: Lookahead = 0,
+        max_waste: float = 0.1,
+        hedge: float | None = None,
+    ) -> None:
+        self.drafter = Drafter(draft, lookahead, max_waste)
+        self.hedge = Hedge(target, hedge)
+
+    def end(self, run: str) -> Entry:
+        """End a run: cancel what it has under way; the entry of what that cost in vain.
+
+        The graph does this for every run that finishes, fails or is cancelled. Whoever stops one
+        between two nodes and does not resume it calls this with the `run` of its state, from any
+        thread. A second call finds nothing left.
+        """
+        return joined(self.drafter.discard(run), self.hedge.discard(run))

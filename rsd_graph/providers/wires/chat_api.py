@@ -1,0 +1,52 @@
+"""What `/v1/chat/completions` answers, and how it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import Field, JsonValue
+
+from rsd_graph.providers.http.answers import ListOf, Shape
+from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.wires.completions_api import ReportedUsage, named
+
+
+class CalledFunction(Shape):
+    """A tool's name and arguments; some servers send these as an object instead of a text."""
+
+    name: str
+    arguments: str | dict[str, JsonValue] | None
+
+
+class CalledTool(Shape):
+    """A call of a tool; some servers leave the id out."""
+
+    id: str | None = None
+    function: CalledFunction
+
+
+class ChatMessage(Shape):
+    """What the assistant says, calls, or both."""
+
+    content: str | None = None
+    tool_calls: ListOf[CalledTool] | None = None
+
+
+class ChatChoice(Shape):
+    """A message, and why it ended."""
+
+    message: ChatMessage
+    finish_reason: str | None
+
+
+class ChatAnswer(Shape):
+    """The whole of it."""
+
+    choices: Annotated[ListOf[ChatChoice], Field(min_length=1)]
+    usage: ReportedUsage
+
+
+async def chat(client: Client, body: Mapping[str, object]) -> ChatAnswer:
+    """Ask the endpoint's model for a message."""
+    return await client.post("/v1/chat/completions", named(client.endpoint, dict(body)), ChatAnswer)

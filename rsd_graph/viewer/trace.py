@@ -1,0 +1,86 @@
+"""`rsd-trace/1`: one answer with everything that led to it, whoever wrote it down.
+
+The same object is `response_metadata["rsd"]` with its question, what `rsd-graph solve --json`
+prints, and a line of a `batch` file or an `eval` journal. Readers ignore what they do not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NotRequired
+
+from typing_extensions import TypedDict
+
+from rsd_graph.answer.ledger import Ledger
+from rsd_graph.answer.state import Step
+from rsd_graph.errors import InputError
+
+SCHEMA = "rsd-trace/1"
+"""The name of this format, with its version."""
+
+
+class Trace(TypedDict):
+    """One answer."""
+
+    id: str
+    """Names the question; two files are compared by it."""
+    arm: str
+    """Who answered: `rsd`, or another arm of an evaluation."""
+    question: str
+    """What was asked, as text; empty if it was not kept."""
+    answer: str
+    """What the answer boils down to."""
+    steps: list[Step]
+    ledger: Ledger | None
+    finish_reason: str | None
+    gold: NotRequired[str]
+    right: NotRequired[bool | None]
+    delta: NotRequired[float]
+    flops: NotRequired[Mapping[str, float] | None]
+    cost: NotRequired[float | None]
+    error: NotRequired[str]
+
+
+def trace_of(record: Mapping[str, Any], number: int = 0) -> Trace:
+    """The trace in a record of any of our files.
+
+    Args:
+        record: An object with `steps`.
+        number: Names the answer where the record does not.
+
+    Raises:
+        InputError: The record has no steps: it is not one of ours.
+    """
+    steps = record.get("steps")
+    if not isinstance(steps, list) or not all(map(_is_step, steps)):
+        raise InputError("this object has no steps.", expected="an answer of rsd-graph")
+    trace = Trace(
+        id=str(record.get("question_id") or record.get("question") or number),
+        arm=str(record.get("arm", "rsd")),
+        question=_question(record),
+        answer=str(record.get("answer") or record.get("text") or ""),
+        steps=steps,
+        ledger=record.get("ledger"),
+        finish_reason=record.get("finish_reason"),
+    )
+    for name in ("gold", "delta", "flops", "cost"):
+        if record.get(name) is not None:
+            trace[name] = record[name]
+    if "correct" in record or "right" in record:
+        trace["right"] = record.get("right", record.get("correct"))
+    if record.get("error"):
+        trace["error"] = str(record["error"])
+    return trace
+
+
+def _is_step(step: object) -> bool:
+    return isinstance(step, Mapping) and {"text", "source", "reward", "accepted"} <= set(step)
+
+
+def _question(record: Mapping[str, Any]) -> str:
+    """The last thing that was asked."""
+    prompt = record.get("prompt", "")
+    if isinstance(prompt, str):
+        return prompt
+    turns: Sequence[Mapping[str, Any]] = prompt
+    return str(turns[-1].get("content", "")) if turns else ""

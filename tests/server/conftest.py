@@ -1,0 +1,67 @@
+"""A server of scripted-by-hash stacks on a real socket, and OpenAI's own client for it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import pytest
+import uvicorn
+
+from rsd_graph import ChatRSD
+from rsd_graph.server import Catalog, ServerOptions, create_app
+from tests.helpers.hashed import HashedModel, HashedPRM
+
+
+def stack(**options: Any) -> ChatRSD:
+    """A chat model whose words are a function of what it is asked."""
+    models = {"draft": HashedModel("d"), "target": HashedModel("t"), "prm": HashedPRM(0.3)}
+    return ChatRSD(**{**models, **options})
+
+
+@dataclass(frozen=True)
+class Served:
+    """A server at work."""
+
+    url: str
+    app: Any
+    open: ExitStack
+
+    def client(self, **options: Any) -> openai.OpenAI:
+        """OpenAI's client for it, which asks once; closed when the test ends."""
+        settings = {"api_key": "none", "max_retries": 0, **options}
+        return self.open.enter_context(openai.OpenAI(base_url=f"{self.url}/v1", **settings))
+
+
+Serve = Callable[..., Served]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Serves stacks by name on a free port until the test ends."""
+    running: list[tuple[Any, threading.Thread]] = []
+    clients = ExitStack()
+
+    def start(stacks: Mapping[str, ChatRSD] | None = None, **allowed: Any) -> Served:
+        app = create_app(Catalog(stacks or {"math": stack()}), ServerOptions(**allowed))
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        running.append((server, thread))
+        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app, clients)
+
+    with clients:
+        yield start
+    for server, thread in running:
+        server.should_exit = True
+        thread.join()

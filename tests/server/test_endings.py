@@ -1,0 +1,201 @@
+"""How answers end: by themselves, with their client, by the clock, with the server."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from rsd_graph import (
+    ChatRSD,
+    ContextOverflowError,
+    EndpointTimeoutError,
+    RateLimitError,
+    ServerError,
+    StepRequest,
+    candidate,
+)
+from rsd_graph.answer.state import Candidate
+from tests.helpers.hashed import HashedPRM
+from tests.server.conftest import Serve, Served, stack
+
+QUESTION = [{"role": "user", "content": "How many?"}]
+BODY = {"model": "math", "messages": QUESTION}
+
+
+class Gated:
+    """Writes its first step at once, and no other until it is let; counts what is going on."""
+
+    def __init__(self) -> None:
+        self.writing = threading.Semaphore(0)
+        self.stopped = threading.Semaphore(0)
+        self.gate = threading.Event()
+
+    async def write_step(self, request: StepRequest) -> Candidate:
+        if not request.prefix.steps:
+            return candidate("first", "separator")
+        self.writing.release()
+        try:
+            while not self.gate.is_set():
+                await asyncio.sleep(0.01)
+        except asyncio.CancelledError:
+            self.stopped.release()
+            raise
+        return candidate("last", "eos")
+
+
+def gated_stack(model: Gated) -> ChatRSD:
+    return stack(draft=model, prm=HashedPRM(0.0))
+
+
+def metric(served: Served, name: str) -> float:
+    lines = httpx.get(f"{served.url}/metrics").text.splitlines()
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name + "{"))
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_client_that_hangs_up_stops_the_models(serve: Serve, stream: bool) -> None:
+    """Twenty answers nobody waits for: each model call is cancelled, nothing stays in flight."""
+    model = Gated()
+    served = serve({"math": gated_stack(model)})
+
+    for _ in range(20):
+        with pytest.raises(httpx.ReadTimeout):
+            _ask_and_leave(served, stream)
+        assert model.writing.acquire(timeout=10)
+        assert model.stopped.acquire(timeout=10)
+
+    assert metric(served, "rsd_cancelled_answers_total") == 20
+    assert metric(served, "rsd_answers_in_flight") == 0
+    assert served.app.state.admission.in_flight == 0
+
+
+def _ask_and_leave(served: Served, stream: bool) -> None:
+    url = f"{served.url}/v1/chat/completions"
+    with httpx.stream("POST", url, json={**BODY, "stream": stream}, timeout=0.5) as response:
+        for _ in response.iter_bytes():
+            pass
+
+
+def test_beyond_seats_and_queue_answers_are_refused(serve: Serve) -> None:
+    """One answer at work, one waiting, the third gets 429 and hears when to come back."""
+    model = Gated()
+    served = serve({"math": gated_stack(model)}, max_answers=1, max_queue=1)
+    waiting = [threading.Thread(target=_whole, args=(served,)) for _ in range(2)]
+    waiting[0].start()
+    assert model.writing.acquire(timeout=10)
+    waiting[1].start()
+    while served.app.state.admission.in_flight < 2:
+        pass
+
+    with pytest.raises(openai.RateLimitError) as caught:
+        served.client().chat.completions.create(**BODY)
+
+    model.gate.set()
+    for thread in waiting:
+        thread.join()
+    assert caught.value.response.headers["retry-after"] == "1"
+
+
+def _whole(served: Served) -> None:
+    served.client().chat.completions.create(**BODY)
+
+
+def test_an_answer_has_its_time(serve: Serve) -> None:
+    """A stream that takes too long keeps what it sent, says `length`, then why."""
+    served = serve({"math": gated_stack(Gated())}, max_seconds=0.5)
+
+    chunks, error = _streamed(served)
+
+    assert [chunk.choices[0].delta.content for chunk in chunks[:2]] == ["", "first"]
+    assert chunks[-1].choices[0].finish_reason == "length"
+    assert "longer than 0.5 s" in str(error)
+
+
+def _streamed(served: Served) -> tuple[list[Any], openai.APIError]:
+    """What came of a stream before it failed, and how it did."""
+    chunks = []
+    try:
+        for chunk in served.client().chat.completions.create(**BODY, stream=True):
+            chunks.append(chunk)
+    except openai.APIError as error:
+        return chunks, error
+    raise AssertionError("the stream did not fail")
+
+
+def test_draining_finishes_what_is_at_work_and_takes_nothing_new(serve: Serve) -> None:
+    """Told to end: not ready, new answers get 503, those in flight end as usual."""
+    model = Gated()
+    served = serve({"math": gated_stack(model)})
+    texts: list[str] = []
+
+    def ask() -> None:
+        answer = served.client().chat.completions.create(**BODY)
+        texts.append(answer.choices[0].message.content)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert model.writing.acquire(timeout=10)
+    served.app.state.admission.is_draining = True
+
+    ready = httpx.get(f"{served.url}/ready")
+    with pytest.raises(openai.InternalServerError) as caught:
+        served.client().chat.completions.create(**BODY)
+    model.gate.set()
+    thread.join()
+
+    assert (ready.status_code, caught.value.status_code) == (503, 503)
+    assert texts == ["first\n\nlast"]
+
+
+class Failing:
+    """Writes one step, then fails."""
+
+    def __init__(self, error: Exception, after: int = 0) -> None:
+        self.error = error
+        self.after = after
+
+    async def write_step(self, request: StepRequest) -> Candidate:
+        if len(request.prefix.steps) < self.after:
+            return candidate("first", "separator")
+        raise self.error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (ServerError("secret words", role="target"), 502, "upstream_error"),
+        (EndpointTimeoutError("secret words", role="draft"), 504, "upstream_timeout"),
+        (RateLimitError("secret words", role="prm"), 503, "overloaded"),
+        (ContextOverflowError("secret words", role="draft"), 400, "context_length_exceeded"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_model_that_fails_has_a_status(
+    serve: Serve, error: Exception, status: int, code: str, stream: bool
+) -> None:
+    """Which role, what kind, never its words; a stream that has not begun has a status, too."""
+    served = serve({"math": stack(draft=Failing(error))})
+
+    response = httpx.post(f"{served.url}/v1/chat/completions", json={**BODY, "stream": stream})
+
+    told = response.json()["error"]
+    assert (response.status_code, told["code"]) == (status, code)
+    assert told["rsd"]["role"] == error.role  # type: ignore[attr-defined]
+    assert "secret" not in response.text
+
+
+def test_a_stream_that_fails_later_keeps_what_it_sent(serve: Serve) -> None:
+    """The settled step stands; the error is the last event."""
+    failing = Failing(ServerError("secret words", role="draft"), after=1)
+    served = serve({"math": stack(draft=failing, prm=HashedPRM(0.0))})
+
+    chunks, error = _streamed(served)
+
+    assert [chunk.choices[0].delta.content for chunk in chunks] == ["", "first"]
+    assert "The draft model failed" in str(error)
