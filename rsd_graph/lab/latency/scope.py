@@ -42,7 +42,7 @@ class Scope:
     wire_answers: int
     overhead_steps: int
     real_answers: int
-    wire_preset: str = "1.5b-7b-h100-step"
+    wire_preset: str = "1.5b-7b-h100"
 
 
 _LOADS = (1, 4, 16, 64, 256, 512)

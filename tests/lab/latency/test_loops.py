@@ -70,7 +70,7 @@ def test_prm_tokens_grow_linearly_where_the_prm_reads_its_cache() -> None:
 
 def test_auto_keeps_the_waste_near_its_share_when_the_prm_is_the_bottleneck() -> None:
     """24 answers at once, a rereading PRM: a tenth of the draft tokens in vain, twice the pace."""
-    preset = presets()["1.5b-7b-a100-step"]
+    preset = STEP_POOLING
     loop = row("lockstep", preset, Workload(), range(48), 24)
     auto = row("lookahead auto", preset, Workload(), range(48), 24)
 
@@ -145,12 +145,13 @@ def test_the_workload_has_the_papers_shape() -> None:
     assert sum(tokens) / 400 == pytest.approx(396, rel=0.1)
 
 
-def test_our_providers_get_the_same_answers_over_http() -> None:
+@pytest.mark.parametrize("preset", ["1.5b-7b-h100", "1.5b-7b-h100-step"])
+def test_our_providers_get_the_same_answers_over_http(preset: str) -> None:
     """The simulation in its own process, through the real wire, PRM and client: same steps."""
-    expected, _ = run("lookahead 2", presets()["1.5b-7b-h100-step"], Workload(), [SHORT], 1)
+    expected, _ = run("lookahead 2", presets()[preset], Workload(), [SHORT], 1)
 
     async def over_http() -> list[Answered]:
-        async with simulator("1.5b-7b-h100-step", Workload()) as seats:
+        async with simulator(preset, Workload()) as seats:
             return await graph_arm([SHORT], 1, seats, 2)
 
     (answered,) = asyncio.run(over_http())
