@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist, fmean
 
 from rsd_graph.errors import Role
 from rsd_graph.lab.latency.hardware import Preset, Served
-from rsd_graph.lab.latency.kv_cache import BLOCK
 from rsd_graph.lab.latency.workload import Workload
+from rsd_graph.lab.planning.demand import SEQUENTIAL, Demand, Lap, demand_alone, demands, shape_of
 
 MAX_WASTE = 0.1
 """What `lookahead="auto"` may waste, unless somebody says otherwise."""
@@ -24,33 +23,8 @@ MAX_WASTE = 0.1
 CROWDED = 1.5
 """From this slowdown of the draft on, `lookahead="auto"` drafts nothing ahead (`early/pace.py`)."""
 
-_PARTIAL = (BLOCK + 1) / 2
-"""Tokens of a known prefix that are read again: half a block, and the last one always."""
-
-_JUDGE_TOKENS = 30
-"""Of a PRM's own system prompt and chat template."""
-
-
-@dataclass(frozen=True, slots=True)
-class Demand:
-    """What one settled step asks of a role.
-
-    Attributes:
-        calls: Requests.
-        read: Tokens to compute of each prompt.
-        written: Tokens to write after it.
-        context: Tokens in the KV cache meanwhile.
-    """
-
-    calls: float
-    read: float
-    written: float
-    context: float
-
-    @property
-    def passes(self) -> float:
-        """Passes that a call takes part in."""
-        return max(1.0, self.written)
+_LONGEST_RUN = 3
+"""Steps of a run of `auto` at most, on average, however slow the PRM: it takes what is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,72 +34,54 @@ class Forecast:
     Attributes:
         per_second: Answers per second.
         seconds: Mean latency of an answer.
-        is_ahead: Whether the draft runs ahead.
+        lap: How the draft goes about it; `None` for the target alone.
         calls_ms: Mean milliseconds of one call, by role.
     """
 
     per_second: float
     seconds: float
-    is_ahead: bool
+    lap: Lap | None
     calls_ms: dict[str, float]
 
 
-def lengths(workload: Workload) -> list[int]:
-    """Steps of 64 typical answers."""
-    mean, sigma = workload.steps, workload.steps_spread
-    curve = NormalDist(math.log(mean) - sigma**2 / 2, sigma or 1e-9)
-    steps = [round(math.exp(curve.inv_cdf((n + 0.5) / 64))) for n in range(64)]
-    return [max(1, min(workload.max_steps, count)) for count in steps]
-
-
 def forecast(preset: Preset, workload: Workload, in_flight: float) -> Forecast:
-    """RSD with `lookahead="auto"`, so many answers at once."""
-    ahead = _settled(preset, workload, in_flight, is_ahead=True)
-    return ahead or _settled(preset, workload, in_flight, is_ahead=False) or _nothing()
+    """RSD with `lookahead="auto"`, so many answers at once: the fastest lap it allows itself."""
+    runs = range(1, 2 if preset.prm.prefix_cache else _LONGEST_RUN + 1)
+    laps = [Lap(1, is_ahead=True), *(Lap(run, is_ahead=False) for run in runs)]
+    found = [_settled(preset, workload, in_flight, lap) for lap in laps]
+    return max((one for one in found if one), key=lambda one: one.per_second)
 
 
 def forecast_alone(target: Served, workload: Workload, in_flight: float) -> Forecast:
     """The target alone, each answer in one request."""
-    answers = lengths(workload)
-    steps, tokens = fmean(answers), workload.step_tokens
-    context = workload.question_tokens + _mean_index(answers) * tokens + tokens / 2
-    whole = Demand(1 / steps, workload.question_tokens, steps * tokens, context)
+    whole = demand_alone(workload)
 
     def seconds(rate: float) -> float:
         return _call(target, whole, rate / target.replicas, 0.0).ms / 1000
 
     rate, found = _closed(seconds, in_flight)
-    return Forecast(rate, found, False, {"target": found * 1000})
+    return Forecast(rate, found, None, {"target": found * 1000})
 
 
-def _nothing() -> Forecast:
-    return Forecast(0.0, math.inf, False, {})
-
-
-def _settled(
-    preset: Preset, workload: Workload, in_flight: float, *, is_ahead: bool
-) -> Forecast | None:
-    """The rate that so many answers keep up; `None` if `auto` would not run ahead there."""
-    steps = fmean(lengths(workload))
+def _settled(preset: Preset, workload: Workload, in_flight: float, lap: Lap) -> Forecast | None:
+    """The rate that so many answers keep up; `None` if `auto` would not go about it so."""
+    steps = shape_of(workload).steps
 
     def seconds(rate: float) -> float:
-        return (
-            steps
-            * _step_ms(_calls(preset, workload, rate * steps, is_ahead), workload, is_ahead)
-            / 1000
-        )
+        calls = _calls(preset, workload, rate * steps, lap)
+        return steps * _step_ms(calls, workload, lap) / 1000
 
     rate, found = _closed(seconds, in_flight)
-    calls = _calls(preset, workload, rate * steps, is_ahead)
-    if is_ahead and not _runs_ahead(preset, workload, calls):
+    calls = _calls(preset, workload, rate * steps, lap)
+    if lap != SEQUENTIAL and not _is_allowed(preset, workload, calls, lap):
         return None
-    return Forecast(rate, found, is_ahead, {role: call.ms for role, call in calls.items()})
+    return Forecast(rate, found, lap, {role: call.ms for role, call in calls.items()})
 
 
 def _closed(seconds: Callable[[float], float], in_flight: float) -> tuple[float, float]:
     """The rate at which *in_flight* answers take as long as they do at that rate."""
     low, high = 0.0, in_flight / seconds(0.0)
-    for _ in range(50):
+    for _ in range(40):
         middle = (low + high) / 2
         low, high = (middle, high) if middle * seconds(middle) < in_flight else (low, middle)
     return low, in_flight / low
@@ -143,73 +99,39 @@ class _Call:
 _NEVER = _Call(math.inf, math.inf, 1.0)
 
 
-def _step_ms(calls: dict[Role, _Call], workload: Workload, is_ahead: bool) -> float:
+def _step_ms(calls: dict[Role, _Call], workload: Workload, lap: Lap) -> float:
     """From one settled step to the next; ahead, the next draft hides the verdict on this one."""
     draft, target, prm = (calls[role].ms for role in ("draft", "target", "prm"))
     rejected = workload.rejects
     if math.isinf(draft + target + prm):
         return math.inf
-    if not is_ahead:
-        return draft + prm + rejected * target
-    shown = prm / fmean(lengths(workload)) + max(0.0, prm - draft)
+    if not lap.is_ahead:
+        return (lap.run * draft + prm) / lap.settled(rejected) + rejected * target
+    shown = prm / shape_of(workload).steps + max(0.0, prm - draft)
     return draft + rejected * (prm + target) + (1 - rejected) * shown
 
 
-def _runs_ahead(preset: Preset, workload: Workload, calls: dict[Role, _Call]) -> bool:
-    """Whether `auto` would: little in vain, and no queue at the draft."""
-    in_vain = workload.rejects * min(2.0, calls["prm"].ms / calls["draft"].ms)
+def _is_allowed(preset: Preset, workload: Workload, calls: dict[Role, _Call], lap: Lap) -> bool:
+    """Whether `auto` would: little in vain, and, with a cached PRM, no queue at the draft."""
+    in_vain = _in_vain(workload, lap, calls)
     alone = _call(preset.draft, demands(preset, workload)["draft"], 0.0, 0.0)
-    is_crowded = calls["draft"].ms > CROWDED * alone.ms
+    is_crowded = preset.prm.prefix_cache and calls["draft"].ms > CROWDED * alone.ms
     return in_vain / (1 + in_vain) <= MAX_WASTE and not is_crowded
 
 
-def demands(preset: Preset, workload: Workload, in_vain: float = 0.0) -> dict[Role, Demand]:
-    """What a settled step asks of every role; *in_vain* drafts of it come to nothing."""
-    answers, tokens, rejected = lengths(workload), workload.step_tokens, workload.rejects
-    question = workload.question_tokens
-    steps, index = fmean(answers), _mean_index(answers)
-    context = question + index * tokens
-    first, rewritten = question / steps, rejected * tokens
-    judged = tokens + _PARTIAL + rewritten + first + _JUDGE_TOKENS / steps
-    whole = context + _JUDGE_TOKENS + tokens
-    return {
-        "draft": Demand(1 + in_vain, _PARTIAL + rewritten + first, tokens, context + tokens / 2),
-        "target": Demand(
-            max(rejected, 1e-9), _read_by_target(answers, workload), tokens, context + tokens / 2
-        ),
-        "prm": Demand(1.0, judged if preset.prm.prefix_cache else whole, 0.0, whole),
-    }
+def _in_vain(workload: Workload, lap: Lap, calls: dict[Role, _Call]) -> float:
+    """Drafts that come to nothing, for each settled step."""
+    settled = lap.settled(workload.rejects)
+    if not lap.is_ahead or not calls or math.isinf(calls["prm"].ms):
+        return (lap.run - settled) / settled
+    return workload.rejects * min(2.0, calls["prm"].ms / calls["draft"].ms)
 
 
-def _mean_index(answers: list[int]) -> float:
-    """Steps before a step, on average over all steps of all answers."""
-    return sum(n * (n - 1) / 2 for n in answers) / sum(answers)
-
-
-def _read_by_target(answers: list[int], workload: Workload) -> float:
-    """Tokens the target reads at each of its calls: what was drafted since the one before."""
-    rejected = max(workload.rejects, 1e-9)
-    kept = 1 - rejected
-    calls = read = 0.0
-    for steps in answers:
-        is_asked = 1 - kept**steps
-        after_the_last = kept * is_asked / rejected
-        drafted = kept * (steps - after_the_last) * workload.step_tokens
-        calls += rejected * steps
-        read += max(0.0, drafted) + is_asked * workload.question_tokens
-    return _PARTIAL + read / calls
-
-
-def _calls(
-    preset: Preset, workload: Workload, steps_per_s: float, is_ahead: bool
-) -> dict[Role, _Call]:
+def _calls(preset: Preset, workload: Workload, steps_per_s: float, lap: Lap) -> dict[Role, _Call]:
     """Every role's call at this rate; roles on the same GPUs wait for each other's passes."""
     calls: dict[Role, _Call] = {}
-    for _ in range(12 if preset.shared or is_ahead else 1):
-        in_vain = 0.0
-        if is_ahead and calls and math.isfinite(calls["prm"].ms + calls["draft"].ms):
-            in_vain = workload.rejects * min(2.0, calls["prm"].ms / calls["draft"].ms)
-        asked = demands(preset, workload, in_vain)
+    for _ in range(12 if preset.shared or lap.is_ahead else 1):
+        asked = demands(preset, workload, lap, _in_vain(workload, lap, calls))
         calls = {
             role: _call(
                 served,
