@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from rsd_graph.lab.latency.hardware import base_and_variant
+from rsd_graph.lab.latency.presets import base_and_variant
 from rsd_graph.lab.latency.suite import Results
 
 _INK = "#808890"

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rsd_graph.lab.latency.hardware import base_and_variant
 from rsd_graph.lab.latency.measure import ALONE
+from rsd_graph.lab.latency.presets import base_and_variant
 
 OURS = "lookahead auto"
 

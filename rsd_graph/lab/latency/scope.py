@@ -12,8 +12,9 @@ from importlib.metadata import version
 from typing import Any
 
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.lab.latency.hardware import API_MS, MFU, presets
+from rsd_graph.lab.latency.hardware import API_MS, MFU
 from rsd_graph.lab.latency.measure import ALONE
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.workload import Workload
 
 _RSD = ("sequential", "lookahead auto")

@@ -22,7 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from rsd_graph.lab.latency.hardware import presets
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.process import serve, started
 from rsd_graph.lab.latency.simulated import Judge, Seats, Simulated, Writer, Written
 from rsd_graph.lab.latency.workload import SEPARATOR, Workload, render

@@ -12,8 +12,9 @@ from typing import Any
 
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.lab.latency import over_http, overhead
-from rsd_graph.lab.latency.hardware import Preset, Served, presets
+from rsd_graph.lab.latency.hardware import Preset, Served
 from rsd_graph.lab.latency.measure import ALONE, HEDGED, growth, latency, loaded
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.scope import Scope, conditions
 from rsd_graph.lab.latency.workload import Workload
 from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS

@@ -44,38 +44,54 @@ class Forecast:
     calls_ms: dict[str, float]
 
 
-def forecast(preset: Preset, workload: Workload, in_flight: float) -> Forecast:
-    """RSD with `lookahead="auto"`, so many answers at once: the fastest lap it allows itself."""
-    runs = range(1, 2 if preset.prm.prefix_cache else _LONGEST_RUN + 1)
-    laps = [Lap(1, is_ahead=True), *(Lap(run, is_ahead=False) for run in runs)]
-    found = [_settled(preset, workload, in_flight, lap) for lap in laps]
-    return max((one for one in found if one), key=lambda one: one.per_second)
+def forecast(preset: Preset, workload: Workload, traffic: Traffic) -> Forecast | None:
+    """RSD with `lookahead="auto"`, by the fastest lap it allows itself; `None` if overrun."""
+    steps = shape_of(workload).steps
+    found = []
+    for lap in _laps(preset):
+
+        def seconds(rate: float, lap: Lap = lap) -> float:
+            calls = _calls(preset, workload, rate * steps, lap)
+            return steps * _step_ms(calls, workload, lap) / 1000
+
+        if (at := traffic.settles(seconds)) is not None:
+            calls = _calls(preset, workload, at[0] * steps, lap)
+            if lap == SEQUENTIAL or _is_allowed(preset, workload, calls, lap):
+                found.append(Forecast(*at, lap, {role: call.ms for role, call in calls.items()}))
+    return min(found, key=lambda one: one.seconds, default=None)
 
 
-def forecast_alone(target: Served, workload: Workload, in_flight: float) -> Forecast:
-    """The target alone, each answer in one request."""
+def forecast_alone(target: Served, workload: Workload, traffic: Traffic) -> Forecast | None:
+    """The target alone, each answer in one request; `None` if overrun."""
     whole = demand_alone(workload)
 
     def seconds(rate: float) -> float:
         return _call(target, whole, rate / target.replicas, 0.0).ms / 1000
 
-    rate, found = _closed(seconds, in_flight)
-    return Forecast(rate, found, None, {"target": found * 1000})
+    at = traffic.settles(seconds)
+    return Forecast(*at, None, {"target": at[1] * 1000}) if at else None
 
 
-def _settled(preset: Preset, workload: Workload, in_flight: float, lap: Lap) -> Forecast | None:
-    """The rate that so many answers keep up; `None` if `auto` would not go about it so."""
-    steps = shape_of(workload).steps
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Either so many answers always in flight, or so many asked for every second."""
 
-    def seconds(rate: float) -> float:
-        calls = _calls(preset, workload, rate * steps, lap)
-        return steps * _step_ms(calls, workload, lap) / 1000
+    in_flight: float | None = None
+    per_second: float | None = None
 
-    rate, found = _closed(seconds, in_flight)
-    calls = _calls(preset, workload, rate * steps, lap)
-    if lap != SEQUENTIAL and not _is_allowed(preset, workload, calls, lap):
-        return None
-    return Forecast(rate, found, lap, {role: call.ms for role, call in calls.items()})
+    def settles(self, seconds: Callable[[float], float]) -> tuple[float, float] | None:
+        """Answers a second and seconds an answer, if they take *seconds* of the rate."""
+        if self.in_flight is not None:
+            return _closed(seconds, self.in_flight)
+        rate = self.per_second or 0.0
+        found = seconds(rate)
+        return (rate, found) if math.isfinite(found) else None
+
+
+def _laps(preset: Preset) -> list[Lap]:
+    """Those that `auto` may choose from; runs are for a PRM that reads everything anew."""
+    runs = range(1, 2 if preset.prm.prefix_cache else _LONGEST_RUN + 1)
+    return [Lap(1, is_ahead=True), *(Lap(run, is_ahead=False) for run in runs)]
 
 
 def _closed(seconds: Callable[[float], float], in_flight: float) -> tuple[float, float]:

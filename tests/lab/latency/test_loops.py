@@ -10,9 +10,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 
 from rsd_graph.errors import Role
-from rsd_graph.lab.latency.hardware import Served, presets
+from rsd_graph.lab.latency.hardware import Served
 from rsd_graph.lab.latency.loops import Answered, graph_arm
 from rsd_graph.lab.latency.measure import HEDGED, LOOKAHEAD, bounds, growth, row, run
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.simulated import Simulated
 from rsd_graph.lab.latency.simulator import application, simulator
 from rsd_graph.lab.latency.workload import Workload

@@ -11,10 +11,10 @@ import pytest
 
 from rsd_graph import ConfigurationError
 from rsd_graph.lab.latency.claims import claims, hedges
-from rsd_graph.lab.latency.hardware import presets
 from rsd_graph.lab.latency.markdown import markdown, write
 from rsd_graph.lab.latency.measure import ALONE, HEDGED, latency, loaded
 from rsd_graph.lab.latency.pays import comparisons, losses
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.scope import QUICK, conditions, scope_for
 from rsd_graph.lab.latency.suite import SECTIONS, experiments
 from rsd_graph.lab.latency.workload import Workload
