@@ -196,5 +196,8 @@ def check_fields(values: object) -> None:
     Raises:
         ConfigurationError: One cannot be what it is.
     """
-    for field in fields(values):  # type: ignore[arg-type]
-        object.__setattr__(values, field.name, checked(field.name, getattr(values, field.name)))
+    said = {field.name: getattr(values, field.name) for field in fields(values)}  # type: ignore[arg-type]
+    with our_errors(said, declared()):
+        options = Options.model_validate(said)
+    for name in said:
+        object.__setattr__(values, name, getattr(options, name))

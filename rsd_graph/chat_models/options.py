@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Annotated, Any, Self
 
 from langchain_core.language_models.chat_models import BaseChatModel
-from pydantic import AliasChoices, ConfigDict, Field
+from pydantic import AliasChoices, ConfigDict, Field, SkipValidation
 
 from rsd_graph.acceptance import Criterion
 from rsd_graph.answer.mistakes import did_you_mean, our_errors
@@ -49,13 +49,13 @@ class ChatOptions(BaseChatModel, Options):
     model_config = ConfigDict(frozen=False, extra="forbid", arbitrary_types_allowed=True)
     __hash__ = None  # type: ignore[assignment]  # fields can be set: only frozen options have one
 
-    draft: str | StepModelLike = "embedded:draft"
+    draft: str | SkipValidation[StepModelLike] = "embedded:draft"
     """Endpoint string or provider of the draft model."""
     target: Annotated[
-        str | StepModelLike, Field(validation_alias=AliasChoices("target", "model"))
+        str | SkipValidation[StepModelLike], Field(validation_alias=AliasChoices("target", "model"))
     ] = "embedded:target"
     """Endpoint string or provider of the target model; also named `model`."""
-    prm: str | RewardModelLike = "embedded:prm"
+    prm: str | SkipValidation[RewardModelLike] = "embedded:prm"
     """Endpoint string or provider of the process reward model."""
     streaming: bool = False
     """Stream internally even in `invoke`, so that callbacks see every step as it is settled."""

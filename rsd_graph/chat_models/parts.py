@@ -23,33 +23,24 @@ T = TypeVar("T")
 _EMBEDDED = re.compile(r"(?P<family>[\w-]+\+)?embedded:(?P<name>.+)")
 
 
-def parts(model: ChatOptions) -> Models:
+def parts(model: ChatOptions, *, serving: bool = True) -> Models:
     """The models in their seats; those named by strings are built once, embedded ones served.
+
+    Unless *serving*, embedded models have to be there, but none is started.
 
     Raises:
         ConfigurationError: A string names no model, or an embedded one cannot be served.
     """
-    return _made(model, lambda spec: spec)
-
-
-def check_parts(model: ChatOptions) -> None:
-    """Refuse what cannot work, before any server is asked or started.
-
-    Raises:
-        ConfigurationError: A string names no model, or the PRM never gives a reward of delta.
-    """
-    check_criterion(model.criterion, _made(model, _not_served).prm.reward_range)
-
-
-def _made(model: ChatOptions, where: Callable[[str], str]) -> Models:
     connection = {name: getattr(model, name) for name in names_of("connection")}
 
     def made(role: Role, spec: str | T, make: Callable[..., T]) -> T:
         if not isinstance(spec, str):
             return make(spec)
-        at = where(spec)
-        key = ("model", role, at, *connection.values())
-        return model.shared.once(key, partial(make, at, **connection))
+        embedded = None if serving else _EMBEDDED.fullmatch(spec)
+        key = ("model", role, spec, embedded is None, *connection.values())
+        return model.shared.once(
+            key, lambda: make(_unserved(embedded) if embedded else spec, **connection)
+        )
 
     return adapted(
         made("draft", model.draft, partial(step_model, role="draft")),
@@ -58,10 +49,16 @@ def _made(model: ChatOptions, where: Callable[[str], str]) -> Models:
     )
 
 
-def _not_served(spec: str) -> str:
+def _unserved(embedded: re.Match[str]) -> str:
     """An embedded model as it would be reached if it were served; it has to be there."""
-    match = _EMBEDDED.fullmatch(spec)
-    if match is None:
-        return spec
-    parse_name(match["name"])
-    return f"{match['family'] or ''}llamacpp+http://embedded"
+    parse_name(embedded["name"])
+    return f"{embedded['family'] or ''}llamacpp+http://embedded"
+
+
+def check_parts(model: ChatOptions) -> None:
+    """Refuse what cannot work, before any server is asked or started.
+
+    Raises:
+        ConfigurationError: A string names no model, or the PRM never gives a reward of delta.
+    """
+    check_criterion(model.criterion, parts(model, serving=False).prm.reward_range)

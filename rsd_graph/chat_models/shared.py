@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar, cast
 from uuid import uuid4
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 
 from rsd_graph.acceptance import Weighting
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.recent import Recent
 from rsd_graph.providers.base import Sampling
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ class Shared:
     _MOST = 256
 
     def __init__(self) -> None:
-        self._built: OrderedDict[Hashable, Any] = OrderedDict()
+        self._built: Recent[Hashable, Any] = Recent(self._MOST)
         self._lock = threading.RLock()
 
     def once(self, key: Hashable, build: Callable[[], T]) -> T:
@@ -38,9 +38,6 @@ class Shared:
         with self._lock:
             if key not in self._built:
                 self._built[key] = build()
-            self._built.move_to_end(key)
-            if len(self._built) > self._MOST:
-                self._built.popitem(last=False)
             return cast("T", self._built[key])
 
     def identity(self, value: object) -> Hashable:

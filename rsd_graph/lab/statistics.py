@@ -1,6 +1,6 @@
 """What a measured accuracy is worth: intervals, paired tests, and delta from a sample of rewards.
 
-Everything is plain Python and deterministic: a resampling takes a seed and repeats exactly.
+Everything is plain Python and deterministic: resampling has a fixed seed and repeats exactly.
 Outcomes are `bool`s or numbers, one per question, and paired functions expect both arms in the
 same order of questions.
 """
@@ -24,10 +24,6 @@ class Estimate:
     low: float
     high: float
     confidence: float = 0.95
-
-    def __str__(self) -> str:
-        """As a table shows it."""
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 @dataclass(frozen=True)
@@ -99,24 +95,19 @@ def _wilson(successes: int, count: int, q: float) -> tuple[float, float, float]:
     return p, max(0.0, min(p, centre - half)), min(1.0, max(p, centre + half))
 
 
-def bootstrap_interval(
-    values: Sequence[float], *, confidence: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> Estimate:
-    """Return the mean of *values* with its percentile bootstrap interval.
+def bootstrap_interval(values: Sequence[float]) -> Estimate:
+    """Return the mean of *values* with its percentile bootstrap interval, from 2,000 resamples.
 
     Raises:
         InputError: There are no values.
     """
     _require(len(values) > 0, "no values")
-    rng = random.Random(seed)
-    means = sorted(fmean(rng.choices(values, k=len(values))) for _ in range(resamples))
-    tail = (1 - confidence) / 2
-    return Estimate(fmean(values), quantile(means, tail), quantile(means, 1 - tail), confidence)
+    rng = random.Random(0)
+    means = sorted(fmean(rng.choices(values, k=len(values))) for _ in range(2000))
+    return Estimate(fmean(values), quantile(means, 0.025), quantile(means, 0.975))
 
 
-def bootstrap_ratio(
-    parts: Sequence[float], wholes: Sequence[float], *, confidence: float = 0.95, seed: int = 0
-) -> Estimate:
+def bootstrap_ratio(parts: Sequence[float], wholes: Sequence[float]) -> Estimate:
     """Return the sum of *parts* over that of *wholes*, with an interval over the pairs.
 
     For shares of steps, where steps of one question go together. The interval is that of the
@@ -129,18 +120,11 @@ def bootstrap_ratio(
     _require(len(parts) == len(wholes) and whole > 0, f"{len(parts)} parts of {whole}")
     ratio, mean = sum(parts) / whole, whole / len(wholes)
     linear = [ratio + (part - ratio * of) / mean for part, of in zip(parts, wholes, strict=True)]
-    found = bootstrap_interval(linear, confidence=confidence, seed=seed)
-    return Estimate(ratio, max(0.0, found.low), min(1.0, found.high), confidence)
+    found = bootstrap_interval(linear)
+    return Estimate(ratio, max(0.0, found.low), min(1.0, found.high))
 
 
-def compare_paired(
-    first: Sequence[bool],
-    second: Sequence[bool],
-    *,
-    confidence: float = 0.95,
-    resamples: int = 2000,
-    seed: int = 0,
-) -> PairedDifference:
+def compare_paired(first: Sequence[bool], second: Sequence[bool]) -> PairedDifference:
     """Compare two arms on the same questions.
 
     Raises:
@@ -149,12 +133,8 @@ def compare_paired(
     _require(len(first) == len(second), f"arms of {len(first)} and {len(second)} questions")
     differences = [float(a) - float(b) for a, b in zip(first, second, strict=True)]
     only_first, only_second = differences.count(1.0), differences.count(-1.0)
-    return PairedDifference(
-        bootstrap_interval(differences, confidence=confidence, resamples=resamples, seed=seed),
-        only_first,
-        only_second,
-        mcnemar_p_value(only_first, only_second),
-    )
+    p_value = mcnemar_p_value(only_first, only_second)
+    return PairedDifference(bootstrap_interval(differences), only_first, only_second, p_value)
 
 
 def mcnemar_p_value(only_first: int, only_second: int) -> float:

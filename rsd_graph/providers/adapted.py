@@ -159,7 +159,12 @@ def _method(model: object, name: str, count: int, right: str, role: Role | None)
         )
     method = getattr(model, name, None)
     if not callable(method):
-        raise ConfigurationError(f"{kind} has no {name}.", role=role, expected=right)
+        raise ConfigurationError(
+            f"{kind} has no {name}.",
+            role=role,
+            expected=right,
+            hint="Or name a model by an endpoint string, such as vllm+http://host:8000/v1#model.",
+        )
     check_call(method, count, f"{kind}.{name}", right, role=role)
     return method
 

@@ -41,7 +41,7 @@ CALIBRATION = '{"format": "rsd-graph calibration 1", "delta": 0.61, "prm": "embe
             "prm at qwen+vllm+http://h:1: unknown PRM family 'qwen'",
         ),
         ({**OURS, "prm": "embedded:/nowhere.gguf"}, "embedded:/nowhere.gguf is not there"),
-        ({**OURS, "draft": 3}, "draft=3 cannot be used: input should be a valid string, or"),
+        ({**OURS, "draft": 3}, "draft: int has no write_step. Expected def write_step(self, "),
         ({"temperature": 9}, "temperature=9 cannot be used: input should be less than or equal"),
         ({"target": "a", "model": "b"}, "model and target are one option; say one."),
     ],

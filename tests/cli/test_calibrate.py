@@ -162,3 +162,26 @@ def test_a_file_that_is_not_there_is_one_line() -> None:
 
     assert result.exit_code == 1
     assert result.stderr == "error: nowhere.txt cannot be read: No such file or directory.\n"
+
+
+def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
+    """A picture given for prompts is named, without a traceback."""
+    (tmp_path / "picture").write_bytes(b"\xff\xd8\xff")
+
+    result = run(tmp_path / "picture")
+
+    assert result.exit_code == 1
+    assert result.stderr == f"error: {tmp_path / 'picture'} cannot be read: it is not UTF-8.\n"
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    """Nothing that was there is lost for it."""
+    (tmp_path / "file").touch()
+
+    asked = "\n".join(json.dumps(problem.question) for problem in PROBLEMS)
+    out, budget = tmp_path / "file" / "c.json", ("--gamma", "0.5", "--confidence", "0.5")
+
+    result = run("-", "--out", out, *budget, asked=asked)
+
+    assert result.exit_code == 1
+    assert "cannot be written: File exists." in result.stderr

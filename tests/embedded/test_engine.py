@@ -237,9 +237,10 @@ def test_a_program_ends_while_its_model_writes(bigram: Path) -> None:
 
 
 STAYS = """
-import sys
+import signal, sys
 from rsd_graph.embedded.engine import endpoint_for
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # where tests run in the background
 print(endpoint_for(sys.argv[1]).url, flush=True)
 sys.stdin.read()
 """

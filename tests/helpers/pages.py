@@ -54,6 +54,8 @@ def _offline(text: str) -> str:
     """The block with a shipped model in place of every endpoint that only its reader has."""
 
     def shipped(endpoint: re.Match[str]) -> str:
+        if endpoint["family"] == "judge":
+            return "judge+embedded:target"  # whose rewards are digits, and delta with them
         if endpoint["family"]:
             return "embedded:prm"
         return "embedded:draft" if endpoint["host"] == "gpu1" else "embedded:target"

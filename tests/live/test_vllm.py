@@ -107,10 +107,8 @@ async def test_a_context_filled_to_the_brim_ends_in_context(wire: VLLMWire) -> N
 
 
 async def _tokens(wire: VLLMWire, text: str) -> int:
-    answer = await Client(wire.endpoint).post(
-        "/tokenize", {"prompt": text, "add_special_tokens": False}
-    )
-    return int(answer["count"])
+    body = {"prompt": text, "add_special_tokens": False}
+    return int((await Client(wire.endpoint).post("/tokenize", body, dict))["count"])
 
 
 async def test_a_sampled_answer_repeats_with_its_seed(wire: VLLMWire) -> None:
@@ -162,7 +160,7 @@ async def test_cancelling_stops_the_server(wire: VLLMWire) -> None:
     body = {"model": wire.endpoint.model, "prompt": "1", "ignore_eos": True}
     tasks = [
         asyncio.create_task(
-            client.post("/v1/completions", {**body, "max_tokens": CONTEXT - 8, "seed": seed})
+            client.post("/v1/completions", {**body, "max_tokens": CONTEXT - 8, "seed": seed}, dict)
         )
         for seed in range(128)
     ]
@@ -171,7 +169,7 @@ async def test_cancelling_stops_the_server(wire: VLLMWire) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    await client.post("/v1/completions", {**body, "max_tokens": 1})
+    await client.post("/v1/completions", {**body, "max_tokens": 1}, dict)
 
     assert await _metric(root, "request_success_total") - finished < len(tasks) / 2
 

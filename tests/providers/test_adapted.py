@@ -203,6 +203,7 @@ class Ranged(PRM):
         (Unranged(), "prm: Unranged.reward_range is no lowest and highest reward. Expected reward"),
         (Ranged([]), "Ranged.reward_range is no lowest and highest reward."),
         (lambda prefix, candidates: [1], "prm: function has no score."),
+        (3, "Or name a model by an endpoint string, such as vllm+http://host:8000/v1#model."),
     ],
     ids=lambda value: None if isinstance(value, str) else type(value).__name__,
 )

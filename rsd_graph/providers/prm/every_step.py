@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from itertools import takewhile
 
 from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate, Step
 from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
 
@@ -30,7 +30,7 @@ class EveryStep:
 
     def __init__(self, prm: RewardModel) -> None:
         self._prm = prm
-        self._remembered: OrderedDict[bytes, float] = OrderedDict()
+        self._remembered: Recent[bytes, float] = Recent(_REMEMBERED_REWARDS)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         """See `RewardModel.score`; `step_rewards` holds one reward for every step.
@@ -53,9 +53,6 @@ class EveryStep:
     def _remember(self, names: Sequence[bytes], rewards: Sequence[float]) -> None:
         for name, reward in zip(names, rewards, strict=True):
             self._remembered[name] = reward
-            self._remembered.move_to_end(name)
-        while len(self._remembered) > _REMEMBERED_REWARDS:
-            self._remembered.popitem(last=False)
 
 
 def _candidate(step: Step | Candidate) -> Candidate:

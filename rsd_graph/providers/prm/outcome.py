@@ -15,6 +15,7 @@ from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import question_of
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completions_api import PoolingAnswer, named
 
 Ask = Callable[[Client, Sequence[Message], str], Awaitable[tuple[list[float], Usage]]]
@@ -62,7 +63,7 @@ async def tei_info(client: Client) -> ServerFacts:
     return ServerFacts((info.model_id,), info.max_input_length)
 
 
-class OutcomeRM:
+class OutcomeRM(Served):
     """Rewards the answer so far, step by step: Skywork-Reward and other one-label classifiers.
 
     The paper's AlpacaEval experiment used Skywork-Reward-Llama-3.1-8B-v0.2 this way, with delta 0.
@@ -81,18 +82,9 @@ class OutcomeRM:
     def __init__(
         self, endpoint: Endpoint, ask: Ask = vllm_classify, describe: Describe = listed_models
     ) -> None:
-        self._client = Client(endpoint)
+        super().__init__(endpoint)
         self._ask = ask
         self._describe = describe
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where the model is served."""
-        return self._client.endpoint
-
-    def __repr__(self) -> str:
-        """Address, never the key."""
-        return f"{type(self).__name__}({self.endpoint})"
 
     async def describe(self) -> ServerFacts:
         """See `Described.describe`."""
@@ -115,10 +107,9 @@ class OutcomeRM:
 
     def _only(self, numbers: Sequence[float]) -> float:
         if len(numbers) != 1:
-            raise RewardError(
+            raise self.endpoint.in_role("prm").error(
+                RewardError,
                 f"the classifier has {len(numbers)} labels.",
-                role="prm",
-                endpoint=str(self.endpoint),
                 expected="a reward model, with one label",
                 hint="Which label means good is not said anywhere: wrap it in a FunctionPRM.",
             )
@@ -132,10 +123,6 @@ def tei(endpoint: Endpoint) -> OutcomeRM:
         CapabilityError: It is to sit in the draft's or the target's seat.
     """
     if endpoint.role in ("draft", "target"):
-        raise CapabilityError(
-            "Text Embeddings Inference writes no text.",
-            role=endpoint.role,
-            endpoint=str(endpoint),
-            expected="prm='orm+tei+http://...'",
-        )
+        words, expected = "Text Embeddings Inference writes no text.", "prm='orm+tei+http://...'"
+        raise endpoint.error(CapabilityError, words, expected=expected)
     return OutcomeRM(endpoint, tei_predict, tei_info)

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, Scores
-from rsd_graph.providers.facts import ServerFacts, listed_models
-from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.format import qwen_prm_prompt, refuse_reserved
 from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completions_api import TokenIds, named
 
 TAG = "<extra_0>"
@@ -24,7 +23,7 @@ _LOGITS = (
 )
 
 
-class PoolingPRM:
+class PoolingPRM(Served):
     """A discriminative PRM (`Qwen2ForProcessRewardModel`): reward = P(good) at each step's tag.
 
     Served with step pooling it reports every step, in one request for a run, and reads the whole
@@ -43,15 +42,10 @@ class PoolingPRM:
     reward_range = (0.0, 1.0)
 
     def __init__(self, endpoint: Endpoint, *, logits: bool = False) -> None:
-        self._client = Client(endpoint)
+        super().__init__(endpoint)
         self._logits = logits
         fields = {"add_special_tokens": False, "use_activation": not logits}
         self._route = PoolingRoute(self._client, columns=2, fields=fields)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where the model is served."""
-        return self._client.endpoint
 
     @property
     def family(self) -> str:
@@ -62,14 +56,6 @@ class PoolingPRM:
     def pooling(self) -> Pooling | None:
         """How the server pools; `None` until it has answered."""
         return self._route.pooling
-
-    def __repr__(self) -> str:
-        """Address, never the key."""
-        return f"{type(self).__name__}({self.endpoint})"
-
-    async def describe(self) -> ServerFacts:
-        """See `Described.describe`."""
-        return await listed_models(self._client)
 
     async def prompt_ids(self, prompt: str) -> Sequence[int]:
         """See `Tokenizing.prompt_ids`."""

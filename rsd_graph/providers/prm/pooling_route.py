@@ -162,8 +162,8 @@ class PoolingRoute:
 
     def refused(self, what: str, expected: str, hint: str) -> RewardError:
         """The error for an answer that holds no rewards."""
-        endpoint = str(self._client.endpoint)
-        return RewardError(what, role="prm", endpoint=endpoint, expected=expected, hint=hint)
+        endpoint = self._client.endpoint.in_role("prm")
+        return endpoint.error(RewardError, what, expected=expected, hint=hint)
 
 
 def _flat(item: Sequence[float | list[float]]) -> list[float]:

@@ -11,12 +11,11 @@ from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, Scores
-from rsd_graph.providers.facts import ServerFacts, listed_models
-from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.format import question_of
 from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completions_api import TokenIds, named
 
 _REMEMBERED_TEXTS = 4096
@@ -88,7 +87,7 @@ SKYWORK_PAPER = RowsFormat(
 plugin, and the separator of the generators as the tag."""
 
 
-class TokenRowsPRM:
+class TokenRowsPRM(Served):
     """One request for a whole run: the steps as token ids, and the verdicts at their tags back.
 
     A server that reports a row for each token is sent the whole run; one that judges the last token
@@ -102,17 +101,12 @@ class TokenRowsPRM:
     """Servers that have its routes."""
 
     def __init__(self, endpoint: Endpoint, format: RowsFormat) -> None:
-        self._client = Client(endpoint)
+        super().__init__(endpoint)
         self._format = format
         self._route = PoolingRoute(
             self._client, columns=format.columns, path=format.route, fields=format.fields
         )
         self._remembered: Recent[str, list[int]] = Recent(_REMEMBERED_TEXTS)
-
-    @property
-    def endpoint(self) -> Endpoint:
-        """Where the model is served."""
-        return self._client.endpoint
 
     @property
     def family(self) -> str:
@@ -132,10 +126,6 @@ class TokenRowsPRM:
     def __repr__(self) -> str:
         """Family and address, never the key."""
         return f"{type(self).__name__}({self._format.name}, {self.endpoint})"
-
-    async def describe(self) -> ServerFacts:
-        """See `Described.describe`."""
-        return await listed_models(self._client)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         """See `RewardModel.score`; with a row for each token, `step_rewards` holds all steps'.
@@ -166,6 +156,8 @@ class TokenRowsPRM:
         ids, tag, *pieces = await all_or_none(
             self._tokens(text) for text in (question, self._format.tag, *steps)
         )
+        if not tag:
+            raise self._client.malformed("the PRM's tag has no tokens")
         ids, marks = list(ids), list[int]()
         for piece in pieces:
             ids += [*piece, tag[-1]]

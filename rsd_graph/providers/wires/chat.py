@@ -25,10 +25,10 @@ from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.providers.http.answers import Count, Shape, decoded, reading
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import status_error
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.chat_api import chat
 from rsd_graph.providers.wires.completion import cut_at_stop
 from rsd_graph.providers.wires.completions_api import counted, openai_sampling
-from rsd_graph.providers.wires.wire import Wire
 
 if TYPE_CHECKING:  # whoever has such a model has loaded LangChain
     from langchain_core.language_models import BaseChatModel
@@ -101,7 +101,7 @@ class _Reply(NamedTuple):
     usage: Usage
 
 
-class _Hosted(Wire):
+class _Hosted(Served):
     """An OpenAI-compatible endpoint."""
 
     def __str__(self) -> str:

@@ -15,8 +15,8 @@ from rsd_graph.errors import ContextOverflowError, ServerError
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.http.answers import Count, ListOf, LogProbabilities, LogProbability, Shape
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token, cut_at_stop
-from rsd_graph.providers.wires.wire import Wire
 
 Complete = Callable[[CompletionRequest], Awaitable[Completion]]
 
@@ -137,7 +137,7 @@ class PoolingAnswer(Shape):
         return [row if isinstance(row, list) else [row] for row in self.data[0].numbers]
 
 
-class CompletionsWire(Wire):
+class CompletionsWire(Served):
     """A wire over `/v1/completions`, with `/tokenize` and `/detokenize` where a server has them."""
 
     async def _ask(self, request: CompletionRequest, **own: object) -> tuple[Completion, bool]:

@@ -14,9 +14,9 @@ from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.facts import ServerFacts, own_sampling
 from rsd_graph.providers.http.answers import Count, ListOf, LogProbability, Shape
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token
 from rsd_graph.providers.wires.completions_api import Text, common_prefix, counted
-from rsd_graph.providers.wires.wire import Wire
 
 _SEEDS = 2**32 - 1
 """Seeds are 32 bits wide, and the highest one means "draw one at random"."""
@@ -116,7 +116,7 @@ class _Props(Shape):
     total_slots: Count | None = None
 
 
-class LlamaCppWire(Wire):
+class LlamaCppWire(Served):
     """Continues text over `POST /completion`; checked against the llama.cpp server itself.
 
     Log-probabilities are the model's own, before temperature and the other samplers.

@@ -9,12 +9,12 @@ from rsd_graph.answer.state import Message
 from rsd_graph.errors import CapabilityError
 from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest
 from rsd_graph.providers.wires.templates import ChatTemplate
-from rsd_graph.providers.wires.wire import Wire
 
 
-class TemplatedWire(Wire):
+class TemplatedWire(Served):
     """Renders for a server that has no route for it and tokenizes text its own way.
 
     A template may write the BOS token that the server also adds. Whether it does is measured once:

@@ -19,9 +19,9 @@ from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.providers.http.answers import Count, ListOf, LogProbability, Shape, decoded
+from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token, cut_at_stop
 from rsd_graph.providers.wires.completions_api import within_context
-from rsd_graph.providers.wires.wire import Wire
 
 _MOST_NEW_TOKENS = 1024
 """Beyond this the router generates in pieces of its own and forgets the stop strings in between
@@ -87,7 +87,7 @@ class _Info(Shape):
     max_total_tokens: Count
 
 
-class TGIWire(Wire):
+class TGIWire(Served):
     """`POST /generate`, with the template through `POST /chat_tokenize`.
 
     Unlike other servers, TGI leaves the stop string in the text and misses one in the middle of a

@@ -30,15 +30,16 @@ async def test_a_retryable_failure_is_tried_again() -> None:
 
 
 async def test_the_last_error_tells_how_often_it_was_tried() -> None:
-    """Gotcha 41: one retry layer, so three attempts are three requests; a note says so."""
+    """Gotcha 41: one retry layer, so three attempts are three requests; a note tells of them."""
     async with FakeEndpoint() as server:
-        server.script("/route", *[(500, {"error": "down"})] * 5)
+        server.script("/route", (500, "down"), (429, "busy"), *[(500, "down")] * 3)
         with pytest.raises(ServerError) as caught:
             await Client(server.endpoint).post("/route", {}, dict)
 
     assert len(server.requests) == 3
     (note,) = caught.value.__notes__
     assert note.startswith("after 3 attempts in ")
+    assert note.endswith("s: ServerError, waited 0.0 s; RateLimitError, waited 0.0 s; ServerError")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 501])
@@ -82,6 +83,31 @@ async def test_retries_are_logged_without_any_text_of_the_request() -> None:
             "error": "ServerError",
         }
     ]
+
+
+async def test_a_retry_is_told_to_hosts_that_never_set_up_logging(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Python shows them the text of a warning and nothing else: the facts are in it."""
+    async with FakeEndpoint() as server:
+        server.script("/route", (503, {"error": "busy"}), (200, {}))
+        await Client(server.endpoint.in_role("draft")).post("/route", {"prompt": "hush"}, dict)
+
+    facts = f"role=draft endpoint={server.url} attempt=1 wait=0 error=ServerError"
+    assert caplog.messages == [f"rsd.retry_scheduled {facts}"]
+
+
+async def test_the_trusted_certificates_are_loaded_once() -> None:
+    """They take longer than all the rest of a client."""
+    async with FakeEndpoint({"/route": {}}) as server:
+        clients = [Client(server.endpoint), Client(server.endpoint)]
+        contexts = set()
+        for client in clients:
+            await client.get("/route", dict)
+            http = client._by_loop[asyncio.get_running_loop()].http
+            contexts.add(http._transport.ssl_context)  # type: ignore[attr-defined]
+
+    assert len(contexts) == 1
 
 
 async def test_cancelling_a_call_closes_its_request() -> None:

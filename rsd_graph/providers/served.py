@@ -1,4 +1,4 @@
-"""What the wires of all servers share."""
+"""What every wire and every PRM over HTTP has: a client, an address, and a server to ask about."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 
 
-class Wire:
-    """One server's protocol at one endpoint.
+class Served:
+    """A model served at one endpoint.
 
     Args:
-        endpoint: Where the server is.
+        endpoint: Where.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -19,8 +19,12 @@ class Wire:
 
     @property
     def endpoint(self) -> Endpoint:
-        """Where it talks to."""
+        """Where the model is served."""
         return self._client.endpoint
+
+    def __repr__(self) -> str:
+        """Address, never the key."""
+        return f"{type(self).__name__}({self.endpoint})"
 
     async def describe(self) -> ServerFacts:
         """See `Described.describe`."""
