@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test lint format typecheck unit docs wheel train bench constraints clean
+.PHONY: demo test lint format typecheck unit docs wheel train bench plan-check constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -39,6 +39,9 @@ wheel: $(READY)  ## build the wheel and test it as installed, outside the source
 
 bench: $(READY)  ## latency and throughput against the paper's loop, into benchmarks/results
 	$(BIN)/rsd-graph bench --out benchmarks/results
+
+plan-check: $(READY)  ## rsd-graph plan beside the full simulation, at 20 random points
+	$(BIN)/python benchmarks/planning.py
 
 train:  ## train the shipped models anew: about two hours on two cores
 	$(PYTHON) -m venv .venv-train

@@ -21,11 +21,12 @@ _COLOURS = {
     "lookahead auto": "#2fa36b",
     "lookahead auto, step pooling": "#c2598f",
     "lookahead auto, 1.5B PRM": "#7a63c7",
+    "lookahead auto, shared GPUs": "#1f4e8c",
     "lookahead 32": "#7a63c7",
     "target only": "#9aa0a6",
     "target only, all GPUs": "#b07d4f",
 }
-_VARIANTS = {"step": ", step pooling", "prm1.5b": ", 1.5B PRM"}
+_VARIANTS = {"step": ", step pooling", "prm1.5b": ", 1.5B PRM", "shared": ", shared GPUs"}
 
 
 def draw(results: Results, folder: Path) -> list[Path]:

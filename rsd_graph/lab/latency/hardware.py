@@ -48,7 +48,8 @@ _API_TOKEN_MS = 0.002
 _BANDWIDTH_SHARE = 0.93
 _REQUEST_MS = 7.5
 _JOINING = 1.163
-_MEMORY_SHARE = 0.9
+MEMORY_SHARE = 0.9
+"""Of a GPU's memory, what a server may use."""
 _ACTIVATIONS_GB = 3
 
 
@@ -173,8 +174,14 @@ def serve(model: Model, gpu: GPU, gpus: int = 1, mfu: float = MFU) -> Served:
 def kv_tokens(models: list[Model], gpu: GPU, gpus: int) -> int:
     """Tokens of KV cache that each of *models* gets where all of them share *gpus*; 0 if none."""
     used = 2 * sum(model.parameters for model in models)
-    left = gpus * (gpu.memory_gb * _MEMORY_SHARE - _ACTIVATIONS_GB * len(models)) - used
+    left = gpus * (gpu.memory_gb * MEMORY_SHARE - _ACTIVATIONS_GB * len(models)) - used
     return max(0, int(1e9 * left / sum(model.kv_bytes for model in models)))
+
+
+def memory_gb(served: Served) -> float:
+    """Of one replica on all its GPUs: weights, activations and the KV cache."""
+    cache = 1e-9 * served.kv_tokens * served.model.kv_bytes
+    return 2 * served.model.parameters + _ACTIVATIONS_GB * served.gpus + cache
 
 
 @dataclass(frozen=True, slots=True)

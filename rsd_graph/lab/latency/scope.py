@@ -47,6 +47,7 @@ class Scope:
 
 
 _LOADS = (1, 4, 16, 64, 256, 512)
+_UP_TO_256 = _LOADS[:-1]
 _FEWER = (1, 16, 64, 256)
 
 FULL = Scope(
@@ -57,7 +58,8 @@ FULL = Scope(
     loaded={
         "1.5b-7b-a100": (("lockstep", *_RSD, *ALONE), _LOADS),
         "1.5b-7b-a100-step": (("lookahead auto",), _FEWER),
-        "1.5b-7b-a100-prm1.5b": (_RSD, _LOADS),
+        "1.5b-7b-a100-prm1.5b": (_RSD, _UP_TO_256),
+        "1.5b-7b-a100-shared": (_RSD, _UP_TO_256),
         "1.5b-7b-h100": ((*_RSD, *ALONE), _FEWER),
         "7b-72b-a100": (("lockstep", *_RSD, *ALONE), _LOADS),
         "7b-72b-a100-step": (("lookahead auto",), _FEWER),

@@ -10,7 +10,6 @@ from typing import Literal
 from rsd_graph.errors import ConfigurationError, Role
 from rsd_graph.lab.latency.hardware import (
     API_MS,
-    GPU,
     MFU,
     Model,
     Preset,
@@ -18,40 +17,18 @@ from rsd_graph.lab.latency.hardware import (
     serve,
     step_pooling,
 )
-from rsd_graph.lab.latency.workload import Workload
 from rsd_graph.lab.planning.layouts import Room, layouts, layouts_alone
 from rsd_graph.lab.planning.mean_value import Forecast, Traffic, forecast, forecast_alone
+from rsd_graph.lab.planning.question import Question
 from rsd_graph.lab.statistics import Estimate
 
 Pooling = Literal["last token", "step pooling"]
 
 _POOLINGS: tuple[Pooling, ...] = ("last token", "step pooling")
 
-_SWEPT = {"mfu": (0.3, MFU, 0.7), "api_ms": (1.0, API_MS, 6.0), "overhead": (0.5, 1.0)}
-"""What is assumed of the hardware: share of the peak FLOP/s, CPU milliseconds of a request, and
-how much of the derived overhead of a pass is left in newer servers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is to be planned.
-
-    Attributes:
-        prms: Those to choose from.
-        count: GPUs.
-        rejected: Share of drafted steps; low and high are as far as it is known.
-        gpu_hour: Price of a GPU for an hour, in any currency.
-    """
-
-    draft: Model
-    target: Model
-    prms: Sequence[Model]
-    gpu: GPU
-    count: int
-    traffic: Traffic
-    workload: Workload
-    rejected: Estimate
-    gpu_hour: float | None = None
+SWEPT = {"mfu": (0.3, MFU, 0.7), "api_ms": (1.0, API_MS, 6.0), "overhead": (0.5, 1.0)}
+"""What is assumed of the hardware, and tried: share of the peak FLOP/s, CPU milliseconds of a
+request, and how much of the derived overhead of a pass is left in newer servers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +56,7 @@ class Advice:
         per_second: Answers per second.
         seconds: Mean latency.
         money: Of 1,000 answers; `None` without a price.
+        money_alone: The same of the target alone.
         overrun: Under how many of the swept assumptions RSD cannot keep up.
     """
 
@@ -91,6 +69,7 @@ class Advice:
     per_second: Estimate
     seconds: Estimate
     money: Estimate | None
+    money_alone: Estimate | None
     overrun: int
 
     @property
@@ -117,11 +96,10 @@ def advise(question: Question) -> Advice:
     if not options:
         raise _overrun(question)
     alone, expected_alone = _best_alone(question, room)
-    pairs = list(_swept(question, options[0].layout, alone))
-    base = options[0].expected
-    kept = [rsd for rsd, _ in pairs if rsd]
+    base, pairs = options[0].expected, list(_swept(question, options[0].layout, alone))
+    kept, others = [rsd for rsd, _ in pairs if rsd], [other for _, other in pairs if other]
     both = [other.seconds / rsd.seconds for rsd, other in pairs if rsd and other]
-    rate = _range(base.per_second, [rsd.per_second for rsd in kept])
+    rate = _rates(base, kept)
     return Advice(
         question=question,
         options=options,
@@ -132,6 +110,7 @@ def advise(question: Question) -> Advice:
         per_second=rate,
         seconds=_range(base.seconds, [rsd.seconds for rsd in kept]),
         money=_money(question, rate),
+        money_alone=_money(question, _rates(expected_alone, others)) if expected_alone else None,
         overrun=len(pairs) - len(kept),
     )
 
@@ -189,7 +168,7 @@ def _swept(
 ) -> Iterator[tuple[Forecast | None, Forecast | None]]:
     """RSD and the target alone under every combination of what may be assumed."""
     shares = {question.rejected.low, question.workload.rejects, question.rejected.high}
-    for mfu, api_ms, overhead, rejects in product(*_SWEPT.values(), shares):
+    for mfu, api_ms, overhead, rejects in product(*SWEPT.values(), shares):
         workload = replace(question.workload, rejects=rejects)
 
         def assumed(
@@ -206,6 +185,10 @@ def _swept(
             forecast(layout.changed(assumed), workload, question.traffic),
             forecast_alone(assumed(alone), workload, question.traffic),
         )
+
+
+def _rates(base: Forecast, others: Sequence[Forecast]) -> Estimate:
+    return _range(base.per_second, [other.per_second for other in others])
 
 
 def _range(value: float, others: Sequence[float]) -> Estimate:

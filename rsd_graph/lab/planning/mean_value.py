@@ -97,7 +97,7 @@ def _laps(preset: Preset) -> list[Lap]:
 def _closed(seconds: Callable[[float], float], in_flight: float) -> tuple[float, float]:
     """The rate at which *in_flight* answers take as long as they do at that rate."""
     low, high = 0.0, in_flight / seconds(0.0)
-    for _ in range(40):
+    for _ in range(20):
         middle = (low + high) / 2
         low, high = (middle, high) if middle * seconds(middle) < in_flight else (low, middle)
     return low, in_flight / low
@@ -105,14 +105,15 @@ def _closed(seconds: Callable[[float], float], in_flight: float) -> tuple[float,
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One call under load: milliseconds in all, of a pass, and the share of time passes run."""
+    """One call under load: milliseconds in all, and of a pass; calls at once, waiting or not."""
 
     ms: float
     pass_ms: float
-    busy: float
+    running: float
+    waiting: float
 
 
-_NEVER = _Call(math.inf, math.inf, 1.0)
+_NEVER = _Call(math.inf, math.inf, math.inf, math.inf)
 
 
 def _step_ms(calls: dict[Role, _Call], workload: Workload, lap: Lap) -> float:
@@ -146,7 +147,7 @@ def _in_vain(workload: Workload, lap: Lap, calls: dict[Role, _Call]) -> float:
 def _calls(preset: Preset, workload: Workload, steps_per_s: float, lap: Lap) -> dict[Role, _Call]:
     """Every role's call at this rate; roles on the same GPUs wait for each other's passes."""
     calls: dict[Role, _Call] = {}
-    for _ in range(12 if preset.shared or lap.is_ahead else 1):
+    for _ in range(8 if preset.shared or lap.is_ahead else 1):
         asked = demands(preset, workload, lap, _in_vain(workload, lap, calls))
         calls = {
             role: _call(
@@ -161,10 +162,25 @@ def _calls(preset: Preset, workload: Workload, steps_per_s: float, lap: Lap) -> 
 
 
 def _turns(role: Role, preset: Preset, calls: dict[Role, _Call]) -> float:
-    """Milliseconds that a pass of *role* waits for those it shares its GPUs with."""
+    """Milliseconds that a pass of *role* waits for those it shares its GPUs with.
+
+    Never for those of its own answer, which waits for this one meanwhile.
+    """
     if role not in preset.shared or not calls:
         return 0.0
-    return sum(calls[other].busy * calls[other].pass_ms for other in preset.shared if other != role)
+    replicas = {other: served.replicas for other, served in preset.roles.items()}
+    answers = sum(replicas[other] * call.waiting for other, call in calls.items())
+    other_answers = max(0.0, 1 - replicas[role] / max(answers, 1e-9))
+    return sum(
+        _is_running(calls[other].running * other_answers) * calls[other].pass_ms
+        for other in preset.shared
+        if other != role
+    )
+
+
+def _is_running(calls: float) -> float:
+    """How likely at least one call is running where so many are on average."""
+    return 1 - math.exp(-calls)
 
 
 def _call(served: Served, demand: Demand, per_s: float, turns_ms: float) -> _Call:
@@ -183,9 +199,10 @@ def _call(served: Served, demand: Demand, per_s: float, turns_ms: float) -> _Cal
     pass_ms = max(bound, computed)
     if tokens * pass_ms > served.batched_tokens or texts * pass_ms > served.max_seqs:
         return _NEVER
-    busy = min(1.0, texts * pass_ms)
+    running = texts * pass_ms
     others = tokens * pass_ms * served.token_ms
     first = max(0.0, others + demand.read * served.token_ms - max(served.weights_ms, others))
-    waiting = cpu / served.api_processes * queue / (1 - queue) / 2 + busy * pass_ms / 2
-    entering = max(cpu, served.request_ms) + waiting
-    return _Call(entering + first + demand.passes * pass_ms, pass_ms - turns_ms, busy)
+    waiting = cpu / served.api_processes * queue / (1 - queue) / 2
+    waiting += _is_running(running) * pass_ms / 2
+    ms = max(cpu, served.request_ms) + waiting + first + demand.passes * pass_ms
+    return _Call(ms, pass_ms - turns_ms, running, rate * ms)
