@@ -52,7 +52,7 @@ _FEWER = (1, 16, 64, 256)
 
 FULL = Scope(
     presets=("1.5b-7b-a100", "1.5b-7b-h100", "7b-72b-a100", "7b-72b-h100"),
-    rejects=(0.05, 0.15, 0.25, 0.4),
+    rejects=(0.05, 0.15, 0.4),
     arms=("lockstep", *_RSD, "lookahead 2", *ALONE),
     answers=32,
     loaded={

@@ -97,7 +97,7 @@ def _laps(preset: Preset) -> list[Lap]:
 def _closed(seconds: Callable[[float], float], in_flight: float) -> tuple[float, float]:
     """The rate at which *in_flight* answers take as long as they do at that rate."""
     low, high = 0.0, in_flight / seconds(0.0)
-    for _ in range(20):
+    for _ in range(14):
         middle = (low + high) / 2
         low, high = (middle, high) if middle * seconds(middle) < in_flight else (low, middle)
     return low, in_flight / low
@@ -147,7 +147,7 @@ def _in_vain(workload: Workload, lap: Lap, calls: dict[Role, _Call]) -> float:
 def _calls(preset: Preset, workload: Workload, steps_per_s: float, lap: Lap) -> dict[Role, _Call]:
     """Every role's call at this rate; roles on the same GPUs wait for each other's passes."""
     calls: dict[Role, _Call] = {}
-    for _ in range(8 if preset.shared or lap.is_ahead else 1):
+    for _ in range(6 if preset.shared or lap.is_ahead else 1):
         asked = demands(preset, workload, lap, _in_vain(workload, lap, calls))
         calls = {
             role: _call(
