@@ -110,8 +110,8 @@ def report(found: dict[Point, Rates]) -> str:
     lines = [
         f"* {what}: {_spread(values)}."
         for what, values in {
-            "RSD, every model on GPUs of its own": _ratios(found, shared=False),
-            "RSD, models that share GPUs": _ratios(found, shared=True),
+            "RSD, a PRM that judges the last token": _ratios(found, cached=True),
+            "RSD, a PRM behind step pooling": _ratios(found, cached=False),
             "the target alone": [rate.alone[0] / rate.alone[1] for rate in found.values()],
         }.items()
     ]
@@ -119,7 +119,7 @@ def report(found: dict[Point, Rates]) -> str:
     return "\n".join(
         [
             "# The plan beside the simulation\n",
-            "Written by `python benchmarks/planning.py`. Both are models of published hardware.\n",
+            "Written by `make plan-check`. Both are models of published hardware.\n",
             *lines,
             "",
             table(f"{head}|{columns}|alone/s planned|simulated|planned over simulated", rows),
@@ -132,9 +132,11 @@ def _compared(planned: float, simulated: float) -> list[str]:
     return [f"{planned:.2f}", f"{simulated:.2f}", f"{planned / simulated:.2f}"]
 
 
-def _ratios(found: dict[Point, Rates], *, shared: bool) -> list[float]:
+def _ratios(found: dict[Point, Rates], *, cached: bool) -> list[float]:
     return [
-        rate.rsd[0] / rate.rsd[1] for at, rate in found.items() if bool(at.layout.shared) == shared
+        rate.rsd[0] / rate.rsd[1]
+        for at, rate in found.items()
+        if at.layout.prm.prefix_cache == cached
     ]
 
 

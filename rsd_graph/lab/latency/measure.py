@@ -142,9 +142,9 @@ def steady_rate(answered: Sequence[Answered], workload: Workload) -> float:
 
 
 def _used(engines: Sequence[Engine], span: float) -> float:
-    """Computed over possible tokens."""
-    possible = len(engines) * span * 1000 / engines[0].served.token_ms
-    return sum(engine.computed_tokens for engine in engines) / possible
+    """Computed over possible tokens; of a model that costs nothing, none."""
+    computed = sum(engine.computed_tokens for engine in engines)
+    return computed * engines[0].served.token_ms / (len(engines) * span * 1000)
 
 
 def _prm_computed(ledger: Ledger) -> int:

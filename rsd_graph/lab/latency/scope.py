@@ -61,6 +61,7 @@ FULL = Scope(
         "1.5b-7b-a100-prm1.5b": (_RSD, _UP_TO_256),
         "1.5b-7b-a100-shared": (_RSD, _UP_TO_256),
         "1.5b-7b-h100": ((*_RSD, *ALONE), _FEWER),
+        "1.5b-7b-h100-shared": (_RSD, _FEWER),
         "7b-72b-a100": (("lockstep", *_RSD, *ALONE), _LOADS),
         "7b-72b-a100-step": (("lookahead auto",), _FEWER),
         "7b-72b-a100-prm1.5b": (_RSD, _FEWER),
