@@ -79,6 +79,11 @@ class Client:
         answer, _ = await self._ask("GET", path, shape)
         return answer
 
+    async def page(self, path: str) -> str:
+        """GET the route *path* as text, in one try."""
+        answer, _ = await self._exchange("GET", path, None)
+        return answer.decode("utf-8", "replace")
+
     async def _ask(
         self, method: str, path: str, shape: type[T], body: bytes | None = None
     ) -> tuple[T, Mapping[str, str]]:

@@ -18,6 +18,12 @@ E = TypeVar("E", bound=RSDError)
 _MOST_SHOWN = 400
 """Characters of one message: some servers echo the whole prompt back."""
 
+_PASSWORD_LIKE_A_PORT = re.compile(
+    r"[^/@:?#]+:\d+(\?(?!\w+=).*@.*|#[^@].*@[^@]*[:/#][^@]*)", re.DOTALL
+)
+"""`user:12#rest@host:1`, whose password begins like a port: no option follows the "?", or a port or
+a path follows the "@", as none does in `host:8000#model@q4`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -169,11 +175,13 @@ def key_from_environment(role: Role | None) -> SecretStr | None:
 def without_credentials(address: str) -> str:
     """An endpoint string or URL without what may be a password, even one not percent-encoded.
 
-    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one.
+    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one; but see
+    `_PASSWORD_LIKE_A_PORT`.
     """
     scheme, slashes, rest = address.partition("//")
     host = re.fullmatch(r"([^/@:]+|\[[^]]*\])(:\d*)?(/[^@]*)?", re.split("[?#]", rest)[0])
-    return address if host else scheme + slashes + rest.rpartition("@")[2]
+    shows = host and not _PASSWORD_LIKE_A_PORT.fullmatch(rest)
+    return address if shows else scheme + slashes + rest.rpartition("@")[2]
 
 
 def _split(url: str) -> SplitResult | None:
@@ -184,4 +192,5 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:  # a port that is no number, brackets that do not close
         return None
     # An "@" in the path stands behind a password that holds a slash.
-    return parts if usable and "@" not in parts.path else None
+    is_password = "@" in parts.path or _PASSWORD_LIKE_A_PORT.fullmatch(url.partition("//")[2])
+    return parts if usable and not is_password else None
