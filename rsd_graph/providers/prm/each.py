@@ -33,7 +33,7 @@ async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: Jud
 
 
 async def all_with_costs(
-    coroutines: Iterable[Coroutine[Any, Any, tuple[T, Usage]]],
+    coroutines: Iterable[Coroutine[object, object, tuple[T, Usage]]],
 ) -> list[tuple[T, Usage]]:
     """`all_or_none` of calls that cost something: an error holds what the others had cost by then.
 
@@ -42,7 +42,7 @@ async def all_with_costs(
     """
     costs: list[Usage] = []
 
-    async def booked(call: Coroutine[Any, Any, tuple[T, Usage]]) -> tuple[T, Usage]:
+    async def booked(call: Coroutine[object, object, tuple[T, Usage]]) -> tuple[T, Usage]:
         found, cost = await call
         costs.append(cost)
         return found, cost
