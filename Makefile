@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(VENV)/.demo
 
-.PHONY: demo test lint format typecheck unit docs wheel stranger train bench constraints clean
+.PHONY: demo test lint format typecheck unit docs wheel stranger train bench plan-check constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +49,9 @@ stranger: $(READY)  ## the first hour of somebody new, with the wheel and nothin
 
 bench: $(READY)  ## latency and throughput against the paper's loop, into benchmarks/results
 	$(BIN)/rsd-graph bench --out benchmarks/results
+
+plan-check: $(READY)  ## rsd-graph plan beside the full simulation, at 20 random points
+	$(BIN)/python benchmarks/planning.py
 
 train:  ## train the shipped models anew: about two hours on two cores
 	$(PYTHON) -m venv .venv-train

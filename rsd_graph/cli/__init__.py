@@ -13,6 +13,7 @@ from rsd_graph.cli.demo import demo
 from rsd_graph.cli.doctor import doctor
 from rsd_graph.cli.eval import evaluate
 from rsd_graph.cli.graph import graph
+from rsd_graph.cli.plan import plan
 from rsd_graph.cli.serve import serve
 from rsd_graph.cli.solve import solve
 from rsd_graph.cli.split_prm import split_prm
@@ -25,7 +26,20 @@ from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 __all__ = ["app", "main"]
 
-for command in (solve, batch, serve, up, graph, demo, doctor, calibrate, bench, split_prm, view):
+for command in (
+    solve,
+    batch,
+    serve,
+    up,
+    graph,
+    demo,
+    doctor,
+    calibrate,
+    plan,
+    bench,
+    split_prm,
+    view,
+):
     app.command()(command)
 app.command("eval")(evaluate)
 
