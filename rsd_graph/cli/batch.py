@@ -51,8 +51,8 @@ def batch(
     from rsd_graph.lab.experiment import Experiment
     from rsd_graph.lab.questions.rows import read_prompt
 
-    asked = questions_of(questions, read_prompt, limit=limit)
     options = stack_options(context)
+    asked = questions_of(questions, read_prompt, limit=limit)
     note_on_scope(asked, options)
     llm = ChatRSD(**options)
     experiment = Experiment(options, questions.name, system, options.get("seed", 0))

@@ -104,19 +104,33 @@ MISTAKES = [
     Try(
         "rsd-graph solve hi --config bom.toml --stack maths", 1, "error: no stack 'maths'. Did you"
     ),
-    Try("rsd-graph batch latin.jsonl out.jsonl", 1, "error: latin.jsonl, line 2, is not UTF-8: "),
     Try(
-        "rsd-graph batch broken.jsonl out.jsonl", 1, "error: line 2 of broken.jsonl is not JSON, at"
+        "rsd-graph batch latin.jsonl out.jsonl --json",
+        1,
+        "error: latin.jsonl, line 2, is not UTF-8: ",
     ),
     Try(
-        "rsd-graph batch column.jsonl out.jsonl", 1, "error: line 1 of column.jsonl has no question"
+        "rsd-graph batch broken.jsonl out.jsonl --json",
+        1,
+        "error: line 2 of broken.jsonl is not JSON, at",
     ),
-    Try("rsd-graph batch cells.csv out.jsonl", 1, "error: line 3 of cells.csv has 3 cells."),
-    Try("rsd-graph batch empty.jsonl out.jsonl", 1, "error: There is no question in empty."),
     Try(
-        "rsd-graph batch deep.json out.jsonl", 1, "error: deep.json is not JSON that can be read: "
+        "rsd-graph batch column.jsonl out.jsonl --json",
+        1,
+        "error: line 1 of column.jsonl has no question",
     ),
-    Try("rsd-graph batch nowhere.jsonl out.jsonl", 1, "error: There is no dataset, file or folder"),
+    Try("rsd-graph batch cells.csv out.jsonl --json", 1, "error: line 3 of cells.csv has 3 cells."),
+    Try("rsd-graph batch empty.jsonl out.jsonl --json", 1, "error: There is no question in empty."),
+    Try(
+        "rsd-graph batch deep.json out.jsonl --json",
+        1,
+        "error: deep.json is not JSON that can be read: ",
+    ),
+    Try(
+        "rsd-graph batch nowhere.jsonl out.jsonl --json",
+        1,
+        "error: There is no dataset, file or folder",
+    ),
     Try("rsd-graph batch q.jsonl out.jsonl --limit 0", 2, "Usage: rsd-graph batch"),
     Try("rsd-graph batch q.jsonl q.jsonl --json", 1, "error: q.jsonl is no journal."),
     Try("rsd-graph eval --limit 0", 2, "Usage: rsd-graph eval"),
