@@ -7,16 +7,22 @@ from __future__ import annotations
 
 import logging
 import sys
+import tempfile
+from pathlib import Path
 
 import structlog
 
-from tests.chaos import long_run, report
+from tests.chaos import crashes, long_run, report
 
 
 def main(name: str, size: str, seed: str = "0") -> int:
     """Run one part; exit 1 if anything was wrong."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    part = {"faults": long_run.run}[name](int(size), int(seed))
+    with tempfile.TemporaryDirectory() as folder:
+        part = {
+            "faults": lambda: long_run.run(int(size), int(seed)),
+            "crashes": lambda: crashes.run(int(size), int(seed), Path(folder)),
+        }[name]()
     report.keep(name, f"python -m tests.chaos {name} {size} {seed}", part)
     return int(bool(part.violations))
 

@@ -58,11 +58,11 @@ class Setting:
             dice.choice([None, 0.0, 0.3]),
             dice.choice(["raise", "target"]),
             width,
-            rate=dice.choice([0.0, 0.03, 0.1, 0.3, 0.6, 0.6, 0.9, 0.9]),
+            rate=dice.choice([0.0, 0.1, 0.3, 0.6, 0.9, 0.9]),
             slow=0.02 if width > 1 else 0.0,
             questions=64 if width > 1 else 8,
             timeout=dice.choice([1.0, 3.0]) if width > 1 else 10.0,
-            debug=dice.random() < 0.1,
+            debug=dice.random() < 0.03,
         )
 
 
