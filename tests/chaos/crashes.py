@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import os
 import random
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +19,7 @@ from typing import Any
 from tests.chaos import crashed_child
 from tests.chaos.report import Part
 from tests.chaos.server import WorldServer
-from tests.chaos.world import question
+from tests.chaos.world import KEY, question
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.crashed_child", "tests.helpers.durable_child"])
@@ -78,11 +81,26 @@ def jobs(folder: Path, url: str) -> list[Job]:
     answers, journal, file = folder / "out.jsonl", folder / "eval.jsonl", folder / "delta.json"
     batch = ["batch", str(asked), str(answers), "--json", *seats]
     measured = ["eval", "--dataset", str(asked), "--arms", "target,rsd", "--json"]
+    measured += ["--journal", str(journal), "--report", str(folder / "report.html")]
+    chosen = [
+        "calibrate",
+        str(prompts),
+        "--confidence",
+        "0.5",
+        "--target-share",
+        "0.5",
+        "--out",
+        str(file),
+    ]
     return [
         Job("batch", batch, answers, _records),
-        Job("eval", [*measured, "--journal", str(journal), *seats], journal, _records),
-        Job("calibrate", ["calibrate", str(prompts), "--out", str(file), *seats], file, _whole),
+        Job("eval", [*measured, *seats], journal, _records),
+        Job("calibrate", [*chosen, *seats], file, _whole),
     ]
+
+
+def _tells(file: Path) -> bool:
+    return file.is_file() and KEY.encode() in file.read_bytes()
 
 
 def _records(path: Path) -> Any:
@@ -128,17 +146,23 @@ def requests_of(job: Job, server: WorldServer) -> int:
 def run(kills: int, seed: int, folder: Path) -> Part:
     """Rounds of all commands until there were so many kills."""
     dice, started = random.Random(seed), time.monotonic()
+    os.environ["RSD_API_KEY"] = KEY
     counts, violations = Counter[str](), list[str]()
     with WorldServer(seed) as server:
         whole = jobs(folder / "whole", server.url)
         sent = {job.name: requests_of(job, server) for job in whole}
         number = 0
-        while sum(counts.values()) < kills and not violations:
-            number += 1
-            for job, unkilled in zip(jobs(folder / str(number), server.url), whole, strict=True):
-                found = killed_to_the_end(job, unkilled, server, dice, sent[job.name])
-                counts[job.name] += found[0]
-                violations += found[1]
+        with suppress(KeyboardInterrupt):
+            while sum(counts.values()) < kills and not violations:
+                number += 1
+                for job, unkilled in zip(
+                    jobs(folder / f"{number}", server.url), whole, strict=True
+                ):
+                    found = killed_to_the_end(job, unkilled, server, dice, sent[job.name])
+                    counts[job.name] += found[0]
+                    violations += found[1]
+                sys.stderr.write(f"{dict(counts)} {violations}\n")
+    violations += [f"the key is in {file.name}" for file in folder.rglob("*") if _tells(file)]
     told: dict[str, Any] = {f"SIGKILLs of `{name}`": n for name, n in counts.items()}
     told |= {"runs killed to the end": 3 * number, "violations": len(violations)}
     return Part(told, violations, time.monotonic() - started)

@@ -14,8 +14,8 @@ from rsd_graph import ChatRSD, RSDError
 from rsd_graph.answer.ledger import Ledger
 from rsd_graph.answer.state import Step
 from tests.chaos.server import WorldServer
-from tests.chaos.stacks import KEY, PRMS, WRITERS, Stack
-from tests.chaos.world import DELTA, question, wrong_step, wrong_sums
+from tests.chaos.stacks import PRMS, WRITERS, Stack
+from tests.chaos.world import DELTA, KEY, question, wrong_step, wrong_sums
 
 MODES = ("ainvoke", "astream", "abatch", "invoke", "stream", "batch")
 PATIENCE = 120.0
