@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage, timed
@@ -33,7 +33,7 @@ async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: Jud
 
 
 async def all_with_costs(
-    coroutines: Iterable[Coroutine[Any, Any, tuple[T, Usage]]],
+    coroutines: Iterable[Coroutine[object, object, tuple[T, Usage]]],
 ) -> list[tuple[T, Usage]]:
     """`all_or_none` of calls that cost something: an error holds what the others had cost by then.
 
@@ -42,7 +42,7 @@ async def all_with_costs(
     """
     costs: list[Usage] = []
 
-    async def booked(call: Coroutine[Any, Any, tuple[T, Usage]]) -> tuple[T, Usage]:
+    async def booked(call: Coroutine[object, object, tuple[T, Usage]]) -> tuple[T, Usage]:
         found, cost = await call
         costs.append(cost)
         return found, cost
@@ -51,7 +51,7 @@ async def all_with_costs(
         return await all_or_none(map(booked, coroutines))
 
 
-async def all_or_none(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def all_or_none(coroutines: Iterable[Coroutine[object, object, T]]) -> list[T]:
     """The results of all, run together; the first error, or a cancellation, ends the others."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:
