@@ -20,6 +20,7 @@ from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import exchange_error, status_error
 from rsd_graph.providers.http.retry import with_retries
+from rsd_graph.providers.telemetry import trace_headers
 
 T = TypeVar("T")
 
@@ -94,8 +95,9 @@ class Client:
         connections = await self._connections()
         try:
             async with connections.semaphore, asyncio.timeout(self.endpoint.timeout):
-                url = self.endpoint.root + path
-                async with connections.http.stream(method, url, content=body) as response:
+                url, headers = self.endpoint.root + path, trace_headers()
+                request = connections.http.stream(method, url, content=body, headers=headers)
+                async with request as response:
                     answer = await self._read(response)
         except RSDError:
             raise
