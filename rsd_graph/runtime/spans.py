@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from rsd_graph.answer.ledger import Ledger, acceptance_rate
+from rsd_graph.answer.ledger import Entry, Ledger, acceptance_rate
 from rsd_graph.answer.state import RSDState, Step, Update
 from rsd_graph.early.runs import Runs
 from rsd_graph.errors import Role
@@ -28,7 +28,7 @@ class AnswerSpans:
     """The spans of a graph's answers in progress; none while nobody traces."""
 
     def __init__(self) -> None:
-        self._answers: Runs[_Answer] = Runs(drop=lambda answer: answer.end(None))
+        self._answers: Runs[_Answer] = Runs(drop=_ended)
 
     @contextmanager
     def node(self, name: str, state: RSDState) -> Iterator[None]:
@@ -37,16 +37,15 @@ class AnswerSpans:
         if tracer is None:
             yield
             return
-        answer = self._answers.take(state["run"]) or _Answer(tracer)
+        answer = self._answers.find(state["run"]) or _Answer(tracer)
         self._answers.keep(state["run"], answer)
         with answer.at(name, len(state["steps"])):
             yield
 
     def settled(self, state: RSDState, update: Update, ledger: Ledger) -> None:
         """A node has returned *update*."""
-        answer = self._answers.take(state["run"])
+        answer = self._answers.find(state["run"])
         if answer is not None:
-            self._answers.keep(state["run"], answer)
             answer.settled(update.get("steps") or [], len(state["steps"]))
             answer.told(ledger, update.get("finish_reason"))
 
@@ -126,6 +125,12 @@ class _Answer:
             if error is not None:
                 failed(span, error)
             span.end()
+
+
+def _ended(answer: _Answer) -> Entry:
+    """End the spans of an answer that must make room; that costs nothing."""
+    answer.end(None)
+    return {}
 
 
 def _facts(step: Step) -> Attributes:
