@@ -87,15 +87,20 @@ def _origin(entry: EntryPoint) -> str:
 def unknown(what: str, name: str, known: Iterable[str]) -> ConfigurationError:
     """The error for *what* is not there: it says which names are, and which may be meant."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     return ConfigurationError(
         f"unknown {what}.",
         expected=f"one of {', '.join(names)}" if names else "none",
-        hint=f"Did you mean {near[0]!r}?" if near else None,
+        hint=f"Did you mean {near!r}?" if near else None,
     )
 
 
-def takes_text(made: Callable[..., Any]) -> bool:
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of the *known* names that *name* was probably meant to be, if one is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
+
+
+def takes_text(made: Callable[..., object]) -> bool:
     """Whether the first argument of *made* is declared as `str`."""
     first = next(iter(_parameters(made)), None)
     return first is not None and first.annotation in (str, "str")
@@ -159,7 +164,7 @@ def check_call(
         pass
 
 
-def _parameters(made: Callable[..., Any], *, read: bool = False) -> list[inspect.Parameter]:
+def _parameters(made: Callable[..., object], *, read: bool = False) -> list[inspect.Parameter]:
     """The named arguments of *made*, with annotations that are types if they are to be *read*."""
     try:
         parameters = inspect.signature(made, eval_str=read).parameters.values()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 from pydantic import ValidationError
 
 from rsd_graph.errors import ConfigurationError
+from rsd_graph.plugins import nearest
 
 _UNKNOWN = ("extra inputs are not permitted", "unexpected keyword argument")
 
 
 @contextmanager
-def our_errors(said: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
+def our_errors(said: Mapping[str, object], known: Iterable[str]) -> Iterator[None]:
     """Around pydantic's check of the options that were *said*, of those that are *known*.
 
     Raises:
@@ -33,7 +33,7 @@ def our_errors(said: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
 
 def mistakes(
     error: ValidationError,
-    said: Mapping[str, Any],
+    said: Mapping[str, object],
     known: Callable[[tuple[str, ...]], Iterable[str]],
 ) -> dict[tuple[str, ...], str]:
     """What pydantic found wrong with what was *said*, in words, by the path to it.
@@ -50,7 +50,7 @@ def mistakes(
     return {path: _mistake(path, texts, said, known) for path, texts in found.items()}
 
 
-def _written(location: tuple[int | str, ...], said: Any) -> tuple[str, ...]:
+def _written(location: tuple[int | str, ...], said: object) -> tuple[str, ...]:
     """The path to what was said; pydantic's has the branches of unions in it, too."""
     path: list[str] = []
     for part in location:
@@ -82,5 +82,5 @@ def _mistake(
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What there is: the nearest name, or all of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+    near = nearest(name, names)
+    return f"Did you mean {near!r}?" if near else f"There are {', '.join(names)}."

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.streams import typed
 from rsd_graph.cli.view import show_page
 
 if TYPE_CHECKING:
     from rsd_graph.chat_models import ChatRSD
-    from rsd_graph.cli._answer import Answer
+    from rsd_graph.cli.terminal.answer import Answer
 
 
 @takes(*OPTIONS)
@@ -32,20 +33,36 @@ def solve(
     """Solve QUESTION step by step, with the shipped models unless you name others.
 
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
+
+    The shipped models solve stories of three to six events about one amount, and nothing else.
     """
     from rsd_graph.chat_models import ChatRSD
-    from rsd_graph.errors import InputError
+    from rsd_graph.cli.terminal.questions import note_on_scope
+    from rsd_graph.lab.question import Question
 
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
-    llm = ChatRSD(**stack_options(context))
+    text = _text(question)
+    options = stack_options(context)
+    note_on_scope([Question("", text, None, "open")], options)
+    llm = ChatRSD(**options)
     solved = _solved_silently if as_json else partial(_solved_on_screen, plain=plain)
     written = _as_written(llm, text, solved(llm, text, system))
     if as_json:
         print(json.dumps(written))
     if view:
         _view(written)
+
+
+def _text(question: str) -> str:
+    from rsd_graph.errors import InputError
+    from rsd_graph.stacks.text_file import decoded
+
+    if question == "-":
+        text = decoded(typed("the question"), "standard input")
+    else:
+        text = decoded(os.fsencode(question), "QUESTION")
+    if not text.strip():
+        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
+    return text
 
 
 def _as_written(llm: ChatRSD, question: str, found: Answer) -> dict[str, object]:
@@ -56,14 +73,14 @@ def _as_written(llm: ChatRSD, question: str, found: Answer) -> dict[str, object]
 
 
 def _solved_silently(llm: ChatRSD, question: str, system: str | None) -> Answer:
-    from rsd_graph.cli._answer import answer
+    from rsd_graph.cli.terminal.answer import answer
 
     return asyncio.run(answer(llm, question, lambda step: None, system=system))
 
 
 def _solved_on_screen(llm: ChatRSD, question: str, system: str | None, plain: bool) -> Answer:
-    from rsd_graph.cli._answer import answer
-    from rsd_graph.cli._show import cost_line, printable, screen, show_step
+    from rsd_graph.cli.terminal.answer import answer
+    from rsd_graph.cli.terminal.screen import cost_line, printable, screen, show_step
 
     console = screen(plain=plain)
     run = answer(llm, question, lambda step: show_step(console, step), system=system)

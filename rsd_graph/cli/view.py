@@ -30,8 +30,11 @@ def view(
     The page holds everything it shows and needs no network. A file that is large for one page is
     served to this machine's browser instead, unless --out asks for a page; Ctrl-C ends that.
     """
+    from rsd_graph.errors import ConfigurationError
     from rsd_graph.viewer import is_large, read_traces
 
+    if serve and out:
+        raise ConfigurationError("--serve writes no page.", hint="Leave out --serve or --out.")
     paths = [path for path in (file, compare) if path is not None]
     title = f"RSD: {file.name}"
     if serve or (out is None and any(map(is_large, paths))):

@@ -35,6 +35,7 @@ from rsd_graph.providers.base import (
     StepRequest,
     is_reward,
 )
+from rsd_graph.providers.names import Name, public_name
 
 T = TypeVar("T")
 
@@ -115,6 +116,11 @@ class _Adapted:
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
 
+    @property
+    def public_name(self) -> Name:
+        """See `Named`."""
+        return public_name(self._model)
+
     def __repr__(self) -> str:
         return repr(self._model)
 
@@ -150,7 +156,7 @@ class _RewardModel(_Adapted):
         raise RewardError(what, role="prm", expected=SCORE)
 
 
-def _method(model: object, name: str, count: int, right: str, role: Role | None) -> Any:
+def _method(model: object, name: str, count: int, right: str, role: Role | None) -> object:
     """The method *name* of *model*, if it can be called with *count* arguments, as *right* can."""
     kind = type(model).__name__
     if isinstance(model, type):

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Entry, Ledger
+from rsd_graph.answer.ledger import Entry, Ledger, stored_ledger
 from rsd_graph.answer.state import Step
 from rsd_graph.errors import InputError
 
@@ -50,6 +50,8 @@ class Written(TypedDict, total=False):
     """Whether the answer is right; `None` where nothing is right or wrong."""
     delta: float
     seconds: float
+    notice: str
+    """What to know before trusting the answer."""
     error: str | None
     """What stopped it, if anything did."""
 
@@ -73,6 +75,8 @@ class Trace(TypedDict):
     delta: NotRequired[float]
     flops: NotRequired[Mapping[str, float] | None]
     cost: NotRequired[float | None]
+    notice: NotRequired[str]
+    """What to know before trusting the answer."""
     error: NotRequired[str]
 
 
@@ -108,10 +112,10 @@ def trace_of(record: Mapping[str, Any], number: int = 0) -> Trace:
         question=_question(record),
         answer=str(record.get("answer") or record.get("extracted") or record.get("text") or ""),
         steps=steps,
-        ledger=record.get("ledger"),
+        ledger=stored_ledger(record["ledger"]) if record.get("ledger") else None,
         finish_reason=record.get("finish_reason"),
     )
-    for name in ("gold", "delta", "flops", "cost"):
+    for name in ("gold", "delta", "flops", "cost", "notice"):
         if record.get(name) is not None:
             trace[name] = record[name]
     if "correct" in record or "right" in record:

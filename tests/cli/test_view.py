@@ -64,6 +64,17 @@ def test_a_page_that_cannot_be_written(terminal: CliRunner, journal: Path, tmp_p
     assert (result.exit_code, "cannot be written" in result.stderr) == (1, True)
 
 
+def test_a_page_is_either_written_or_served(
+    terminal: CliRunner, journal: Path, tmp_path: Path
+) -> None:
+    """Nobody waits for a file that never comes."""
+    both = ["--serve", "--out", str(tmp_path / "page.html")]
+
+    result = terminal.invoke(app, ["view", str(journal), *both])
+
+    assert (result.exit_code, "writes no page" in result.stderr) == (1, True)
+
+
 def test_a_large_file_is_served(
     terminal: CliRunner, journal: Path, opened: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

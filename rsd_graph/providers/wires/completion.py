@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from rsd_graph.answer.books import kept_on_error
+from rsd_graph.answer.books import kept_on_error, spent_before
 from rsd_graph.answer.ledger import Usage, add_usage, timed, usage
 from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate, Ended, Message
@@ -142,8 +142,9 @@ class HostedModel:
         started = time.perf_counter()
         try:
             completion = await self._write(await self.request_for(request))
-        except ContextOverflowError:
-            completion = Completion("", "context", usage(cached_tokens=0))
+        except ContextOverflowError as error:
+            spent = add_usage(usage(cached_tokens=0), spent_before(error))
+            completion = Completion("", "context", spent)
         spent = timed(completion.usage, started)
         return Candidate(
             text=completion.text,

@@ -103,7 +103,7 @@ class Turn {
     const {answer} = this;
     this.state.textContent = "";
     if (answer.isTraced) { this.settled.replaceChildren(); this.draw(); }
-    this.end.replaceChildren(...[answer.isTraced ? answerFacts(answer) : null, answer.isTraced ? timeline(answer) : null, answer.error ? el("p", {class: "bad", role: "alert"}, answer.error) : null].filter(isThere));
+    this.end.replaceChildren(...[answer.isTraced ? answerFacts(answer) : null, noticeOf(answer), answer.isTraced ? timeline(answer) : null, answer.error ? el("p", {class: "bad", role: "alert"}, answer.error) : null].filter(isThere));
   }
 }
 document.getElementById("top").append(el("h1", {}, "RSD"), el("p", {class: "faint"}, `${LEGEND} Grey: not decided yet. Keys: j and k next and previous step, r next rejection.`));

@@ -65,6 +65,7 @@ function fullFlops(answer) {
   const least = spent(answer, "full_if_cached");
   return least ? `${least} to ${spent(answer, "full")}` : spent(answer, "full");
 }
+const noticeOf = answer => answer.notice ? el("p", {class: "note"}, answer.notice) : null;
 function answerFacts(answer) {
   const ledger = answer.ledger || {}, written = role => ledger[role] ? ledger[role].completion_tokens : null;
   const verdict = isRight(answer) ? ["right", "✓", "good"] : isWrong(answer) ? ["wrong", "✗", "bad"] : null;

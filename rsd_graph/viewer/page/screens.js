@@ -11,7 +11,7 @@ function answerScreen(state) {
       `answer ${state.at + 1} of ${last + 1}: ${row.id}`, el("button", {onclick: () => go({at: Math.min(last, state.at + 1)}), "aria-label": "next answer", id: "next"}, "›")),
     ...(answer ? [
       answer.question ? el("pre", {class: "text", tabindex: "0", "aria-label": "question"}, answer.question) : null,
-      answerFacts(answer), answer.error ? el("p", {class: "bad"}, answer.error) : null, timeline(answer),
+      answerFacts(answer), noticeOf(answer), answer.error ? el("p", {class: "bad"}, answer.error) : null, timeline(answer),
       el("p", {class: "faint"}, `${LEGEND} Keys: j and k next and previous step, r next rejection, n and p next and previous answer.`),
       stepList(answer, deltaOf(answer))] : [LOADING()]),
   ];

@@ -40,8 +40,8 @@ class Answer {
     }
     if (choice.finish_reason && rsd && rsd.steps) this.end(rsd);
   }
-  end({steps, ledger, finish_reason, flops, cost}) {
-    Object.assign(this, {steps, ledger, finish_reason, flops, cost, isTraced: true, drafts: new Map()});
+  end({steps, ledger, finish_reason, flops, cost, notice}) {
+    Object.assign(this, {steps, ledger, finish_reason, flops, cost, notice, isTraced: true, drafts: new Map()});
   }
   hear({type, index, ...event}) {
     this.hasEvents = true;
