@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import AsJson
+from rsd_graph.cli.terminal.flags import AsJson
 
 
 def bench(

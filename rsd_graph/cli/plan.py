@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from rsd_graph.cli._options import AsJson
+from rsd_graph.cli.terminal.flags import AsJson
 
 _MODEL = "A size of Qwen2.5 (7B), a name, or a folder with its config.json."
 
@@ -45,7 +45,7 @@ def plan(
     A mean-value model of published hardware, checked against a simulation: no measurement.
     What is not stated of the steps is the paper's: 18 of 22 tokens, a question of 120.
     """
-    from rsd_graph.cli._plan import show_plan
+    from rsd_graph.cli.terminal.plan import show_plan
     from rsd_graph.lab.planning.advice import advise
     from rsd_graph.lab.planning.models import PRMS, gpu_of, model_of
     from rsd_graph.lab.planning.question import Question, answers_of, traffic_of

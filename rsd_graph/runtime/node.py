@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.graph import Graph
 from langgraph.config import get_stream_writer
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -20,8 +22,11 @@ from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState, Update, stored
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import RSDError
 from rsd_graph.nodes.settle import accepted_steps
+from rsd_graph.providers.http.session import session
 from rsd_graph.runtime.schema import StoredState
 from rsd_graph.runtime.sync import run_sync
+from rsd_graph.runtime.tracing import Spent, added
+from rsd_graph.runtime.unheard import unheard
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -60,7 +65,7 @@ class Node(Runnable[RSDState, Update]):
         self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
     ) -> Update:
         """Run the node from sync code."""
-        return run_sync(self.ainvoke(input))
+        return run_sync(self.ainvoke(input, config))
 
     async def ainvoke(
         self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
@@ -69,14 +74,16 @@ class Node(Runnable[RSDState, Update]):
         state = stored_state(input)
         run, books = state["run"], Books(state["ledger"])
         try:
-            update = await self._function(state, books)
+            with session(run):
+                update = await unheard(config, partial(self._function, state, books))
             write = get_stream_writer()
             for event in events_after(state, update, self._accepted):
                 write(event)
             if update.get("finish_reason"):
                 books.enter(self._early.end(run))
             new = Update() if "run" in input else Update(run=run)
-            return {**update, **new, "ledger": books.ledger}
+            spent = added(books.ledger, state["ledger"])
+            return Spent({**update, **new, "ledger": books.ledger, "spent": spent})
         except BaseException as error:
             books.enter(self._early.end(run))
             if isinstance(error, RSDError):
@@ -125,6 +132,12 @@ class CompiledRSDGraph(CompiledStateGraph[RSDState, None, RSDInput, RSDOutput]):
         """See LangGraph's `astream`."""
         return super().astream(input, _unlimited(config), **kwargs)
 
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """See LangGraph's `get_graph`; what nodes tell tracers of their models is not drawn."""
+        graph = super().get_graph(config, xray=xray)
+        graph.nodes = {name: node._replace(metadata=None) for name, node in graph.nodes.items()}
+        return graph
+
 
 def _unlimited(config: RunnableConfig | None) -> RunnableConfig:
     return {**(config or {}), "recursion_limit": 10**6}
@@ -138,8 +151,8 @@ class RSDGraph(StateGraph[RSDState, None, RSDInput, RSDOutput]):
         self.early = early
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledRSDGraph:
-        """See LangGraph's `StateGraph.compile`."""
-        compiled = super().compile(*args, **kwargs)
+        """See LangGraph's `StateGraph.compile`; without a *name* its runs are called "rsd"."""
+        compiled = super().compile(*args, **{"name": "rsd", **kwargs})
         # LangGraph names the class it compiles to; ours adds methods and no fields.
         compiled.__class__ = CompiledRSDGraph
         return cast("CompiledRSDGraph", compiled)

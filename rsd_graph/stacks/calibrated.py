@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from rsd_graph.acceptance import Criterion, criterion, reward_threshold
 from rsd_graph.errors import ConfigurationError
+from rsd_graph.stacks.text_file import read_text
 
 FORMAT = "rsd-graph calibration 1"
 
@@ -61,11 +62,10 @@ def model_identity(spec: object) -> str:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path} is no calibration file: {error}.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ConfigurationError(

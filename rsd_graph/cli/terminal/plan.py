@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rsd_graph.cli._show import screen, screen_rule
+from rsd_graph.cli.terminal.screen import screen, screen_rule
 from rsd_graph.lab.report.text import text_table
 
 _NONE = "-"
