@@ -33,6 +33,7 @@ from rsd_graph.chat_models.naming import identifying_params, langsmith_params, m
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.structured import Method, structured_output
 from rsd_graph.embedded.card import known_parameters
+from rsd_graph.providers.address import bare
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
@@ -218,7 +219,7 @@ class ChatRSD(ChatOptions):
     @property
     def sizes(self) -> PerRole | None:
         """Parameter counts of the three models, if given or known."""
-        known = self.parameters or known_parameters(self.draft, self.target, self.prm)
+        known = self.parameters or known_parameters(*map(bare, (self.draft, self.target, self.prm)))
         return PerRole(**known) if known else None
 
     def get_num_tokens(self, text: str) -> int:

@@ -18,6 +18,7 @@ from rsd_graph.providers.base import (
     check_scores,
 )
 from rsd_graph.providers.prm.each import all_or_none
+from rsd_graph.providers.prm.features import no_logprobs
 
 
 class LikelihoodRatio:
@@ -101,10 +102,5 @@ def draft_log_probability(candidate: Candidate) -> float:
         CapabilityError: It reported nothing.
     """
     if candidate["logprob"] is None:
-        raise CapabilityError(
-            "the draft reported no log-probabilities.",
-            role="draft",
-            expected="a draft that reports them",
-            hint="Build it with HostedModel(wire, logprobs=True).",
-        )
+        raise no_logprobs()
     return candidate["logprob"]
