@@ -26,7 +26,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, SupportsFloat
+from typing import SupportsFloat
 
 from rsd_graph.errors import ConfigurationError, RSDError
 from rsd_graph.plugins import Plugins, call, check_call
@@ -131,7 +131,7 @@ def criterion(text: str) -> Weighting:
     return Weighting(name, made, by_order | options)
 
 
-def _parts(text: str) -> tuple[str, list[Any], dict[str, Any]]:
+def _parts(text: str) -> tuple[str, list[object], dict[str, object]]:
     """Name, arguments in order and arguments by name; nothing of *text* is ever run."""
     try:
         tree = ast.parse(text.strip(), mode="eval").body

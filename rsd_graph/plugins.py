@@ -95,7 +95,7 @@ def unknown(what: str, name: str, known: Iterable[str]) -> ConfigurationError:
     )
 
 
-def takes_text(made: Callable[..., Any]) -> bool:
+def takes_text(made: Callable[..., object]) -> bool:
     """Whether the first argument of *made* is declared as `str`."""
     first = next(iter(_parameters(made)), None)
     return first is not None and first.annotation in (str, "str")
@@ -159,7 +159,7 @@ def check_call(
         pass
 
 
-def _parameters(made: Callable[..., Any], *, read: bool = False) -> list[inspect.Parameter]:
+def _parameters(made: Callable[..., object], *, read: bool = False) -> list[inspect.Parameter]:
     """The named arguments of *made*, with annotations that are types if they are to be *read*."""
     try:
         parameters = inspect.signature(made, eval_str=read).parameters.values()

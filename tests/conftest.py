@@ -17,6 +17,12 @@ from tests.helpers.fake_tool_server import FakeToolServer, in_a_thread
 Serve = Callable[..., Endpoint]
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """LangChain's suite brings a benchmark: it is run as a test, and timed by nobody."""
+    config.option.benchmark_disable = True
+
+
 @pytest.fixture(autouse=True)
 def _unconfigured_logging() -> Iterator[None]:
     """`capture_logs` leaves structlog configured, and the next test would log to its screen."""

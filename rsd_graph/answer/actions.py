@@ -54,7 +54,7 @@ class Actions:
         return cls(tools, choice, options.get("parallel_tool_calls"), form)
 
     @property
-    def body(self) -> dict[str, Any]:
+    def body(self) -> dict[str, object]:
         """The fields of a chat request."""
         fields = {name: getattr(self, name) for name in OPTIONS}
         if not self.tools:
@@ -103,14 +103,14 @@ class Actions:
         yield from _json_problems(call["arguments"], known[call["name"]].get("parameters"))
 
     @property
-    def _answer_schema(self) -> Mapping[str, Any]:
+    def _answer_schema(self) -> Mapping[str, object]:
         """The schema a text answer must match where JSON is demanded."""
         form = self.response_format or {}
         schema = form.get("json_schema", {}).get("schema")
         return schema if isinstance(schema, Mapping) else {"type": "object"}
 
 
-def _json_problems(text: str, schema: Mapping[str, Any] | None) -> Iterator[str]:
+def _json_problems(text: str, schema: Mapping[str, object] | None) -> Iterator[str]:
     """What is wrong with a text that should be JSON of this schema: kinds, never contents."""
     try:
         value = json.loads(text)
@@ -121,7 +121,7 @@ def _json_problems(text: str, schema: Mapping[str, Any] | None) -> Iterator[str]
         yield f"violates {error.validator} at {error.json_path}"
 
 
-def as_tool_choice(choice: Any, tools: Sequence[Mapping[str, Any]]) -> Any:
+def as_tool_choice(choice: object, tools: Sequence[Mapping[str, Any]]) -> Any:
     """LangChain's many ways to choose a tool, in OpenAI's words.
 
     Raises:

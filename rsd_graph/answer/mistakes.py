@@ -15,7 +15,7 @@ _UNKNOWN = ("extra inputs are not permitted", "unexpected keyword argument")
 
 
 @contextmanager
-def our_errors(said: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
+def our_errors(said: Mapping[str, object], known: Iterable[str]) -> Iterator[None]:
     """Around pydantic's check of the options that were *said*, of those that are *known*.
 
     Raises:
@@ -33,7 +33,7 @@ def our_errors(said: Mapping[str, Any], known: Iterable[str]) -> Iterator[None]:
 
 def mistakes(
     error: ValidationError,
-    said: Mapping[str, Any],
+    said: Mapping[str, object],
     known: Callable[[tuple[str, ...]], Iterable[str]],
 ) -> dict[tuple[str, ...], str]:
     """What pydantic found wrong with what was *said*, in words, by the path to it.
@@ -50,7 +50,7 @@ def mistakes(
     return {path: _mistake(path, texts, said, known) for path, texts in found.items()}
 
 
-def _written(location: tuple[int | str, ...], said: Any) -> tuple[str, ...]:
+def _written(location: tuple[int | str, ...], said: object) -> tuple[str, ...]:
     """The path to what was said; pydantic's has the branches of unions in it, too."""
     path: list[str] = []
     for part in location:

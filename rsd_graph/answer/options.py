@@ -59,7 +59,7 @@ def _number_or_file(delta: float | str) -> float | str:
     return delta
 
 
-def _a_criterion(accept: str | Callable[[float], float] | None) -> Any:
+def _a_criterion(accept: str | Callable[[float], float] | None) -> object:
     """A criterion by name stays a name: it can be stored and shown."""
     if isinstance(accept, str):
         criterion(accept)

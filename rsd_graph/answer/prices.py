@@ -5,7 +5,7 @@ Prices are per million tokens, as hosts publish them, in any one currency.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NotRequired
+from typing import Annotated, NotRequired
 
 from pydantic import BeforeValidator, ConfigDict, Field, with_config
 from pydantic.dataclasses import dataclass
@@ -39,7 +39,7 @@ class Price:
     cached: _Amount | None = None
 
 
-def _as_price(value: Any) -> Any:
+def _as_price(value: object) -> object:
     """A single number is the price of every token."""
     if isinstance(value, Price | dict):
         return value

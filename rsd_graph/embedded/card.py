@@ -6,7 +6,6 @@ import functools
 import json
 from dataclasses import asdict
 from importlib import resources
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,7 +29,7 @@ class ModelCard(BaseModel):
     license: str
     training_command: str
     seed: int
-    held_out_results: dict[str, dict[str, Any]]
+    held_out_results: dict[str, dict[str, object]]
 
 
 class Card(BaseModel):
@@ -41,7 +40,7 @@ class Card(BaseModel):
     draft: ModelCard
     target: ModelCard
     prm: ModelCard
-    conditions: dict[str, Any]
+    conditions: dict[str, object]
 
     @property
     def parameters(self) -> PerRole:

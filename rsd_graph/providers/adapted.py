@@ -150,7 +150,7 @@ class _RewardModel(_Adapted):
         raise RewardError(what, role="prm", expected=SCORE)
 
 
-def _method(model: object, name: str, count: int, right: str, role: Role | None) -> Any:
+def _method(model: object, name: str, count: int, right: str, role: Role | None) -> object:
     """The method *name* of *model*, if it can be called with *count* arguments, as *right* can."""
     kind = type(model).__name__
     if isinstance(model, type):

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.stacks.safetensors_file import Tensor, write_tensors
@@ -124,7 +123,7 @@ def _write_dense(folder: Path, layer: Layer, tensors: Mapping[str, Tensor]) -> N
     write_tensors(folder / "model.safetensors", {"linear.weight": weight, "linear.bias": bias})
 
 
-def write_json(file: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
+def write_json(file: Path, content: Mapping[str, object] | Sequence[object]) -> None:
     """Write *content* as people like to read it."""
     file.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
 

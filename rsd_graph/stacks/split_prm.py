@@ -126,7 +126,7 @@ def _write_shards(
             write_tensors(folder / shard, tensors, lambda size: copied(size, total))
 
 
-def _write_descriptions(folder: Path, config: Mapping[str, Any], kept: Shards) -> None:
+def _write_descriptions(folder: Path, config: Mapping[str, object], kept: Shards) -> None:
     """The index of the shards, and a config that names the bare model."""
     if list(kept) != [_ONE_SHARD]:
         places = {name: shard for shard, tensors in kept.items() for name in tensors}

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from langchain.agents import create_agent
 from langchain_core.messages import (
     AIMessage,
     AIMessageChunk,
@@ -405,7 +404,13 @@ def test_an_unknown_method_is_refused() -> None:
 TWO_TURNS = [CALL, chat_reply("It is 7.")]
 
 
-async def test_create_agent_runs_on_it(acting: Acting) -> None:
+@pytest.fixture
+def create_agent() -> Callable[..., Any]:
+    """LangChain's, which is a package of its own."""
+    return pytest.importorskip("langchain.agents").create_agent
+
+
+async def test_create_agent_runs_on_it(acting: Acting, create_agent: Callable[..., Any]) -> None:
     """LangChain's agent calls the tool RSD chose and answers with what RSD said."""
     acting.script(TWO_TURNS)
     agent = create_agent(acting.model, [add])
@@ -417,7 +422,9 @@ async def test_create_agent_runs_on_it(acting: Acting) -> None:
     assert [m.content for m in result["messages"][2:]] == ["7", "It is 7."]
 
 
-async def test_create_agent_with_a_response_format(acting: Acting) -> None:
+async def test_create_agent_with_a_response_format(
+    acting: Acting, create_agent: Callable[..., Any]
+) -> None:
     """Structured answers of an agent come by a tool call, which every server can do."""
     acting.script([CALL, chat_reply(None, ("Sum", SUM))])
     agent = create_agent(acting.model, [add], response_format=Sum)
@@ -447,7 +454,9 @@ async def test_a_hand_made_react_graph_runs_on_it(acting: Acting) -> None:
     assert result["messages"][-1].content == "It is 7."
 
 
-async def test_an_agent_streams_settled_actions_only(acting: Acting) -> None:
+async def test_an_agent_streams_settled_actions_only(
+    acting: Acting, create_agent: Callable[..., Any]
+) -> None:
     """`stream_mode="messages"` of an agent shows no rejected action."""
     acting.script([chat_reply("Bad idea."), TWO_TURNS[1]], [CALL])
     acting.prm.rewards = [0.1]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import gguf
-import numpy as np
+import pytest
 
 WIDTH = 384  # at least one dimension per token
 CONTEXT = 256
@@ -58,9 +58,11 @@ def write_bigram_model(
     words = [word for word in CHAIN if len(word) > 1]
     vocabulary = [*_byte_tokens(), "zz", *words, *CONTROL]
     ids = {token: number for number, token in enumerate(vocabulary)}
+    gguf = pytest.importorskip("gguf")
     writer = gguf.GGUFWriter(path, "qwen2")
+    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
     _add_shape(writer, context)
-    _add_tokenizer(writer, vocabulary, len(words), ids, bos)
+    _add_tokenizer(writer, vocabulary, len(words), ids, bos, gguf.TokenType)
     writer.add_chat_template(template)
     for name, tensor in _tensors(ids).items():
         writer.add_tensor(name, tensor)
@@ -71,8 +73,7 @@ def write_bigram_model(
     return path
 
 
-def _add_shape(writer: gguf.GGUFWriter, context: int) -> None:
-    writer.add_file_type(gguf.LlamaFileType.ALL_F32)
+def _add_shape(writer: Any, context: int) -> None:
     writer.add_context_length(context)
     writer.add_embedding_length(WIDTH)
     writer.add_block_count(1)
@@ -83,9 +84,8 @@ def _add_shape(writer: gguf.GGUFWriter, context: int) -> None:
 
 
 def _add_tokenizer(
-    writer: gguf.GGUFWriter, vocabulary: list[str], words: int, ids: dict[str, int], bos: bool
+    writer: Any, vocabulary: list[str], words: int, ids: dict[str, int], bos: bool, kinds: Any
 ) -> None:
-    kinds = gguf.TokenType
     plain = len(vocabulary) - words - len(CONTROL)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("gpt-2")
@@ -101,29 +101,27 @@ def _add_tokenizer(
 
 
 def _tensors(ids: Mapping[str, int]) -> dict[str, Any]:
+    np = pytest.importorskip("numpy")
+    zeros = partial(np.zeros, dtype=np.float32)
     count = len(ids)
-    embedding, table = _zeros(count, WIDTH), _zeros(count, WIDTH)
+    embedding, table = zeros((count, WIDTH)), zeros((count, WIDTH))
     embedding[np.arange(count), np.arange(count)] = 1
     for token, following in CHAIN.items():
         for word, probability in following.items():
             # the norm turns a one-hot vector into one of length sqrt(WIDTH)
             logit = math.log(probability) + _CERTAIN
             table[ids[word], ids[token]] = logit / math.sqrt(WIDTH)
-    zeros = {f"attn_{name}.weight": _zeros(WIDTH, WIDTH) for name in ("q", "k", "v", "output")}
-    zeros |= {f"attn_{name}.bias": _zeros(WIDTH) for name in "qkv"}
-    zeros |= {f"ffn_{name}.weight": _zeros(32, WIDTH) for name in ("gate", "up")}
-    zeros |= {"ffn_down.weight": _zeros(WIDTH, 32)}
+    tensors = {f"attn_{name}.weight": zeros((WIDTH, WIDTH)) for name in ("q", "k", "v", "output")}
+    tensors |= {f"attn_{name}.bias": zeros(WIDTH) for name in "qkv"}
+    tensors |= {f"ffn_{name}.weight": zeros((32, WIDTH)) for name in ("gate", "up")}
+    tensors |= {"ffn_down.weight": zeros((WIDTH, 32))}
     norms = {f"{name}_norm.weight": np.ones(WIDTH, np.float32) for name in ("attn", "ffn")}
     return {
         "token_embd.weight": embedding,
         "output.weight": table,
         "output_norm.weight": np.ones(WIDTH, np.float32),
-        **{f"blk.0.{name}": tensor for name, tensor in (zeros | norms).items()},
+        **{f"blk.0.{name}": tensor for name, tensor in (tensors | norms).items()},
     }
-
-
-def _zeros(*shape: int) -> Any:
-    return np.zeros(shape, np.float32)
 
 
 def _byte_tokens() -> list[str]:

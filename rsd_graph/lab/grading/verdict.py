@@ -121,7 +121,7 @@ def math_equal(found: str, gold: str, unit: str | None = None) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _parsed(latex: str) -> list[Any]:
+def _parsed(latex: str) -> list[object]:
     """Parse with math-verify; a percentage may mean the number before the sign or a hundredth."""
     library = _math_verify()
     config = [library.LatexExtractionConfig()]

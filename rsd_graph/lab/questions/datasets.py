@@ -154,7 +154,7 @@ def _hub_rows(name: str, split: str) -> Iterable[Row]:
     return _through_library(source.path, name=source.config, split=split, **files)
 
 
-def _through_library(path: str, **options: Any) -> Iterable[Row]:
+def _through_library(path: str, **options: object) -> Iterable[Row]:
     """Let `datasets` read it, local folder or hub alike; credentials are the library's affair."""
     try:
         import datasets

@@ -176,5 +176,5 @@ def _level(row: Row) -> int | None:
     return int(digits[0]) if digits else None
 
 
-def _first(row: Row, fields: Sequence[str], default: Any = None) -> Any:
+def _first(row: Row, fields: Sequence[str], default: object = None) -> Any:
     return next((row[field] for field in fields if row.get(field) is not None), default)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage, timed
@@ -35,7 +35,7 @@ async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: Jud
     return Scores(rewards, timed(add_usage(*costs), started))
 
 
-async def all_or_none(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+async def all_or_none(coroutines: Iterable[Coroutine[object, object, T]]) -> list[T]:
     """The results of all, run together; the first error, or a cancellation, ends the others."""
     tasks = [asyncio.ensure_future(coroutine) for coroutine in coroutines]
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.recent import Recent
@@ -43,7 +42,7 @@ class RowsFormat:
     read: Callable[[Sequence[float]], float]
     reward_range: tuple[float, float]
     route: str = "/pooling"
-    fields: Mapping[str, Any] | None = None
+    fields: Mapping[str, object] | None = None
 
 
 def _sigmoid_of_value(row: Sequence[float]) -> float:

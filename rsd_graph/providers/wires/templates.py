@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import jinja2
 from jinja2.ext import loopcontrols
@@ -30,7 +30,7 @@ class ChatTemplate:
     special_tokens: Mapping[str, str]
 
     @classmethod
-    def load(cls, source: str | Path | Mapping[str, Any]) -> ChatTemplate:
+    def load(cls, source: str | Path | Mapping[str, object]) -> ChatTemplate:
         """From a `tokenizer_config.json`, the folder it is in, or its content.
 
         Raises:
@@ -75,7 +75,7 @@ class ChatTemplate:
         return environment.from_string(self.source)
 
 
-def _read(path: Path) -> Mapping[str, Any]:
+def _read(path: Path) -> Mapping[str, object]:
     """The configuration, with the template of the `chat_template.jinja` beside it, if any."""
     file = path / "tokenizer_config.json" if path.is_dir() else path
     beside = file.with_name("chat_template.jinja")
@@ -90,14 +90,14 @@ def _read(path: Path) -> Mapping[str, Any]:
     return {**config, "chat_template": separate or config.get("chat_template")}
 
 
-def _default_template(template: Any) -> str | None:
+def _default_template(template: object) -> str | None:
     """The template itself; of several named ones, the one called `default`."""
     if isinstance(template, list):
         return {entry["name"]: str(entry["template"]) for entry in template}.get("default")
     return template if isinstance(template, str) else None
 
 
-def _special_tokens(config: Mapping[str, Any]) -> dict[str, str]:
+def _special_tokens(config: Mapping[str, object]) -> dict[str, str]:
     """Special tokens by name: plain text, or an object that holds it as `content`."""
     tokens: dict[str, str] = {}
     for name, value in config.items():
@@ -115,6 +115,6 @@ def _now(pattern: str) -> str:
     return datetime.now().strftime(pattern)
 
 
-def _to_json(value: Any, indent: int | None = None) -> str:
+def _to_json(value: object, indent: int | None = None) -> str:
     """Jinja's own filter escapes HTML; templates want plain JSON."""
     return json.dumps(value, ensure_ascii=False, indent=indent)
