@@ -16,15 +16,17 @@ from rsd_graph import (
     RewardError,
     RewardModel,
     ScriptedRewardModel,
+    ScriptedStepModel,
     candidate,
+    create_rsd_graph,
     initial_state,
 )
 from rsd_graph.answer.ledger import decoded_tokens, usage
 from rsd_graph.answer.state import Message
 from rsd_graph.errors import ServerError
 from rsd_graph.providers.base import Scores
-from rsd_graph.providers.prm import Cascade
-from tests.helpers.scripted import Scripted
+from rsd_graph.providers.prm import Cascade, DraftConfidence
+from tests.helpers.hashed import HashedModel, HashedPRM, transcript
 
 PREFIX = Prefix([Message(role="user", content="Q")], [candidate("settled")])
 
@@ -92,18 +94,31 @@ def test_its_interval_decides_who_is_asked() -> None:
 async def test_only_calls_that_were_made_are_booked() -> None:
     """Decode-only FLOPs count no verdict of a PRM that was not asked."""
     first, then = TextPRM(0, free=True), TextPRM(1)
-    graph = Scripted(["0.9/0", "0.5/1", candidate("0.95/0", "eos")], [], [])
-    from rsd_graph import create_rsd_graph
+    draft = ScriptedStepModel(["0.9/0", "0.5/1", candidate("0.95/0", "eos")])
+    cascade = Cascade(first, then, unsure=(0.2, 0.8))
+    graph = create_rsd_graph(draft=draft, target=ScriptedStepModel([]), prm=cascade).compile()
 
-    compiled = create_rsd_graph(
-        draft=graph.draft, target=graph.target, prm=Cascade(first, then, unsure=(0.2, 0.8))
-    ).compile()
-
-    answer: Any = await compiled.ainvoke(initial_state("Q", seed=0))
+    answer: Any = await graph.ainvoke(initial_state("Q", seed=0))
 
     assert [step["reward"] for step in answer["steps"]] == [0.9, 1.0, 0.95]
     assert (answer["ledger"]["prm"]["calls"], answer["ledger"]["scored_steps"]) == (1, 1)
     assert decoded_tokens(answer["ledger"]).prm == 1
+
+
+async def test_look_ahead_settles_the_same_answer() -> None:
+    """A reward depends on the step and what stands before it, not on the run it came in."""
+
+    async def solve(question: str, lookahead: int) -> Any:
+        cascade = Cascade(DraftConfidence(), HashedPRM(0.3), unsure=(0.75, 0.95))
+        models = {"draft": HashedModel("d"), "target": HashedModel("t"), "prm": cascade}
+        graph = create_rsd_graph(**models, lookahead=lookahead).compile()
+        return await graph.ainvoke(initial_state(question, seed=1))
+
+    for number in range(8):
+        alone, ahead = [await solve(f"question {number}", lookahead) for lookahead in (0, 3)]
+
+        assert transcript(ahead) == transcript(alone)
+        assert ahead["ledger"]["prm"]["calls"] < ahead["ledger"]["drafted_steps"]
 
 
 @pytest.mark.parametrize(
