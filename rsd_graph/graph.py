@@ -27,6 +27,7 @@ from rsd_graph.nodes.request import StepOptions
 from rsd_graph.providers.adapted import adapted
 from rsd_graph.providers.base import RewardModelLike, Sampling, StepModelLike
 from rsd_graph.runtime.node import Node, NodeFunction, Pure, RSDGraph
+from rsd_graph.runtime.tracing import traced
 
 
 def create_rsd_graph(
@@ -85,9 +86,9 @@ def create_rsd_graph(
         "target": partial(target_step, early=early, options=options, accepted=accepted),
     }
     graph = RSDGraph(early)
-    graph.add_node("begin", Pure("begin", begin))
+    graph.add_node("begin", Pure("begin", begin), **traced("begin", models))
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node, early, accepted))
+        graph.add_node(name, Node(name, node, early, accepted), **traced(name, models))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")

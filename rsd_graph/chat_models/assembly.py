@@ -18,7 +18,7 @@ from rsd_graph.graph import create_rsd_graph
 from rsd_graph.providers.base import Models, Sampling, StepModel
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.wires.chat_action import ActionRewardModel, ChatActionModel
+from rsd_graph.providers.wires.chat_action import Acting, ActionRewardModel, ChatActionModel
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.stacks.settings import ROLES
 
@@ -61,9 +61,15 @@ def _compile(
 
 def _acting(model: ChatOptions, models: Models, actions: Actions) -> Models:
     """Draft and target whose single step is the assistant's next action."""
+
+    def actor(provider: StepModel, role: Role, *, checked: bool) -> StepModel:
+        if isinstance(provider, Acting):
+            return provider.acting(actions, checked=checked)
+        return ChatActionModel(_client(model, provider, role), actions, checked=checked)
+
     return Models(
-        ChatActionModel(_client(model, models.draft, "draft"), actions, checked=True),
-        ChatActionModel(_client(model, models.target, "target"), actions, checked=False),
+        actor(models.draft, "draft", checked=True),
+        actor(models.target, "target", checked=False),
         ActionRewardModel(models.prm),
     )
 

@@ -17,7 +17,6 @@ from langchain_core.messages import (
 from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.runnables.config import ensure_config
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from pydantic import ConfigDict, SecretStr
@@ -30,10 +29,11 @@ from rsd_graph.chat_models.assembly import compiled_graph
 from rsd_graph.chat_models.messages import to_conversation, whole_message
 from rsd_graph.chat_models.metadata import Answer
 from rsd_graph.chat_models.naming import identifying_params, langsmith_params, model_name, public
-from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.chat_models.nesting import Nesting
 from rsd_graph.chat_models.structured import Method, structured_output
 from rsd_graph.embedded.card import known_parameters
 from rsd_graph.providers.address import bare
+from rsd_graph.runtime.listener import AnswerListener, listeners
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
@@ -41,7 +41,7 @@ from rsd_graph.stacks.config import load_stack
 from rsd_graph.stacks.settings import ROLES, over
 
 
-class ChatRSD(ChatOptions):
+class ChatRSD(Nesting):
     """A chat model that answers by Reward-Guided Speculative Decoding.
 
     Setup:
@@ -106,11 +106,12 @@ class ChatRSD(ChatOptions):
         tools = [convert_to_openai_tool(tool) for tool in kwargs.get("tools") or ()]
         actions = Actions.chosen({**kwargs, "tools": tools})
         model, _ = self._of_call(kwargs)
-        callbacks = child_callbacks(run_manager) or ensure_config().get("callbacks")
+        callbacks = child_callbacks(run_manager) or self._above
         question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
         answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
         graph = compiled_graph(model, actions)
-        run = settled_steps(graph, question, callbacks, on_end=answer.book)  # type: ignore[arg-type]
+        listening = [AnswerListener(on_end=answer.book), *listeners(callbacks)]
+        run = settled_steps(graph, question, callbacks, listening)
         async with aclosing(run) as laps:
             async for lap in laps:
                 for chunk in answer.chunks(lap.steps, lap.ledger, lap.finish_reason):

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from langchain_core.language_models import LangSmithParams
+from langchain_core.language_models.chat_models import BaseChatModel
 
 from rsd_graph.answer.options import names_of
 from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.chat_models.parts import seated
 from rsd_graph.providers.http.endpoint import without_credentials
+from rsd_graph.providers.names import public_name
 from rsd_graph.stacks.settings import ROLES
 
 
@@ -18,7 +21,9 @@ def public(value: object) -> str:
 
 
 def model_name(target: object) -> str:
-    """The name of an answer's model: its target, by endpoint string, address or class."""
+    """The name of an answer's model: its target, by endpoint string, address, or its own name."""
+    if isinstance(target, BaseChatModel):
+        return public_name(seated(target, "target")).model
     return public(getattr(target, "endpoint", target))
 
 
@@ -39,7 +44,7 @@ def langsmith_params(
     params = LangSmithParams(
         ls_provider="rsd",
         ls_model_type="chat",
-        ls_model_name=model_name(target),
+        ls_model_name=public_name(seated(target, "target")).model,
         ls_temperature=overrides.get("temperature", model.temperature),
         ls_max_tokens=overrides.get("max_tokens", model.max_tokens),
     )

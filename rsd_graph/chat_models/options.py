@@ -49,12 +49,13 @@ class ChatOptions(BaseChatModel, Options):
     model_config = ConfigDict(frozen=False, extra="forbid", arbitrary_types_allowed=True)
     __hash__ = None  # type: ignore[assignment]  # fields can be set: only frozen options have one
 
-    draft: str | SkipValidation[StepModelLike] = "embedded:draft"
-    """Endpoint string or provider of the draft model."""
+    draft: str | SkipValidation[StepModelLike | BaseChatModel] = "embedded:draft"
+    """Endpoint string, provider or LangChain chat model of the draft."""
     target: Annotated[
-        str | SkipValidation[StepModelLike], Field(validation_alias=AliasChoices("target", "model"))
+        str | SkipValidation[StepModelLike | BaseChatModel],
+        Field(validation_alias=AliasChoices("target", "model")),
     ] = "embedded:target"
-    """Endpoint string or provider of the target model; also named `model`."""
+    """Endpoint string, provider or LangChain chat model of the target; also named `model`."""
     prm: str | SkipValidation[RewardModelLike] = "embedded:prm"
     """Endpoint string or provider of the process reward model."""
     streaming: bool = False

@@ -5,18 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlencode
+
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.runnables import Runnable
 
 from rsd_graph.acceptance import check_criterion
 from rsd_graph.answer.options import names_of
 from rsd_graph.embedded.engine import parse_name
-from rsd_graph.errors import Role
+from rsd_graph.errors import CapabilityError, Role
 from rsd_graph.providers.adapted import adapted
 from rsd_graph.providers.address import parted
-from rsd_graph.providers.base import Models
+from rsd_graph.providers.base import Models, RewardModelLike, StepModelLike
 from rsd_graph.providers.prm.spelled import rewritten
 from rsd_graph.providers.registry import reward_model, step_model
+from rsd_graph.providers.wires.chat import ChatStepModel
 from rsd_graph.stacks.calibrated import check_learned
 
 if TYPE_CHECKING:
@@ -45,10 +49,44 @@ def parts(model: ChatOptions, *, serving: bool = True) -> Models:
         return model.shared.once(key, lambda: make(reached, **connection))
 
     return adapted(
-        made("draft", model.draft, partial(step_model, role="draft")),
-        made("target", model.target, partial(step_model, role="target")),
-        made("prm", model.prm, reward_model),
+        made("draft", seated(model.draft, "draft"), partial(step_model, role="draft")),
+        made("target", seated(model.target, "target"), partial(step_model, role="target")),
+        made("prm", seated_prm(model.prm), reward_model),
     )
+
+
+def seated(model: str | StepModelLike | BaseChatModel, role: Role) -> str | StepModelLike:
+    """*model* in the seat of draft or target; a LangChain chat model writes one step a message.
+
+    Raises:
+        CapabilityError: A runnable that is no chat model.
+    """
+    if isinstance(model, BaseChatModel):
+        return ChatStepModel(model, role=role)
+    if isinstance(model, Runnable):
+        raise CapabilityError(
+            f"{type(model).__name__} is a runnable, and no chat model.",
+            role=role,
+            expected="the chat model itself, such as ChatOpenAI(...)",
+            hint="What was bound to it goes into its constructor, or ChatStepModel(options=...).",
+        )
+    return model
+
+
+def seated_prm(model: str | RewardModelLike | Runnable[Any, Any]) -> str | RewardModelLike:
+    """*model* in the seat of the PRM.
+
+    Raises:
+        CapabilityError: It is LangChain's, and gives no rewards.
+    """
+    if isinstance(model, Runnable):
+        raise CapabilityError(
+            f"{type(model).__name__} writes messages, not rewards.",
+            role="prm",
+            expected="a PRM",
+            hint="Ask it in a function of yours: FunctionPRM(lambda question, steps: ...).",
+        )
+    return model
 
 
 def _unserved(spec: str) -> str:

@@ -46,7 +46,7 @@ class Hedge:
         self._draft_speed = Speed()
         self._reports_cache = True
         self._awaited: Runs[_Verdict] = Runs(drop=self._lost)
-        self._prompts_read: Runs[int] = Runs(drop=lambda tokens: None)
+        self._prompts_read: Runs[int] = Runs(drop=lambda tokens: {})
 
     def consider(
         self, run: str, draft: Candidate, request_instead: Callable[[], StepRequest]
@@ -111,8 +111,8 @@ class Hedge:
 
     def discard(self, run: str) -> Entry:
         """Cancel what was started early for *run*; the entry of what that wasted."""
-        self._prompts_read.take(run)
-        return self._lost(self._awaited.take(run))
+        self._prompts_read.end(run)
+        return self._awaited.end(run)
 
     async def _write(self, request: StepRequest, books: Books) -> Candidate:
         """A step that was not started early."""

@@ -88,8 +88,7 @@ class Drafter:
 
     def discard(self, run: str) -> Entry:
         """Cancel what *run* drafted ahead; the ledger entry of what that wasted."""
-        chain = self._chains.take(run)
-        return chain.cancel() if chain else {}
+        return self._chains.end(run)
 
     async def _write_step(self, request: StepRequest, books: Books) -> Candidate:
         """A single step, without a task of its own."""

@@ -35,6 +35,7 @@ from rsd_graph.providers.base import (
     StepRequest,
     is_reward,
 )
+from rsd_graph.providers.names import Name, public_name
 
 T = TypeVar("T")
 
@@ -114,6 +115,11 @@ class _Adapted:
         for name in _MORE:
             if hasattr(model, name):
                 setattr(self, name, getattr(model, name))
+
+    @property
+    def public_name(self) -> Name:
+        """See `Named`."""
+        return public_name(self._model)
 
     def __repr__(self) -> str:
         return repr(self._model)

@@ -40,7 +40,7 @@ return where the model is served: `{"provider": ..., "url": ..., "model": ...}`.
 _SPEC = re.compile(
     r"(?:(?P<family>[\w-]+)\+)?(?P<provider>[\w-]+)(?:\+(?P<url>https?://\S+)|:(?!//)(?P<text>.+))"
 )
-OF_THE_ENDPOINT = ("timeout", "max_concurrency")
+OF_THE_ENDPOINT = ("timeout", "max_concurrency", "session_header")
 """Options of every provider that takes an `Endpoint`; its own are the arguments of its class."""
 
 OF_THE_WRITER = ("logprobs",)

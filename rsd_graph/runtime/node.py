@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -20,8 +21,11 @@ from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState, Update, stored
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import RSDError
 from rsd_graph.nodes.settle import accepted_steps
+from rsd_graph.providers.http.session import session
 from rsd_graph.runtime.schema import StoredState
 from rsd_graph.runtime.sync import run_sync
+from rsd_graph.runtime.tracing import Spent, added
+from rsd_graph.runtime.unheard import unheard
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -60,7 +64,7 @@ class Node(Runnable[RSDState, Update]):
         self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
     ) -> Update:
         """Run the node from sync code."""
-        return run_sync(self.ainvoke(input))
+        return run_sync(self.ainvoke(input, config))
 
     async def ainvoke(
         self, input: RSDState, config: RunnableConfig | None = None, **kwargs: object
@@ -69,14 +73,16 @@ class Node(Runnable[RSDState, Update]):
         state = stored_state(input)
         run, books = state["run"], Books(state["ledger"])
         try:
-            update = await self._function(state, books)
+            with session(run):
+                update = await unheard(config, partial(self._function, state, books))
             write = get_stream_writer()
             for event in events_after(state, update, self._accepted):
                 write(event)
             if update.get("finish_reason"):
                 books.enter(self._early.end(run))
             new = Update() if "run" in input else Update(run=run)
-            return {**update, **new, "ledger": books.ledger}
+            spent = added(books.ledger, state["ledger"])
+            return Spent({**update, **new, "ledger": books.ledger, "spent": spent})
         except BaseException as error:
             books.enter(self._early.end(run))
             if isinstance(error, RSDError):

@@ -8,7 +8,7 @@ limit. `settled_steps` runs it in a context of its own instead, as a child of th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass
 
 from langchain_core.callbacks import (
@@ -20,10 +20,12 @@ from langchain_core.callbacks import (
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import set_config_context
 
+from rsd_graph.answer.events import Event
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import FinishReason, RSDInput, Step, Update
 from rsd_graph.errors import RSDError
 from rsd_graph.providers.logs import get_logger
+from rsd_graph.runtime.listener import AnswerListener
 from rsd_graph.runtime.node import CompiledRSDGraph, ledger_listener
 
 
@@ -46,7 +48,7 @@ async def settled_steps(
     graph: CompiledRSDGraph,
     state: RSDInput,
     callbacks: BaseCallbackManager | None = None,
-    on_end: Callable[[Ledger], object] | None = None,
+    listening: Sequence[AnswerListener] = (),
 ) -> AsyncGenerator[Settled]:
     """Run *graph* and yield each lap the moment it is settled.
 
@@ -56,14 +58,14 @@ async def settled_steps(
         graph: What to run.
         state: The conversation and seed.
         callbacks: The run is traced as their child.
-        on_end: Called once with all the run has spent, however it ends: finished, failed, closed
-            or cancelled. Requests cancelled in flight are in it as an upper bound.
+        listening: Who hears of its events, and of all it has spent once it ends: finished, failed,
+            closed or cancelled. Requests cancelled in flight are in that as an upper bound.
 
     Raises:
         RSDError: Whatever stopped the run; `steps` and `ledger` on it hold what was settled and
             spent.
     """
-    run = _Run(graph)
+    run = _Run(graph, [each.on_event for each in listening if each.on_event])
     laps = run.laps(state, callbacks)
     start = asyncio.get_running_loop().create_task
     # Every part of the run is done in a context that has never seen the host's config.
@@ -76,8 +78,9 @@ async def settled_steps(
             try:
                 await start(laps.aclose(), context=context)
             finally:
-                if on_end is not None:
-                    on_end(run.ledger)
+                for each in listening:
+                    if each.on_end:
+                        each.on_end(run.ledger)
 
 
 async def _next(laps: AsyncGenerator[Settled]) -> Settled | None:
@@ -87,8 +90,9 @@ async def _next(laps: AsyncGenerator[Settled]) -> Settled | None:
 class _Run:
     """One run of a graph, and what it has spent so far."""
 
-    def __init__(self, graph: CompiledRSDGraph) -> None:
+    def __init__(self, graph: CompiledRSDGraph, tell: Sequence[Callable[[Event], object]]) -> None:
         self._graph = graph
+        self._tell = tell
         self._name = ""
         self.ledger = empty_ledger()
 
@@ -102,11 +106,16 @@ class _Run:
     ) -> AsyncGenerator[Settled]:
         """The run itself."""
         config = RunnableConfig(run_name="rsd", callbacks=callbacks)
-        events = self._graph.astream(state, config, stream_mode="updates")
+        modes = ["updates", "custom"] if self._tell else ["updates"]
+        stream = self._graph.astream(state, config, stream_mode=modes)
         settled = 0
         try:
-            async for event in events:
-                for update in event.values():
+            async for mode, told in stream:
+                if mode == "custom":
+                    for tell in self._tell:
+                        tell(told)
+                    continue
+                for update in told.values():
                     self._name = update.get("run", self._name)
                     if update.get("steps"):
                         lap = _lap(update)
@@ -118,7 +127,7 @@ class _Run:
             raise
         finally:
             try:
-                await events.aclose()
+                await stream.aclose()
             finally:
                 self.ledger = add(self.ledger, self._graph.early.end(self._name))
 
@@ -156,5 +165,7 @@ def child_callbacks(
     manager = AsyncCallbackManager(handlers=[], parent_run_id=run_manager.run_id)
     manager.set_handlers(run_manager.inheritable_handlers)
     manager.add_tags(run_manager.inheritable_tags)
-    manager.add_metadata(run_manager.inheritable_metadata)
+    told = run_manager.inheritable_metadata.items()
+    # What says which model this is, is about the chat model as a whole.
+    manager.add_metadata({name: fact for name, fact in told if not name.startswith("ls_")})
     return manager

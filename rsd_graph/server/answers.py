@@ -42,6 +42,7 @@ class Completion:
     created: int = field(default_factory=lambda: int(time.time()))
     _usage: list[UsageMetadata] = field(default_factory=list)
     _details: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    _events: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
 
     # -- a stream --------------------------------------------------------------------------------
 
@@ -90,6 +91,10 @@ class Completion:
         return body
 
     # -- a whole answer --------------------------------------------------------------------------
+
+    def heard(self, choice: int, event: Mapping[str, Any]) -> None:
+        """Keep an event for the body."""
+        self._events.setdefault(choice, []).append(event)
 
     def whole(self, messages: Sequence[AIMessageChunk]) -> Body:
         """The body of an answer that is not streamed, one message a choice."""
@@ -160,6 +165,8 @@ class Completion:
         extras: Body = {"ledger": told["ledger"]} if "ledger" in asked else {}
         if "trace" in asked:
             extras |= {name: value for name, value in told.items() if name != "ledger"}
+        if choice in self._events:
+            extras["events"] = self._events[choice]
         return extras
 
     def _frame(self, kind: str) -> Body:

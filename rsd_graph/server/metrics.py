@@ -81,8 +81,6 @@ class Metrics:
 
     def _failed(self, stack: str, error: RSDError) -> None:
         self._errors.labels(stack, error.role or "", type(error).__name__).inc()
-        if error.ledger is not None:
-            self.spent(stack, error.ledger)
 
     def settled(self, stack: str, steps: Iterable[Step]) -> None:
         """Steps of a finished answer."""
@@ -126,10 +124,13 @@ class Counted:
         return time.perf_counter() - self._started
 
     def saw(self, chunk: AIMessageChunk) -> None:
-        """A chunk was written; the last one says what everything cost."""
+        """A chunk was written; the last one has the verdict on every step."""
         if not self._steps:
             self._metrics.first_step_seconds.labels(self._stack).observe(self.elapsed)
         self._steps += 1
         if told := chunk.response_metadata.get("rsd"):
             self._metrics.settled(self._stack, told["steps"])
-            self._metrics.spent(self._stack, told["ledger"])
+
+    def spent(self, ledger: Ledger) -> None:
+        """The answer has ended, finished or not, and cost this."""
+        self._metrics.spent(self._stack, ledger)

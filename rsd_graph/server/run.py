@@ -7,15 +7,16 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import reduce
 from operator import add
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
+from rsd_graph.answer.events import Event
+from rsd_graph.chat_models import AnswerListener
 from rsd_graph.errors import RSDError
 from rsd_graph.server.answers import Completion, Piece
 from rsd_graph.server.catalog import Offered
-from rsd_graph.server.events import Events
 from rsd_graph.server.failures import RefusedError, failure_of
 from rsd_graph.server.metrics import Metrics
 from rsd_graph.server.requests import ChatRequest
@@ -68,6 +69,8 @@ class Run:
             async for piece in pieces:
                 if piece.chunk is not None:
                     chunks[piece.choice].append(piece.chunk)
+                if piece.event is not None:
+                    self.completion.heard(piece.choice, piece.event)
         return self.completion.whole([reduce(add, of_one) for of_one in chunks])
 
     async def events(self) -> AsyncGenerator[dict[str, Any]]:
@@ -134,12 +137,16 @@ class Run:
     async def _choice(self, choice: int, tell: Callable[[Piece], None]) -> AsyncGenerator[Piece]:
         """One answer, counted; *tell* hears what happens between its steps, if that was asked."""
         llm, options = self._offered.llm, {**self._offered.options, **self._asked.options(choice)}
-        config = RunnableConfig()
-        if "events" in self._asked.rsd.include:
-            config["callbacks"] = [Events(lambda event: tell(Piece(choice, event=event)))]
         messages = self._asked.conversation()
+
+        def on_event(event: Event) -> None:
+            tell(Piece(choice, event=event))
+
+        hears = on_event if "events" in self._asked.rsd.include else None
         with self._metrics.answering(self._offered.stack) as counted:
+            config = RunnableConfig(callbacks=[AnswerListener(hears, counted.spent)])
             chunks = llm.astream(messages, config, stop=self._asked.stops, **options)
-            async for chunk in chunks:
-                counted.saw(chunk)
-                yield Piece(choice, chunk)
+            async with aclosing(cast("AsyncGenerator[AIMessageChunk]", chunks)):
+                async for chunk in chunks:
+                    counted.saw(chunk)
+                    yield Piece(choice, chunk)

@@ -11,7 +11,7 @@ from typing import Any, NotRequired
 
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger
+from rsd_graph.answer.ledger import Ledger, stored_ledger
 from rsd_graph.answer.state import Step
 from rsd_graph.errors import InputError
 
@@ -60,7 +60,7 @@ def trace_of(record: Mapping[str, Any], number: int = 0) -> Trace:
         question=_question(record),
         answer=str(record.get("answer") or record.get("text") or ""),
         steps=steps,
-        ledger=record.get("ledger"),
+        ledger=stored_ledger(record["ledger"]) if record.get("ledger") else None,
         finish_reason=record.get("finish_reason"),
     )
     for name in ("gold", "delta", "flops", "cost"):

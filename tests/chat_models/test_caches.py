@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -26,14 +26,23 @@ def deciding(accept: Callable[[float], float], cache: InMemoryCache) -> ChatRSD:
     return ChatRSD(draft=DRAFT, target=TARGET, prm=PRM, accept=accept, cache=cache)
 
 
-def test_criteria_never_share_answers() -> None:
+@pytest.fixture
+def collect() -> Iterator[Callable[[], int]]:
+    """Collects what the test leaves behind, without looking through all that was there before."""
+    gc.collect()
+    gc.freeze()
+    yield gc.collect
+    gc.unfreeze()
+
+
+def test_criteria_never_share_answers(collect: Callable[[], int]) -> None:
     """Two lambdas differ, even if one lives where the other was before it was collected."""
     cache = InMemoryCache()
     answers = []
     for number in range(60):
         weight = float(number % 2)
         answers.append(deciding(lambda reward, weight=weight: weight, cache).invoke("q").content)
-        gc.collect()
+        collect()
 
     assert answers == ["target", "draft"] * 30
 
@@ -133,7 +142,7 @@ def test_graphs_are_compiled_once_for_the_same_options() -> None:
     assert [graph is graphs[0] for graph in graphs] == [True, True, True, False, False]
 
 
-def test_a_graph_is_never_that_of_models_that_are_gone() -> None:
+def test_a_graph_is_never_that_of_models_that_are_gone(collect: Callable[[], int]) -> None:
     """Objects of single calls come and go, and others take their places in memory."""
     llm = functional()
     answers = []
@@ -141,6 +150,6 @@ def test_a_graph_is_never_that_of_models_that_are_gone() -> None:
         model = FunctionStepModel(lambda request, n=number: candidate(str(n), "eos"))
         answers.append(llm.invoke("q", draft=model, accept=YES).content)
         del model
-        gc.collect()
+        collect()
 
     assert answers == [str(number) for number in range(60)]

@@ -293,7 +293,7 @@ async def test_many_answers_at_once_leave_nothing_behind() -> None:
 async def test_runs_nobody_comes_back_for_are_cancelled_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Memory is bounded: the oldest hedge makes room."""
+    """Memory is bounded: the oldest hedge makes room; its run still pays for it, once."""
     monkeypatch.setattr(runs, "REMEMBERED_RUNS", 2)
     model = HangingModel()
     hedge = Hedge(model, 0)
@@ -305,6 +305,7 @@ async def test_runs_nobody_comes_back_for_are_cancelled_in_the_end(
     await asyncio.sleep(0)
 
     assert model.cancelled == 1
+    assert [hedge.discard("0").get("cancelled_calls", 0) for _ in range(2)] == [1, 0]
 
 
 async def test_below_the_threshold_the_target_waits() -> None:

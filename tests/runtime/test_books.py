@@ -13,6 +13,7 @@ from rsd_graph.answer.ledger import Ledger, usage
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.providers.scripted import ScriptedRewardModel
 from rsd_graph.providers.wires.completion import Completion, HostedModel
+from rsd_graph.runtime.listener import AnswerListener
 from rsd_graph.runtime.run import Settled, settled_steps
 from tests.helpers.hashed import HashedModel
 from tests.helpers.scripted import Scripted
@@ -31,7 +32,9 @@ class Run(Trio):
 
     async def finish(self) -> list[Settled]:
         """All its laps."""
-        laps = settled_steps(self.graph, QUESTION, on_end=self.ended.append)
+        laps = settled_steps(
+            self.graph, QUESTION, listening=[AnswerListener(on_end=self.ended.append)]
+        )
         return [lap async for lap in laps]
 
 
@@ -73,7 +76,9 @@ async def test_a_run_closed_after_some_laps_has_booked_what_it_spent(
     """A consumer that hangs up after a step: what was drafted ahead of it is booked, once."""
     run = Run(lookahead=lookahead, hedge=hedge)
 
-    async with aclosing(settled_steps(run.graph, QUESTION, on_end=run.ended.append)) as steps:
+    async with aclosing(
+        settled_steps(run.graph, QUESTION, listening=[AnswerListener(on_end=run.ended.append)])
+    ) as steps:
         for _ in range(laps):
             last = await anext(steps)
     await asyncio.sleep(0)
@@ -161,7 +166,9 @@ async def test_a_graph_run_inside_a_model_keeps_books_of_its_own() -> None:
         draft=Asking("d"), target=run.target, prm=run.prm, lookahead=2
     ).compile()
 
-    async with aclosing(settled_steps(run.graph, QUESTION, on_end=run.ended.append)) as steps:
+    async with aclosing(
+        settled_steps(run.graph, QUESTION, listening=[AnswerListener(on_end=run.ended.append)])
+    ) as steps:
         await anext(steps)
         while inner.prm.finished < 5:  # the look-ahead is at work in the inner graph
             await asyncio.sleep(0)

@@ -54,12 +54,20 @@ def gated_stack(model: Gated) -> ChatRSD:
 
 def metric(served: Served, name: str) -> float:
     lines = httpx.get(f"{served.url}/metrics").text.splitlines()
-    return sum(float(line.split()[-1]) for line in lines if line.startswith(name + "{"))
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(name))
+
+
+def written(served: Served) -> float:
+    """Tokens the draft has written, by the server's own count."""
+    return metric(served, 'rsd_tokens_total{kind="completion",role="draft"')
 
 
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_client_that_hangs_up_stops_the_models(serve: Serve, stream: bool) -> None:
-    """Twenty answers nobody waits for: each model call is cancelled, nothing stays in flight."""
+    """Twenty answers nobody waits for: each model call is cancelled, nothing stays in flight.
+
+    What they had cost by then is counted: one step of one token each.
+    """
     model = Gated()
     served = serve({"math": gated_stack(model)})
 
@@ -70,6 +78,7 @@ def test_a_client_that_hangs_up_stops_the_models(serve: Serve, stream: bool) -> 
         assert model.stopped.acquire(timeout=10)
 
     assert metric(served, "rsd_cancelled_answers_total") == 20
+    assert written(served) == 20
     assert metric(served, "rsd_answers_in_flight") == 0
     assert served.app.state.admission.in_flight == 0
 

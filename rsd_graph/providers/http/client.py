@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -19,7 +19,9 @@ from rsd_graph.providers.http import answers
 from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import exchange_error, status_error
+from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.retry import with_retries
+from rsd_graph.providers.http.session import session_headers
 
 T = TypeVar("T")
 
@@ -38,10 +40,10 @@ _IDLE_SECONDS = 4.0
 
 @dataclass(frozen=True, slots=True)
 class _Connections:
-    """What belongs to one event loop: connections, how many may be in use, who closes them."""
+    """What belongs to one event loop: connections, the servers they lead to, who closes them."""
 
     http: httpx2.AsyncClient
-    semaphore: asyncio.Semaphore
+    replicas: Replicas
     guard: Guard
 
 
@@ -79,6 +81,11 @@ class Client:
         answer, _ = await self._ask("GET", path, shape)
         return answer
 
+    async def page(self, path: str) -> str:
+        """GET the route *path* as text, in one try."""
+        answer, _ = await self._exchange("GET", path, None)
+        return answer.decode("utf-8", "replace")
+
     async def _ask(
         self, method: str, path: str, shape: type[T], body: bytes | None = None
     ) -> tuple[T, Mapping[str, str]]:
@@ -92,19 +99,34 @@ class Client:
         self, method: str, path: str, body: bytes | None
     ) -> tuple[bytes, Mapping[str, str]]:
         connections = await self._connections()
+        ask = partial(self._exchange_with, connections.http, method, path, body)
+        return await connections.replicas.ask(ask)
+
+    async def _exchange_with(
+        self,
+        http: httpx2.AsyncClient,
+        method: str,
+        path: str,
+        body: bytes | None,
+        endpoint: Endpoint,
+        semaphore: asyncio.Semaphore,
+    ) -> tuple[bytes, Mapping[str, str]]:
+        url, headers = endpoint.root + path, session_headers(endpoint.session_header)
         try:
-            async with connections.semaphore, asyncio.timeout(self.endpoint.timeout):
-                url = self.endpoint.root + path
-                async with connections.http.stream(method, url, content=body) as response:
-                    answer = await self._read(response)
+            async with (
+                semaphore,
+                asyncio.timeout(endpoint.timeout),
+                http.stream(method, url, content=body, headers=headers) as response,
+            ):
+                answer = await self._read(response)
         except RSDError:
             raise
         except Exception as error:  # not chained to ours: theirs holds the request with its key
-            failure = exchange_error(error, self.endpoint)
+            failure = exchange_error(error, endpoint)
         else:
             if response.is_success:
                 return answer, response.headers
-            failure = status_error(self.endpoint, response.status_code, answer, response.headers)
+            failure = status_error(endpoint, response.status_code, answer, response.headers)
         raise failure
 
     async def _read(self, response: httpx2.Response) -> bytes:
@@ -135,8 +157,7 @@ class Client:
         connections = self._by_loop.get(loop)
         if connections is None:
             http = _http(self.endpoint)
-            semaphore = asyncio.Semaphore(self.endpoint.max_concurrency)
-            connections = _Connections(http, semaphore, await guarded(http, self))
+            connections = _Connections(http, Replicas(self.endpoint), await guarded(http, self))
             self._by_loop[loop] = connections
         return connections
 
@@ -150,11 +171,12 @@ class Client:
 def _http(endpoint: Endpoint) -> httpx2.AsyncClient:
     """The SDK's aiohttp client without the SDK's request builder, which costs twice the exchange.
 
-    Its pool is as wide as our limit; it neither retries nor follows redirects.
+    Its pool is as wide as our limits; it neither retries nor follows redirects.
     """
+    most = endpoint.max_concurrency * len(endpoint.replicas)
     limits = httpx2.Limits(
-        max_connections=endpoint.max_concurrency,
-        max_keepalive_connections=endpoint.max_concurrency,
+        max_connections=most,
+        max_keepalive_connections=most,
         keepalive_expiry=_IDLE_SECONDS,
     )
     return openai.DefaultAioHttpClient(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self, TypeVar
-from urllib.parse import SplitResult, quote, unquote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -17,6 +17,12 @@ E = TypeVar("E", bound=RSDError)
 
 _MOST_SHOWN = 400
 """Characters of one message: some servers echo the whole prompt back."""
+
+_PASSWORD_LIKE_A_PORT = re.compile(
+    r"[^/@:?#]+:\d+(\?(?!\w+=).*@.*|#[^@].*@[^@]*[:/#][^@]*)", re.DOTALL
+)
+"""`user:12#rest@host:1`, whose password begins like a port: no option follows the "?", or a port or
+a path follows the "@", as none does in `host:8000#model@q4`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +48,17 @@ class Endpoint:
 
     Attributes:
         url: Base URL as the server's documentation gives it, with or without `/v1`. Credentials
-            in it (`http://:key@host`) become the `api_key`.
+            in it (`http://:key@host`) become the `api_key`. Several servers of one model are named
+            in one URL: `http://gpu1:8000,gpu2:8000/v1`.
         model: Model name the server expects; empty where the server serves just one.
         role: The seat this endpoint is used in; named in errors.
         api_key: Sent as a Bearer token; neither shown nor pickled: after unpickling it is the
             environment's.
         timeout: Seconds one exchange may take.
-        max_concurrency: Requests in flight at once; more wait their turn, first come first served.
+        max_concurrency: Requests in flight at once, at each server; more wait their turn, first
+            come first served.
         retry: The retry policy.
+        session_header: Names of the headers that carry the answer's id, separated by commas.
     """
 
     url: str
@@ -59,10 +68,12 @@ class Endpoint:
     timeout: float = 120.0
     max_concurrency: int = 256
     retry: RetryPolicy = field(default_factory=RetryPolicy)
+    session_header: str = "X-Session-ID"
 
     def __post_init__(self) -> None:
         """Refuse what cannot work; move credentials in the URL out of sight."""
-        parts = _split(self.url)
+        urls = _one_by_one(self.url)
+        parts = urlsplit(self.url) if all(map(_is_usable, urls)) else None
         if parts is None:
             raise ConfigurationError(
                 "this is not the URL of an endpoint.",
@@ -71,12 +82,7 @@ class Endpoint:
                 expected="http://host:port/v1 or https://host/v1",
                 hint="In a password, @ / ? # are %40 %2F %3F %23." if "@" in self.url else None,
             )
-        if self.timeout <= 0 or self.max_concurrency < 1:
-            raise ConfigurationError(
-                f"timeout={self.timeout:g}, max_concurrency={self.max_concurrency}.",
-                role=self.role,
-                expected="timeout > 0 and max_concurrency >= 1",
-            )
+        self._check_settings(len(urls) - len(set(urls)))
         credentials = parts.password or parts.username
         if credentials and self.api_key is None:
             object.__setattr__(self, "api_key", SecretStr(unquote(credentials)))
@@ -89,6 +95,28 @@ class Endpoint:
             )
         bare = parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="")
         object.__setattr__(self, "url", urlunsplit(bare).rstrip("/"))
+
+    def _check_settings(self, doubles: int) -> None:
+        if self.timeout <= 0 or self.max_concurrency < 1:
+            raise ConfigurationError(
+                f"timeout={self.timeout:g}, max_concurrency={self.max_concurrency}.",
+                role=self.role,
+                expected="timeout > 0 and max_concurrency >= 1",
+            )
+        if doubles:
+            raise ConfigurationError("a server stands twice in this URL.", role=self.role)
+        if not re.fullmatch(r"[\w-]+(,[\w-]+)*", self.session_header, re.ASCII):
+            raise ConfigurationError(
+                f"session_header={self.session_header!r}.",
+                role=self.role,
+                expected="names of headers, separated by commas",
+            )
+
+    @property
+    def replicas(self) -> tuple[Endpoint, ...]:
+        """The servers one by one: this endpoint alone, unless its URL names several."""
+        urls = _one_by_one(self.url)
+        return tuple(replace(self, url=url) for url in urls) if len(urls) > 1 else (self,)
 
     @property
     def root(self) -> str:
@@ -169,19 +197,31 @@ def key_from_environment(role: Role | None) -> SecretStr | None:
 def without_credentials(address: str) -> str:
     """An endpoint string or URL without what may be a password, even one not percent-encoded.
 
-    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one.
+    An "@" in an option or in the model's name, behind "?" or "#", is no sign of one; but see
+    `_PASSWORD_LIKE_A_PORT`.
     """
     scheme, slashes, rest = address.partition("//")
     host = re.fullmatch(r"([^/@:]+|\[[^]]*\])(:\d*)?(/[^@]*)?", re.split("[?#]", rest)[0])
-    return address if host else scheme + slashes + rest.rpartition("@")[2]
+    shows = host and not _PASSWORD_LIKE_A_PORT.fullmatch(rest)
+    return address if shows else scheme + slashes + rest.rpartition("@")[2]
 
 
-def _split(url: str) -> SplitResult | None:
-    """The parts of an HTTP address, or `None` if *url* is none."""
+def _one_by_one(url: str) -> list[str]:
+    """`http://a:1,b:2/v1` as `http://a:1/v1` and `http://b:2/v1`."""
+    scheme, slashes, rest = url.partition("//")
+    place = re.split("[/?#]", rest)[0]
+    credentials, at, hosts = place.rpartition("@")
+    before, after = f"{scheme}{slashes}{credentials}{at}", rest[len(place) :]
+    return [f"{before}{host}{after}" for host in hosts.split(",")]
+
+
+def _is_usable(url: str) -> bool:
+    """Whether *url* is the HTTP address of one server."""
     try:
         parts = urlsplit(url)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number, brackets that do not close
-        return None
+        return False
     # An "@" in the path stands behind a password that holds a slash.
-    return parts if usable and "@" not in parts.path else None
+    is_password = "@" in parts.path or _PASSWORD_LIKE_A_PORT.fullmatch(url.partition("//")[2])
+    return bool(usable) and not is_password

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import httpx2
-
+from rsd_graph.errors import ProviderError
+from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 
 _SAMPLE = re.compile(r"^vllm:(?P<name>\w+)\{(?P<labels>.*)\} (?P<value>\S+)$", re.MULTILINE)
@@ -49,14 +49,13 @@ async def cache_counters(endpoint: Endpoint) -> CacheCounters | None:
 
     A proxy may hide the route, and another server has other counters. One try, and no error.
     """
-    key = endpoint.api_key.get_secret_value() if endpoint.api_key else "EMPTY"
-    headers = {"Authorization": f"Bearer {key}"}
+    client = Client(endpoint)
     try:
-        async with httpx2.AsyncClient(timeout=endpoint.timeout, headers=headers) as http:
-            response = await http.get(f"{endpoint.root}/metrics")
-        return read_counters(response.text) if response.is_success else None
-    except (httpx2.HTTPError, ValueError):
+        return read_counters(await client.page("/metrics"))
+    except (ProviderError, ValueError, OverflowError):
         return None
+    finally:
+        await client.aclose()
 
 
 def read_counters(text: str) -> CacheCounters | None:
@@ -64,6 +63,7 @@ def read_counters(text: str) -> CacheCounters | None:
 
     Raises:
         ValueError: A value that is no number.
+        OverflowError: One that is infinite.
     """
     queries = list(_values(text, "prefix_cache_queries_total"))
     if not queries:

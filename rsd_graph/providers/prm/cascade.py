@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import replace
 
 from rsd_graph.answer.books import kept_on_error
-from rsd_graph.answer.ledger import add_usage
+from rsd_graph.answer.ledger import Usage, add_usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.adapted import adapted_prm
-from rsd_graph.providers.base import Prefix, RewardModel, RewardModelLike, Scores, check_scores
-from rsd_graph.providers.prm.each import all_or_none
+from rsd_graph.providers.base import Prefix, RewardModel, RewardModelLike, Scores
+from rsd_graph.providers.prm.each import all_with_costs, opinion
 
 
 class Cascade:
@@ -65,22 +65,21 @@ class Cascade:
             ProviderError: An endpoint failed.
         """
         first, then = self.members
-        quick = await first.score(prefix, candidates)
-        check_scores(quick, candidates, first)
-        rewards, verdicts, costs = list(quick.rewards), quick.verdicts, [quick.usage]
+        quick, cost = await opinion(first, prefix, candidates)
+        runs = list(self._runs(quick.rewards))
 
-        async def judge(start: int, end: int) -> int:
+        def ask(start: int, end: int) -> Coroutine[object, object, tuple[Scores, Usage]]:
             before = replace(prefix, steps=[*prefix.steps, *candidates[:start]])
-            found = await then.score(before, candidates[start:end])
-            costs.append(found.usage)
-            check_scores(found, candidates[start:end], then)
-            rewards[start:end] = found.rewards
-            return found.verdicts
+            return opinion(then, before, candidates[start:end])
 
-        with kept_on_error(costs):
-            asked = [judge(start, end) for start, end in self._runs(quick.rewards)]
-            verdicts += sum(await all_or_none(asked))
-        return Scores(rewards, add_usage(*costs), judged=verdicts)
+        with kept_on_error([cost]):
+            opinions = await all_with_costs(ask(*run) for run in runs)
+        rewards = list(quick.rewards)
+        for (start, end), (scores, _) in zip(runs, opinions, strict=True):
+            rewards[start:end] = scores.rewards
+        verdicts = quick.verdicts + sum(scores.verdicts for scores, _ in opinions)
+        spent = add_usage(cost, *(each for _, each in opinions))
+        return Scores(rewards, spent, judged=verdicts)
 
     def _runs(self, rewards: Sequence[float]) -> Iterator[tuple[int, int]]:
         """Where unsure rewards stand together: from, and up to but without."""

@@ -12,8 +12,8 @@ from rsd_graph.answer.ledger import add_usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.adapted import adapted_prm
-from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, check_scores
-from rsd_graph.providers.prm.each import all_or_none
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores
+from rsd_graph.providers.prm.each import all_with_costs, opinion
 from rsd_graph.providers.prm.every_step import EveryStep
 
 Aggregation = Literal["last", "min", "product", "mean"]
@@ -106,9 +106,7 @@ class Ensemble:
             RewardError: A member's rewards cannot be trusted.
             ProviderError: An endpoint failed.
         """
-        opinions = await all_or_none(prm.score(prefix, candidates) for prm in self._prms)
-        for prm, scores in zip(self._prms, opinions, strict=True):
-            check_scores(scores, candidates, prm)
-        together = zip(*(scores.rewards for scores in opinions), strict=True)
+        opinions = await all_with_costs(opinion(prm, prefix, candidates) for prm in self._prms)
+        together = zip(*(scores.rewards for scores, _ in opinions), strict=True)
         rewards = [self._combine(rewards) for rewards in together]
-        return Scores(rewards, add_usage(*(scores.usage for scores in opinions)))
+        return Scores(rewards, add_usage(*(spent for _, spent in opinions)))

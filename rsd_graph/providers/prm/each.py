@@ -10,7 +10,7 @@ from typing import TypeVar
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage, timed
 from rsd_graph.answer.state import Candidate
-from rsd_graph.providers.base import Prefix, Scores
+from rsd_graph.providers.base import Prefix, RewardModel, Scores, check_scores
 
 T = TypeVar("T")
 
@@ -23,16 +23,32 @@ async def score_each(prefix: Prefix, candidates: Sequence[Candidate], judge: Jud
     started = time.perf_counter()
     steps = [step["text"] for step in (*prefix.steps, *candidates)]
     settled = len(prefix.steps)
+
+    async def verdict(number: int) -> tuple[float, Usage]:
+        return await judge(steps[: settled + number])
+
+    verdicts = await all_with_costs(verdict(number) for number in range(1, len(candidates) + 1))
+    spent = add_usage(*(cost for _, cost in verdicts))
+    return Scores([reward for reward, _ in verdicts], timed(spent, started))
+
+
+async def all_with_costs(
+    coroutines: Iterable[Coroutine[object, object, tuple[T, Usage]]],
+) -> list[tuple[T, Usage]]:
+    """`all_or_none` of calls that cost something: an error holds what the others had cost by then.
+
+    Raises:
+        RSDError: The first; `spent` on it is what all of them had cost.
+    """
     costs: list[Usage] = []
 
-    async def reward(number: int) -> float:
-        found, cost = await judge(steps[: settled + number])
+    async def booked(call: Coroutine[object, object, tuple[T, Usage]]) -> tuple[T, Usage]:
+        found, cost = await call
         costs.append(cost)
-        return found
+        return found, cost
 
     with kept_on_error(costs):
-        rewards = await all_or_none(reward(number) for number in range(1, len(candidates) + 1))
-    return Scores(rewards, timed(add_usage(*costs), started))
+        return await all_or_none(map(booked, coroutines))
 
 
 async def all_or_none(coroutines: Iterable[Coroutine[object, object, T]]) -> list[T]:
@@ -44,3 +60,18 @@ async def all_or_none(coroutines: Iterable[Coroutine[object, object, T]]) -> lis
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def opinion(
+    prm: RewardModel, prefix: Prefix, candidates: Sequence[Candidate]
+) -> tuple[Scores, Usage]:
+    """The checked scores of one PRM among several, and what they cost.
+
+    Raises:
+        RewardError: Its rewards cannot be trusted; they are paid for all the same.
+        ProviderError: Its endpoint failed.
+    """
+    scores = await prm.score(prefix, candidates)
+    with kept_on_error([scores.usage]):
+        check_scores(scores, candidates, prm)
+    return scores, scores.usage

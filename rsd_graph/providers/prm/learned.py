@@ -14,7 +14,8 @@ from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.adapted import adapted_prm
 from rsd_graph.providers.address import model_identity
-from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, check_scores
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores
+from rsd_graph.providers.prm.each import opinion
 from rsd_graph.providers.prm.features import FEATURES, features_of, free
 
 REWARD = "reward"
@@ -135,11 +136,10 @@ class Learned:
         if not self.members:
             return free([self.lesson.probability(row) for row in rows])
         (prm,) = self.members
-        scores = await prm.score(prefix, candidates)
-        check_scores(scores, candidates, prm)
+        scores, spent = await opinion(prm, prefix, candidates)
         pairs = zip(rows, scores.rewards, strict=True)
         rewards = [self.lesson.probability({**row, REWARD: reward}) for row, reward in pairs]
-        return Scores(rewards, scores.usage, judged=scores.verdicts)
+        return Scores(rewards, spent, judged=scores.verdicts)
 
 
 def _name(identity: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Sequence
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.errors import CapabilityError, RewardError
@@ -101,7 +102,8 @@ class OutcomeRM(Served):
         async def judge(steps: list[str]) -> tuple[float, Usage]:
             answer = prefix.separator.join(steps)
             numbers, spent = await self._ask(self._client, prefix.conversation, answer)
-            return self._only(numbers), spent
+            with kept_on_error([spent]):
+                return self._only(numbers), spent
 
         return await score_each(prefix, candidates, judge)
 

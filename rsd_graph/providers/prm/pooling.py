@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, Scores
@@ -84,9 +85,10 @@ class PoolingPRM(Served):
         started = time.perf_counter()
         pooled = await self._route.ask(self.prompts(prefix, candidates))
         steps = len(prefix.steps) + len(candidates)
-        self._route.check(pooled, len(candidates), steps, "steps")
-        if not self._logits:
-            self._route.check_probabilities(pooled, _LOGITS)
+        with kept_on_error([pooled.usage]):
+            self._route.check(pooled, len(candidates), steps, "steps")
+            if not self._logits:
+                self._route.check_probabilities(pooled, _LOGITS)
         rewards = [sigmoid(good - bad) if self._logits else good for bad, good in pooled.rows]
         every_step = rewards if pooled.pooling == "rows" else []
         spent = timed(pooled.usage, started)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage
 from rsd_graph.errors import RewardError
 from rsd_graph.providers.http.answers import Count, ListOf, Shape
@@ -96,7 +97,8 @@ class PoolingRoute:
         found = await self._exchange(prompts[-1:])
         if found.pooling == "rows" or len(prompts) == 1:
             return found
-        before = await self._exchange(prompts[:-1])
+        with kept_on_error([found.usage]):
+            before = await self._exchange(prompts[:-1])
         rows = [*before.rows, *found.rows]
         return Pooled("last token", rows, add_usage(before.usage, found.usage))
 

@@ -15,9 +15,8 @@ from rsd_graph.providers.base import (
     Scores,
     StepModel,
     TextScorer,
-    check_scores,
 )
-from rsd_graph.providers.prm.each import all_or_none
+from rsd_graph.providers.prm.each import all_with_costs, opinion
 from rsd_graph.providers.prm.features import no_logprobs
 
 
@@ -51,7 +50,7 @@ class LikelihoodRatio:
             ProviderError: The target's endpoint failed.
         """
         drafted = [draft_log_probability(candidate) for candidate in candidates]
-        scored = await all_or_none(
+        scored = await all_with_costs(
             self._target_log_probability(prefix, candidates[:index], candidate)
             for index, candidate in enumerate(candidates)
         )
@@ -84,10 +83,9 @@ class HybridRatio:
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         """See `LikelihoodRatio.score`; `step_rewards` holds the PRM's own rewards."""
-        rewards, ratios = await all_or_none(
-            [self._prm.score(prefix, candidates), self._ratio.score(prefix, candidates)]
+        (rewards, _), (ratios, _) = await all_with_costs(
+            opinion(prm, prefix, candidates) for prm in (self._prm, self._ratio)
         )
-        check_scores(rewards, candidates, self._prm)
         weighted = [
             reward * math.exp(min(log_ratio, 700.0))  # beyond that, floats overflow
             for reward, log_ratio in zip(rewards.rewards, ratios.rewards, strict=True)

@@ -94,7 +94,8 @@ class TokenProbabilityPRM:
         request = CompletionRequest(prompt, self._format.max_tokens, logprobs=_RIVALS)
         with kept_on_error(spent), reading(self.endpoint):
             verdict = await self._model.complete(request)
-            return self._reward(verdict.tokens), add_usage(*spent, verdict.usage)
+            spent.append(verdict.usage)
+            return self._reward(verdict.tokens), add_usage(*spent)
 
     def _reward(self, tokens: Sequence[Token]) -> float:
         worth = self._format.worth

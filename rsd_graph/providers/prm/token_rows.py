@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import timed
 from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate
@@ -13,7 +14,7 @@ from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.format import question_of
-from rsd_graph.providers.prm.pooling_route import Pooling, PoolingRoute, sigmoid
+from rsd_graph.providers.prm.pooling_route import Pooled, Pooling, PoolingRoute, sigmoid
 from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completions_api import TokenIds, named
 
@@ -136,15 +137,19 @@ class TokenRowsPRM(Served):
         started = time.perf_counter()
         ids, marks = await self._marked(prefix, candidates)
         pooled = await self._route.ask([ids[: mark + 1] for mark in marks[len(prefix.steps) :]])
-        self._route.check(pooled, len(candidates), len(ids), "tokens")
-        if self._format.columns == 2:
-            self._route.check_probabilities(pooled, "Is this PRM's head a softmax over two labels?")
+        with kept_on_error([pooled.usage]):
+            self._check(pooled, len(candidates), len(ids))
         is_every_token = pooled.pooling == "rows"
         verdicts = [pooled.rows[mark] for mark in marks] if is_every_token else pooled.rows
         rewards = [self._format.read(verdict) for verdict in verdicts]
         every_step = rewards if is_every_token else []
         spent = timed(pooled.usage, started)
         return Scores(rewards[-len(candidates) :], spent, step_rewards=every_step)
+
+    def _check(self, pooled: Pooled, candidates: int, tokens: int) -> None:
+        self._route.check(pooled, candidates, tokens, "tokens")
+        if self._format.columns == 2:
+            self._route.check_probabilities(pooled, "Is this PRM's head a softmax over two labels?")
 
     async def _marked(
         self, prefix: Prefix, candidates: Sequence[Candidate]

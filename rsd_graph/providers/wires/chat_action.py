@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol, runtime_checkable
 from uuid import uuid4
 
 from rsd_graph.answer.actions import Actions
@@ -25,7 +26,7 @@ from rsd_graph.answer.state import (
 )
 from rsd_graph.errors import ContextOverflowError
 from rsd_graph.providers.adapted import adapted_prm
-from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepRequest
+from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepModel, StepRequest
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.logs import get_logger
 from rsd_graph.providers.wires.chat_api import CalledTool, ChatAnswer, chat
@@ -40,6 +41,19 @@ _ENDED: Mapping[str | None, Ended] = MappingProxyType(
         "stop_sequence": "eos",  # TGI
     }
 )
+
+
+@runtime_checkable
+class Acting(Protocol):
+    """A step model that can act, too, in a way of its own."""
+
+    def acting(self, actions: Actions, *, checked: bool) -> StepModel:
+        """The same model, whose steps are actions; *checked* as in `ChatActionModel`.
+
+        Raises:
+            ConfigurationError: It cannot do what *actions* ask for.
+        """
+        ...
 
 
 class ChatActionModel:
@@ -72,7 +86,7 @@ class ChatActionModel:
         action["usage"] = timed(action["usage"], started)
         if self._checked and action["ended"] == "eos":
             with self._client.reading():
-                self._check(action)
+                mark_invalid(action, self._actions)
         return action
 
     def _body(self, request: StepRequest) -> dict[str, object]:
@@ -100,11 +114,13 @@ class ChatActionModel:
             action["tool_calls"] = [_tool_call(call) for call in calls]
         return action
 
-    def _check(self, action: Candidate) -> None:
-        problem = next(self._actions.problems(action), None)
-        if problem is not None:
-            action["ended"] = "invalid"
-            get_logger(__name__).debug("rsd.action_invalid", problem=problem)
+
+def mark_invalid(action: Candidate, actions: Actions) -> None:
+    """Make an action that cannot be carried out one that `"invalid"` ended."""
+    problem = next(actions.problems(action), None)
+    if problem is not None:
+        action["ended"] = "invalid"
+        get_logger(__name__).debug("rsd.action_invalid", problem=problem)
 
 
 class ActionRewardModel:

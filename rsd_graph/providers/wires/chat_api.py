@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import Field, JsonValue
 
+from rsd_graph.answer.ledger import Usage
 from rsd_graph.providers.http.answers import ListOf, Shape
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.wires.completions_api import ReportedUsage, named
@@ -45,6 +46,20 @@ class ChatAnswer(Shape):
 
     choices: Annotated[ListOf[ChatChoice], Field(min_length=1)]
     usage: ReportedUsage
+
+
+class Reply(NamedTuple):
+    """A message as text.
+
+    Attributes:
+        text: What it says.
+        is_cut: Whether its token budget ended it.
+        usage: What it cost.
+    """
+
+    text: str
+    is_cut: bool
+    usage: Usage
 
 
 async def chat(client: Client, body: Mapping[str, object]) -> ChatAnswer:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Protocol
 
-from rsd_graph.answer.books import kept_on_error
+from rsd_graph.answer.books import kept_on_error, spent_before
 from rsd_graph.answer.ledger import Usage, add_usage, timed, usage
 from rsd_graph.answer.recent import Recent
 from rsd_graph.answer.state import Candidate, Certainty, Ended, Message
@@ -152,9 +152,8 @@ class HostedModel:
 
     Args:
         wire: The server's protocol.
-        logprobs: Ask for the log-probabilities of the tokens and of the likeliest in their places
-            (for free verdicts, likelihood ratios and the hedge); off by default because servers
-            charge for it. In an endpoint string: `?logprobs=on`.
+        logprobs: Ask for the log-probabilities of tokens and of the likeliest in their places; off
+            by default because servers charge for it. In an endpoint string: `?logprobs=on`.
     """
 
     _REMEMBERED_PROMPTS = 4096
@@ -178,8 +177,9 @@ class HostedModel:
         started = time.perf_counter()
         try:
             completion = await self._write(await self.request_for(request))
-        except ContextOverflowError:
-            completion = Completion("", "context", usage(cached_tokens=0))
+        except ContextOverflowError as error:
+            spent = add_usage(usage(cached_tokens=0), spent_before(error))
+            completion = Completion("", "context", spent)
         written = Candidate(
             text=completion.text,
             ended=completion.ended,

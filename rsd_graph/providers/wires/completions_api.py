@@ -108,7 +108,7 @@ class CompletionsAnswer(Shape):
 class TokenIds(Shape):
     """What `/tokenize` answers."""
 
-    tokens: ListOf[int]
+    tokens: ListOf[Count]
 
 
 class Text(Shape):

@@ -101,7 +101,7 @@ class _Answer(Shape):
 
 
 class _Piece(Shape):
-    id: int
+    id: Count
     piece: str | _Bytes
     """Bytes, if it is not a whole number of characters."""
 

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import add_usage, usage
 from rsd_graph.answer.state import Ended, Message
 from rsd_graph.errors import CapabilityError, ContextOverflowError
@@ -72,7 +73,7 @@ class _Generated(Shape):
 
 
 class _Piece(Shape):
-    id: int
+    id: Count
     text: str = ""
     """Empty from a Python tokenizer (router/src/server.rs:71-98)."""
 
@@ -141,7 +142,8 @@ class TGIWire(Served):
         left = request.max_tokens
         while done.ended == "length" and left > 0:
             try:
-                piece = await self._piece(request, done, left)
+                with kept_on_error([done.usage]):
+                    piece = await self._piece(request, done, left)
             except ContextOverflowError:
                 if not done.text:
                     raise

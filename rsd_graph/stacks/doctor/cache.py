@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from rsd_graph.answer.ledger import Usage
-from rsd_graph.answer.state import Message
+from rsd_graph.answer.state import Message, new_run
 from rsd_graph.errors import RewardError
 from rsd_graph.providers.base import Prefix
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.metrics import CacheCounters, cache_counters
+from rsd_graph.providers.http.session import session
 from rsd_graph.providers.scripted import candidate
 from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, fine
 
@@ -97,7 +98,8 @@ def _repeated(seat: Seat, count: int) -> Prefix:
 async def _asked_twice(prefix: Prefix, endpoint: Endpoint, ask: Ask) -> _Read:
     """What the second answer reports; else what the server's counters say of both."""
     before = await cache_counters(endpoint)
-    first, second = await ask(prefix), await ask(prefix)
+    with session(new_run()):  # as one answer's: a router may keep them together by it
+        first, second = await ask(prefix), await ask(prefix)
     if not second["cache_unreported_calls"]:
         return _Read(second["prompt_tokens"], second["cached_tokens"])
     after = await cache_counters(endpoint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from dataclasses import replace
+from functools import partial
 from types import MappingProxyType
 
 from rsd_graph.answer.ledger import Usage
@@ -14,6 +15,7 @@ from rsd_graph.providers.scripted import candidate
 from rsd_graph.stacks.doctor.cache import examine_cache
 from rsd_graph.stacks.doctor.contact import contact
 from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, judged
+from rsd_graph.stacks.doctor.replicas import replicas_agree
 from rsd_graph.stacks.doctor.speed import throughput
 from rsd_graph.stacks.prm_head import served_as
 
@@ -47,13 +49,17 @@ async def examine_prm(seat: Seat, prm: RewardModel) -> AsyncIterator[Check]:
         return
     seat = replace(seat, facts=met.facts)
     low, high = prm.reward_range
+    endpoint = getattr(prm, "endpoint", None)
+    if endpoint is not None and len(endpoint.replicas) > 1:
+        agree = replicas_agree(endpoint, partial(_rewards, seat, prm), _alike)
+        yield await seat.check("replicas agree", agree)
     rewards = asyncio.create_task(_rewards(seat, prm))
     if isinstance(prm, PoolingPRM):
         yield await seat.check("judged at the tag", _judged_at_the_tag(seat, prm))
     yield await seat.check("tells right from wrong", _separates(rewards))
     yield await seat.check(f"rewards in [{low:g}, {high:g}]", _in_range(rewards, low, high))
     yield await seat.check("scores a run of steps", _scores_runs(seat, prm))
-    if (endpoint := getattr(prm, "endpoint", None)) is not None:
+    if endpoint is not None:
         async for check in examine_cache(seat, endpoint, ask, _mend(prm)):
             yield check
     yield await seat.check("throughput", _throughput(seat, prm))
@@ -89,7 +95,7 @@ def _mend(prm: RewardModel) -> str:
         return f"Every score re-reads the whole answer. Serve it so instead: {_LAST_TOKEN[family]}."
     return (
         "Every score re-reads the whole answer. On vLLM: is its pooling LAST, and prefix caching "
-        "on (--enable-prefix-caching)?"
+        "on (--enable-prefix-caching)? Behind a router: does it route by X-Session-ID?"
     )
 
 
@@ -98,6 +104,10 @@ async def _rewards(seat: Seat, prm: RewardModel) -> tuple[float, float]:
     texts = (seat.example.good, seat.example.bad)
     good, bad = [(await prm.score(seat.prefix(), [candidate(text)])).rewards[0] for text in texts]
     return good, bad
+
+
+def _alike(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return all(abs(a - b) < _SAME for a, b in zip(one, other, strict=True))
 
 
 async def _separates(rewards: Awaitable[tuple[float, float]]) -> Finding:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from functools import partial
+from operator import eq
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, StepModel, StepRequest
+from rsd_graph.providers.facts import describe
 from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
 from rsd_graph.stacks.doctor.cache import examine_cache
 from rsd_graph.stacks.doctor.contact import contact
 from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, fine
+from rsd_graph.stacks.doctor.replicas import replicas_agree
 from rsd_graph.stacks.doctor.said import Said, say
 from rsd_graph.stacks.doctor.speed import throughput
 from rsd_graph.stacks.doctor.wire import defaults, obeyed, one_bos, prefix_survives, template
@@ -21,7 +24,7 @@ _MOST_STEPS = 24
 _MOST_STEP_TOKENS = 256
 _UNCACHED = (
     "Every step re-reads the whole answer. vLLM: serve with --enable-prefix-caching; SGLang: "
-    "without --disable-radix-cache."
+    "without --disable-radix-cache. Behind a router: have it route by X-Session-ID."
 )
 
 
@@ -45,6 +48,9 @@ async def examine_writer(seat: Seat, model: StepModel) -> AsyncIterator[Check]:
         seen = f"{approximation}: it writes about the prefix instead of continuing it"
         fix = "An approximation by nature: use a server that completes text, if there is one."
         yield Check(seat.role, "prefix continued exactly", "warn", seen, fix)
+    if isinstance(model, HostedModel) and len(model.endpoint.replicas) > 1:
+        agree = replicas_agree(model.endpoint, partial(_sample, seat, model), eq)
+        yield await seat.check("replicas agree", agree)
     yield await seat.check("separator and end told apart", _step_ends(seat, model))
     yield await seat.check("temperature 0 is greedy", _greedy(seat, model))
     if isinstance(model, HostedModel):
@@ -54,6 +60,13 @@ async def examine_writer(seat: Seat, model: StepModel) -> AsyncIterator[Check]:
         async for check in examine_cache(seat, model.endpoint, partial(_read, model), _UNCACHED):
             yield check
     yield await seat.check("throughput", _throughput(seat, model))
+
+
+async def _sample(seat: Seat, model: HostedModel) -> tuple[object, str, str]:
+    """What one server is known by: its models, its template, its greedy text."""
+    facts, prompt = await describe(model.wire), await model.wire.render(seat.conversation)
+    names = [name.rpartition("/")[2] for name in facts.models]  # llama.cpp's are paths
+    return names, prompt, (await say(seat, model)).text
 
 
 async def _read(model: HostedModel, prefix: Prefix) -> Usage:

@@ -7,6 +7,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from rsd_graph import Endpoint
+from rsd_graph.providers.http import client
 from rsd_graph.providers.http.metrics import CacheCounters, cache_counters, read_counters
 from tests.helpers.fake_endpoint import FakeEndpoint
 
@@ -68,3 +69,22 @@ async def test_nobody_to_ask_is_no_error() -> None:
         assert await cache_counters(server.endpoint) is None
 
     assert await cache_counters(Endpoint("http://127.0.0.1:9/v1", timeout=5)) is None
+
+
+async def test_a_page_without_an_end_is_read_no_further_than_any_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is too long to be one of vLLM's is no error either."""
+    monkeypatch.setattr(client, "MOST_BYTES", len(PAGE) - 1)
+    async with FakeEndpoint({"/metrics": page}) as server:
+        assert await cache_counters(server.endpoint) is None
+
+
+async def test_infinitely_many_are_no_count() -> None:
+    """Prometheus can say so."""
+
+    async def infinite(_: web.Request) -> web.Response:
+        return web.Response(text=PAGE.replace("362.0", "+Inf"))
+
+    async with FakeEndpoint({"/metrics": infinite}) as server:
+        assert await cache_counters(server.endpoint) is None

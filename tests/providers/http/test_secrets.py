@@ -187,7 +187,10 @@ async def test_a_langchain_models_key_is_left_out_too(has_request: bool) -> None
     assert (caught.value.__cause__ is error) == (not has_request)
 
 
-PASSWORDS = ["p@XYZ", "p/XYZ", "p#XYZ", "p?XYZ", "p@/#?XYZ", "1/p@XYZ", ":p/XYZ", "p:XYZ"]
+PASSWORDS = [
+    *("p@XYZ", "p/XYZ", "p#XYZ", "p?XYZ", "p@/#?XYZ", "1/p@XYZ", ":p/XYZ", "p:XYZ"),
+    *("12#XYZ", "12?XYZ"),
+]
 
 
 @pytest.mark.parametrize("password", PASSWORDS)
@@ -212,6 +215,7 @@ def test_a_password_that_is_not_escaped_is_shown_nowhere(user: str, password: st
         *("http://host", "http://host:8000/v1", "vllm+http://h-1.example:8000/v1?timeout=3#org/m"),
         *("http://[::1]:8000/v1", "http://host:8000#model@q4", "http://host/v1?template=a@b#m"),
         *("embedded:/models/a@b.gguf", "embedded:draft", ""),
+        *("http://host:80#@cf/meta/m", "http://host:8000?template=a@b#m"),
     ],
 )
 def test_an_address_without_a_password_is_shown_as_it_is(address: str) -> None:

@@ -125,7 +125,7 @@ async def test_look_ahead_settles_the_same_answer() -> None:
     ("first", "then", "error", "spent"),
     [
         (ScriptedRewardModel([ServerError("down")]), TextPRM(1), ServerError, None),
-        (ScriptedRewardModel([math.nan]), TextPRM(1), RewardError, None),
+        (ScriptedRewardModel([math.nan]), TextPRM(1), RewardError, 0),
         (TextPRM(0), ScriptedRewardModel([ServerError("down")]), ServerError, 9),
         (TextPRM(0), ScriptedRewardModel([7.0]), RewardError, 9),
     ],

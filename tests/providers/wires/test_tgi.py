@@ -147,6 +147,16 @@ async def test_a_context_that_fills_between_pieces_keeps_its_text() -> None:
     assert (completion.text, completion.ended) == (" a" * 1024, "context")
 
 
+async def test_pieces_before_one_that_fails_are_paid_for() -> None:
+    """Their cost is on the error."""
+    async with FakeTGI([" a"] * 1024) as server:
+        with pytest.raises(ServerError) as caught:
+            await wire(server).complete(ask(max_tokens=2000))
+
+    assert caught.value.spent is not None
+    assert caught.value.spent["completion_tokens"] == 1024
+
+
 async def test_prompt_tokens_are_read_from_the_header() -> None:
     """TGI reports them nowhere else; nothing is known of its cache."""
     async with FakeTGI(["7", EOS]) as server:

@@ -1,0 +1,54 @@
+"""Which requests belong together: all of one answer carry one id.
+
+Each of them reads the whole answer again, and only the server that wrote it has it in its prefix
+cache. `Replicas` keeps them together; so do vLLM's own data-parallel routing, and routers in front
+of several servers, by the header that every request carries (see the docs on replicas).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_SESSION = ContextVar("rsd_session", default="")
+_REPLICA = ContextVar("rsd_replica", default="")
+
+
+@contextmanager
+def session(name: str) -> Iterator[None]:
+    """Requests made inside, and by tasks begun inside, belong to the answer *name*."""
+    with _set(_SESSION, name):
+        yield
+
+
+@contextmanager
+def only_at(url: str) -> Iterator[None]:
+    """Requests made inside go to the replica at *url*, whatever becomes of it."""
+    with _set(_REPLICA, url):
+        yield
+
+
+def current_session() -> str:
+    """The answer that is being written; empty for a request that belongs to none."""
+    return _SESSION.get()
+
+
+def session_headers(names: str) -> dict[str, str]:
+    """The current answer's id under every one of *names*; nothing outside of an answer."""
+    name = current_session()
+    return dict.fromkeys(names.split(","), f"rsd-{name}") if name else {}
+
+
+def current_replica() -> str:
+    """The only replica to ask; empty for any."""
+    return _REPLICA.get()
+
+
+@contextmanager
+def _set(variable: ContextVar[str], value: str) -> Iterator[None]:
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)

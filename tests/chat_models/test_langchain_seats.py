@@ -1,0 +1,249 @@
+"""LangChain chat models in the seats of draft and target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import get_usage_metadata_callback
+from langchain_core.language_models import BaseChatModel, FakeListChatModel, GenericFakeChatModel
+from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.tools import tool
+from langchain_core.utils.function_calling import convert_to_openai_tool
+from pydantic import BaseModel, Field
+
+from rsd_graph import CapabilityError, ChatRSD, Endpoint
+from rsd_graph.providers.prm import FunctionPRM
+from tests.helpers.chat_support import RewardByText
+
+COUNTS = {"input_tokens": 20, "output_tokens": 5, "total_tokens": 25}
+GOOD = FunctionPRM(lambda question, steps: 0.1 if "wrong" in steps[-1] else 0.9)
+
+
+@tool
+def add(a: int, b: int) -> int:
+    """Add two numbers."""
+    return a + b
+
+
+def says(text: str = "", *calls: dict[str, Any]) -> AIMessage:
+    """A message with usage; each call is `add` with these arguments."""
+    named = [
+        {"name": "add", "args": args, "id": f"call_{number}", "type": "tool_call"}
+        for number, args in enumerate(calls)
+    ]
+    return AIMessage(text, tool_calls=named, usage_metadata=COUNTS)
+
+
+class Speaker(BaseChatModel):
+    """A LangChain model with tools that says these messages, and remembers what it was told."""
+
+    script: list[AIMessage]
+    heard: list[list[BaseMessage]] = Field(default_factory=list)
+    told: list[dict[str, Any]] = Field(default_factory=list)
+
+    @property
+    def _llm_type(self) -> str:
+        return "speaker"
+
+    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
+        return self.bind(tools=[convert_to_openai_tool(each) for each in tools], **kwargs)
+
+    def _generate(
+        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
+    ) -> ChatResult:
+        self.heard.append(messages)
+        self.told.append(kwargs)
+        return ChatResult(generations=[ChatGeneration(message=self.script.pop(0))])
+
+
+def on(draft: Sequence[AIMessage], target: Sequence[AIMessage] = ()) -> ChatRSD:
+    """RSD over two LangChain models."""
+    return ChatRSD(draft=Speaker(script=list(draft)), target=Speaker(script=list(target)), prm=GOOD)
+
+
+async def test_two_langchain_models_just_work() -> None:
+    """The models themselves are given; the target writes what the PRM rejects."""
+    model = on([says("3 + 4 = 7."), says("wrong"), says("So 7.<END>")], [says("7 it is.")])
+
+    answer = await model.ainvoke("What is 3 + 4?")
+
+    assert answer.text == "3 + 4 = 7.\n\n7 it is.\n\nSo 7."
+    steps = answer.response_metadata["rsd"]["steps"]
+    assert [step["source"] for step in steps] == ["draft", "target", "draft"]
+    assert answer.usage_metadata is not None
+    assert answer.usage_metadata["output_tokens"] == 4 * 5
+
+
+async def test_an_agent_over_two_langchain_models_uses_its_tools() -> None:
+    """The draft's bad call is rejected, the target calls the tool, and the agent answers."""
+    agents = pytest.importorskip("langchain.agents")
+    draft, target = [says("wrong"), says("It is 7.")], [says("", {"a": 3, "b": 4})]
+    model = on(draft, target)
+
+    result = await agents.create_agent(model, [add]).ainvoke({"messages": [("user", "3 + 4?")]})
+
+    _, called, answered, final = result["messages"]
+    assert called.tool_calls[0]["args"] == {"a": 3, "b": 4}
+    assert (answered.content, final.text) == ("7", "It is 7.")
+    assert called.response_metadata["rsd"]["steps"][0]["source"] == "target"
+
+
+async def test_past_calls_reach_the_models_as_messages() -> None:
+    """What a tool has answered is a tool's message to both models."""
+    model = on([says("It is 7.")])
+    history = [("user", "3 + 4?"), says("", {"a": 3, "b": 4}), ToolMessage("7", tool_call_id="c")]
+
+    await model.bind_tools([add]).ainvoke(history)
+
+    (heard,) = model.draft.heard  # type: ignore[union-attr]
+    assert [message.type for message in heard] == ["human", "ai", "tool"]
+    assert heard[1].tool_calls[0]["args"] == {"a": 3, "b": 4}
+
+
+async def test_without_tools_a_tools_answer_can_be_continued_too() -> None:
+    """The instruction for the next step is then a turn of its own."""
+    model = on([says("It is 7.<END>")])
+    history = [("user", "3 + 4?"), says("", {"a": 3, "b": 4}), ToolMessage("7", tool_call_id="c")]
+
+    await model.ainvoke(history)
+
+    (heard,) = model.draft.heard  # type: ignore[union-attr]
+    assert [message.type for message in heard] == ["human", "ai", "tool", "human"]
+
+
+@pytest.mark.parametrize(
+    ("choice", "told"), [("any", "any"), ("add", "add"), ("auto", "auto"), ("none", None)]
+)
+async def test_the_choice_of_a_tool_is_handed_on(choice: str, told: str | None) -> None:
+    """In the words that LangChain's integrations share."""
+    model = on([says("x", {"a": 1, "b": 2})] if told else [says("x")])
+
+    await model.bind_tools([add], tool_choice=choice).ainvoke("q")
+
+    assert model.draft.told[0].get("tool_choice") == told  # type: ignore[union-attr]
+
+
+async def test_a_call_that_cannot_be_carried_out_goes_to_the_target() -> None:
+    """Arguments that violate the schema are rejected unscored."""
+    model = on([says("", {"a": "three"})], [says("", {"a": 3, "b": 4})])
+
+    message = await model.bind_tools([add]).ainvoke("q")
+
+    assert message.tool_calls[0]["args"] == {"a": 3, "b": 4}
+    assert message.response_metadata["rsd"]["ledger"]["invalid_actions"] == 1
+
+
+class Sum(BaseModel):
+    """A sum."""
+
+    total: int
+
+
+async def test_structured_output_in_each_integrations_own_way() -> None:
+    """Both models are held to the schema; the answer is read into the class."""
+    call = {"name": "Sum", "args": {"total": 7}, "id": "c", "type": "tool_call"}
+    message = AIMessage("", tool_calls=[call], usage_metadata=COUNTS)
+    model = on([message])
+
+    assert await model.with_structured_output(Sum).ainvoke("q") == Sum(total=7)
+
+
+# -- what cannot work says why ------------------------------------------------------------------
+
+
+def fake(**fields: Any) -> GenericFakeChatModel:
+    return GenericFakeChatModel(messages=iter([says("x")]), **fields)
+
+
+async def test_a_model_without_tools_says_so() -> None:
+    """Which model in which seat, and what would do."""
+    model = ChatRSD(draft=fake(), target=fake(), prm=GOOD).bind_tools([add])
+
+    with pytest.raises(CapabilityError, match=r"draft at GenericFakeChatModel: .* tools") as caught:
+        await model.ainvoke("q")
+
+    assert caught.value.role == "draft"
+
+
+async def test_json_without_a_schema_says_so() -> None:
+    """Integrations share no way to ask for it."""
+    model = on([]).bind(response_format={"type": "json_object"})
+
+    with pytest.raises(CapabilityError, match="JSON without a schema"):
+        await model.ainvoke("q")
+
+
+def test_a_chat_model_is_no_prm() -> None:
+    """It is refused as the object is made, with what to do instead."""
+    with pytest.raises(CapabilityError, match="FunctionPRM"):
+        ChatRSD(draft=fake(), target=fake(), prm=fake())
+
+
+def test_a_runnable_around_a_model_is_refused() -> None:
+    """`bind`, `with_retry` and their kin hide what a seat must know."""
+    with pytest.raises(CapabilityError, match="RunnableBinding is a runnable"):
+        ChatRSD(draft=fake().bind(stop=["x"]), target=fake(), prm=GOOD)
+
+
+# -- their own events stay inside ---------------------------------------------------------------
+
+
+async def test_a_reward_function_may_ask_a_model_unheard() -> None:
+    """What it asks is in no usage callback, whose context variable it inherits."""
+    judge = Speaker(script=[says("0.9")] * 3)
+
+    async def reward(question: str, steps: list[str]) -> float:
+        return float((await judge.ainvoke(steps[-1])).text)
+
+    model = ChatRSD(
+        draft=Speaker(script=[says("done<END>")]), target=fake(), prm=FunctionPRM(reward)
+    )
+    with get_usage_metadata_callback() as callback:
+        answer = await model.ainvoke("q")
+
+    assert list(callback.usage_metadata.values()) == [answer.usage_metadata]
+
+
+# -- real servers -------------------------------------------------------------------------------
+
+
+def hosted(url: str, **fields: Any) -> Any:
+    """LangChain's own client of OpenAI's API."""
+    openai = pytest.importorskip("langchain_openai")
+    return openai.ChatOpenAI(base_url=f"{url}/v1", model="bigram", api_key="none", **fields)
+
+
+async def test_an_agent_over_a_chat_api(tool_server: str) -> None:
+    """Through LangChain's OpenAI integration, tools included."""
+    agents = pytest.importorskip("langchain.agents")
+    model = ChatRSD(draft=hosted(tool_server), target=hosted(tool_server), prm=RewardByText())
+
+    result = await agents.create_agent(model, [add]).ainvoke({"messages": [("user", "3 + 3?")]})
+
+    assert [message.type for message in result["messages"]] == ["human", "ai", "tool", "ai"]
+    assert result["messages"][-1].text == "Done."
+
+
+async def test_plain_chat_over_llama_cpp(llamacpp_server: Endpoint) -> None:
+    """A real llama.cpp server behind LangChain's OpenAI integration."""
+    model = ChatRSD(
+        draft=hosted(llamacpp_server.url),
+        target=hosted(llamacpp_server.url),
+        prm=RewardByText(),
+        max_steps=2,
+    )
+
+    answer = await model.ainvoke("q")
+
+    assert answer.text.startswith("First, 3+4=7.")
+    assert answer.response_metadata["rsd"]["ledger"]["draft"]["completion_tokens"] > 0
+
+
+def test_a_langchain_model_has_its_own_name() -> None:
+    """As its integration names it: a price list knows that one."""
+    model = ChatRSD(draft=fake(), target=FakeListChatModel(responses=[]), prm=GOOD)
+
+    assert model._get_ls_params()["ls_model_name"] == "FakeListChatModel"
