@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := $(VENV)/.demo
 
-.PHONY: demo test lint format typecheck unit docs wheel train bench constraints clean
+.PHONY: demo test lint format typecheck unit docs wheel stranger train bench plan-check constraints clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -12,7 +13,13 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval,serve]' --group dev --group docs
 	touch $@
 
-demo: $(READY)  ## solve held-out problems with the shipped models, step by step
+$(DEMO): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) with what the demo needs, and nothing else: a minute or two."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --disable-pip-version-check --constraint constraints.txt --editable '.[embedded]'
+	touch $@
+
+demo: $(if $(wildcard $(READY)),$(READY),$(DEMO))  ## solve held-out problems, step by step
 	$(BIN)/rsd-graph demo
 
 test: lint typecheck unit wheel  ## everything CI checks
@@ -37,8 +44,14 @@ docs: $(READY)  ## the documentation as a site, into site/; a broken link fails
 wheel: $(READY)  ## build the wheel and test it as installed, outside the source tree
 	$(BIN)/python tests/wheel/check.py
 
+stranger: $(READY)  ## the first hour of somebody new, with the wheel and nothing of ours
+	$(BIN)/python tests/wheel/stranger.py
+
 bench: $(READY)  ## latency and throughput against the paper's loop, into benchmarks/results
 	$(BIN)/rsd-graph bench --out benchmarks/results
+
+plan-check: $(READY)  ## rsd-graph plan beside the full simulation, at 20 random points
+	$(BIN)/python benchmarks/planning.py
 
 train:  ## train the shipped models anew: about two hours on two cores
 	$(PYTHON) -m venv .venv-train

@@ -34,7 +34,8 @@ from rsd_graph.answer.state import Candidate
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.lab.latency.clock import run_virtual
-from rsd_graph.lab.latency.hardware import Preset, presets
+from rsd_graph.lab.latency.hardware import Preset
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.simulated import Simulated
 from rsd_graph.lab.latency.workload import Workload, render
 from rsd_graph.providers.wires.completion import HostedModel

@@ -87,12 +87,17 @@ def _origin(entry: EntryPoint) -> str:
 def unknown(what: str, name: str, known: Iterable[str]) -> ConfigurationError:
     """The error for *what* is not there: it says which names are, and which may be meant."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
+    near = nearest(name, names)
     return ConfigurationError(
         f"unknown {what}.",
         expected=f"one of {', '.join(names)}" if names else "none",
-        hint=f"Did you mean {near[0]!r}?" if near else None,
+        hint=f"Did you mean {near!r}?" if near else None,
     )
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of the *known* names that *name* was probably meant to be, if one is near."""
+    return next(iter(difflib.get_close_matches(name, sorted(known), n=1)), None)
 
 
 def takes_text(made: Callable[..., object]) -> bool:

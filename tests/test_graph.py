@@ -85,6 +85,14 @@ async def test_two_runs_on_one_thread_share_nothing() -> None:
     assert second["ledger"]["drafted_steps"] == 2
 
 
+def test_its_runs_have_a_name_of_their_own() -> None:
+    """Traces say "rsd" where LangGraph would say "LangGraph", or whatever the host says."""
+    graph = Scripted([END_STEP], [0.9], []).graph
+
+    names = [graph.compile().get_name(), graph.compile(name="mine").get_name()]
+    assert names == ["rsd", "mine"]
+
+
 def test_sync_callers_get_the_same_answer() -> None:
     """`invoke` and `stream` work without an event loop."""
     run = Scripted(["a", END_STEP] * 2, [0.9] * 4)

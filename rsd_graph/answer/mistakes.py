@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from rsd_graph.errors import ConfigurationError
+from rsd_graph.plugins import nearest
 
 _UNKNOWN = ("extra inputs are not permitted", "unexpected keyword argument")
 
@@ -82,5 +82,5 @@ def _mistake(
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """What there is: the nearest name, or all of them."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1)
-    return f"Did you mean {near[0]!r}?" if near else f"There are {', '.join(names)}."
+    near = nearest(name, names)
+    return f"Did you mean {near!r}?" if near else f"There are {', '.join(names)}."

@@ -21,6 +21,10 @@ Nothing but `"separator"` lets another step follow it."""
 
 Source = Literal["draft", "target"]
 
+Use = Literal["kept", "rejected", "wasted"]
+"""What became of a model's work: it is in the answer or decided about it, it is a draft that was
+rejected, or nobody could use it."""
+
 FinishReason = Literal["stop", "length", "context", "max_steps", "repetition", "blank"]
 """Why an answer ended: the model finished, the answer's token budget is spent, the target's
 context is full, `max_steps` was reached, the same step kept coming back, or the target had
@@ -61,6 +65,18 @@ class Action(TypedDict):
     tool_calls: NotRequired[list[ToolCall]]
 
 
+class Span(TypedDict):
+    """A stretch of time in which one model worked on a step; a timeline is made of these."""
+
+    role: Literal["draft", "target", "prm"]
+    started: float
+    """Unix time in seconds."""
+    ms: float
+    use: Use
+    tokens: NotRequired[int]
+    """Tokens generated; of a request that was cancelled, an upper bound. Not said of a PRM."""
+
+
 class Certainty(TypedDict):
     """How sure a model was of a step it wrote: natural logarithms, at temperature 1.
 
@@ -91,6 +107,8 @@ class Candidate(TypedDict):
     """More of the same, where the tokens were reported one by one."""
     tool_calls: NotRequired[list[ToolCall]]
     """With tools bound: what the action calls."""
+    started: NotRequired[float]
+    """When it was asked for, as Unix time in seconds; the graph notes it."""
 
 
 class Step(TypedDict):
@@ -112,6 +130,8 @@ class Step(TypedDict):
     """The draft that was rejected in favour of `text`."""
     tool_calls: NotRequired[list[ToolCall]]
     """With tools bound: what the action calls."""
+    spans: NotRequired[list[Span]]
+    """Who worked on it and when, what was in vain included; absent where it is not known."""
 
 
 class RSDInput(TypedDict):
@@ -144,6 +164,8 @@ class RSDState(TypedDict):
     rewards: list[float | None]
     """One per candidate once scored; `None` where there is nothing to trust."""
     scoring_ms: float
+    scoring_started: float
+    """Unix time in seconds; 0 where it is not known."""
     ledger: Ledger
     finish_reason: FinishReason | None
 
@@ -158,6 +180,7 @@ class Update(TypedDict, total=False):
     candidates: list[Candidate]
     rewards: list[float | None]
     scoring_ms: float
+    scoring_started: float
     ledger: Ledger
     finish_reason: FinishReason | None
 
@@ -169,8 +192,12 @@ def new_run() -> str:
 
 def stored_state(stored: RSDState) -> RSDState:
     """A state read from a checkpoint, of this version or an older one."""
-    ledger = stored_ledger(stored["ledger"])
-    return {**stored, "run": stored.get("run") or new_run(), "ledger": ledger}
+    return {
+        **stored,
+        "run": stored.get("run") or new_run(),
+        "scoring_started": stored.get("scoring_started", 0.0),
+        "ledger": stored_ledger(stored["ledger"]),
+    }
 
 
 def initial_state(question: str, *, system: str | None = None, seed: int | None = None) -> RSDInput:

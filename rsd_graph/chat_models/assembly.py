@@ -56,7 +56,7 @@ def _compile(
         options |= {"limits": Limits(model.max_tokens, model.max_tokens, max_steps=1)}
         options |= {"lookahead": 0}
     graph = create_rsd_graph(draft=models.draft, target=models.target, prm=models.prm, **options)
-    return graph.compile(checkpointer=False, name="rsd")
+    return graph.compile(checkpointer=False)
 
 
 def _acting(model: ChatOptions, models: Models, actions: Actions) -> Models:

@@ -61,7 +61,11 @@ class Answer:
         self._ledger = ledger
 
     def last_chunk(
-        self, parameters: PerRole | None, prices: Prices | None, model_name: str
+        self,
+        parameters: PerRole | None,
+        prices: Prices | None,
+        model_name: str,
+        notice: str | None = None,
     ) -> ChatGenerationChunk:
         """What only the end can say: why it ended, the trace, and all totals.
 
@@ -69,6 +73,7 @@ class Answer:
             parameters: Parameter counts, if known; without them `flops` is `None`.
             prices: The price list, if there is one; without it `cost` is `None`.
             model_name: The target, by name.
+            notice: What to know before trusting the answer, if there is anything.
         """
         rsd: dict[str, Any] = {
             "steps": [dict(step) for step in self._steps],
@@ -77,6 +82,7 @@ class Answer:
             "finish_reason": self._finish_reason,
             "flops": flops(self._ledger, parameters) if parameters else None,
             **costs(self._ledger, prices),
+            **({"notice": notice} if notice else {}),
         }
         metadata = {
             "model_name": model_name,

@@ -28,16 +28,23 @@ from rsd_graph.answer.state import RSDInput
 from rsd_graph.chat_models.assembly import compiled_graph
 from rsd_graph.chat_models.messages import to_conversation, whole_message
 from rsd_graph.chat_models.metadata import Answer
-from rsd_graph.chat_models.naming import identifying_params, langsmith_params, model_name, public
+from rsd_graph.chat_models.naming import (
+    identifying_params,
+    langsmith_params,
+    model_name,
+    model_profile,
+    public,
+)
 from rsd_graph.chat_models.nesting import Nesting
 from rsd_graph.chat_models.structured import Method, structured_output
 from rsd_graph.embedded.card import known_parameters
+from rsd_graph.embedded.task import notice
 from rsd_graph.providers.address import bare
 from rsd_graph.runtime.listener import AnswerListener, listeners
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
-from rsd_graph.stacks.config import load_stack
+from rsd_graph.stacks.config import load_stack, naming_lines
 from rsd_graph.stacks.settings import ROLES, over
 
 
@@ -45,7 +52,8 @@ class ChatRSD(Nesting):
     """A chat model that answers by Reward-Guided Speculative Decoding.
 
     Setup:
-        `ChatRSD()` runs on the models shipped with the package. Point it at your own by naming
+        `ChatRSD()` runs on the models shipped with the package, which solve stories of three to
+        six events about one amount, and nothing else. Point it at your own by naming
         endpoints; keys come from `RSD_API_KEY` or `RSD_<ROLE>_API_KEY`, or `api_key`.
 
     Instantiate:
@@ -59,15 +67,16 @@ class ChatRSD(Nesting):
         ```
 
     Invoke, stream:
-        `llm.invoke("What is 3 + 4 * 5?")`; `llm.stream(...)` yields each step the moment it is
-        settled. RSD never takes a settled step back.
+        `llm.invoke("What is 3 + 4 * 5?")`, on models of yours; `llm.stream(...)` yields each step
+        the moment it is settled. RSD never takes a settled step back.
 
     Token usage:
         `usage_metadata` counts every token of all three models, as their servers counted them.
 
     Response metadata:
         `response_metadata["rsd"]` holds the per-step trace, the ledger, the acceptance rate, the
-        finish reason, the FLOPs in both accountings and, with `prices`, the money.
+        finish reason, the FLOPs in both accountings and, with `prices`, the money; `notice` if the
+        shipped models were asked what they cannot know.
 
     Options:
         Every option can also be given per call, `llm.invoke(q, delta=0.9)`, or by a variable of
@@ -91,7 +100,9 @@ class ChatRSD(Nesting):
         Raises:
             ConfigurationError: No such file, stack or setting; the message names each mistake.
         """
-        return cls(**over(load_stack(path, stack), cls._by_name(options)))
+        said = over(load_stack(path, stack), cls._by_name(options))
+        with naming_lines(path, stack, options):
+            return cls(**said)
 
     # -- the run ---------------------------------------------------------------------------------
 
@@ -118,7 +129,9 @@ class ChatRSD(Nesting):
                     yield chunk
                 if answer.is_stopped:
                     break
-        yield answer.last_chunk(model.sizes, model.prices, model_name(model.target))
+        asked = question["conversation"][-1]["content"]
+        said = notice(asked, model.draft, model.target, model.prm)
+        yield answer.last_chunk(model.sizes, model.prices, model_name(model.target), said)
 
     async def _agenerate(
         self,
@@ -234,10 +247,7 @@ class ChatRSD(Nesting):
         return count_tokens_approximately(messages, tools=list(tools or []))
 
     def _resolve_model_profile(self) -> ModelProfile:
-        # Not `structured_output`: with tools bound too, servers hold tool calls to that schema.
-        return ModelProfile(
-            text_inputs=True, text_outputs=True, tool_calling=True, structured_output=False
-        )
+        return model_profile(self)
 
     @property
     def _llm_type(self) -> str:

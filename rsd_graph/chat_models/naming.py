@@ -1,15 +1,16 @@
-"""How a chat model names itself in traces, caches and metadata: never with a key in it."""
+"""What a chat model says of itself in traces, caches and metadata: never with a key in it."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from langchain_core.language_models import LangSmithParams
+from langchain_core.language_models import LangSmithParams, ModelProfile
 from langchain_core.language_models.chat_models import BaseChatModel
 
 from rsd_graph.answer.options import names_of
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.parts import seated
+from rsd_graph.embedded.task import CONTEXT, is_shipped
 from rsd_graph.providers.http.endpoint import without_credentials
 from rsd_graph.providers.names import public_name
 from rsd_graph.stacks.settings import ROLES
@@ -51,3 +52,16 @@ def langsmith_params(
     if stop := stop or model.stop:
         params["ls_stop"] = stop
     return params
+
+
+def model_profile(model: ChatOptions) -> ModelProfile:
+    """What LangChain may ask of *model*; how much your endpoints can read, only you know.
+
+    Tell it with `ChatRSD(..., profile={"max_input_tokens": 32768})`: summaries of a history begin
+    at a fraction of it.
+    """
+    # Not `structured_output`: with tools bound too, servers hold tool calls to that schema.
+    can = ModelProfile(text_inputs=True, text_outputs=True, structured_output=False)
+    if any(is_shipped(getattr(model, role)) for role in ROLES):
+        return can | ModelProfile(tool_calling=False, max_input_tokens=CONTEXT)
+    return can | ModelProfile(tool_calling=True)

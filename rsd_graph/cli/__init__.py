@@ -1,13 +1,11 @@
-"""The command line: one file for each command, and whatever all of them share in `_app`.
+"""The command line: one file for each command; what they share is in `terminal`.
 
 Starting up is cheap: a command imports the library only once it runs.
 """
 
 import gc
 import logging
-import sys
 
-from rsd_graph.cli._app import app
 from rsd_graph.cli.batch import batch
 from rsd_graph.cli.bench import bench
 from rsd_graph.cli.calibrate import calibrate
@@ -15,16 +13,33 @@ from rsd_graph.cli.demo import demo
 from rsd_graph.cli.doctor import doctor
 from rsd_graph.cli.eval import evaluate
 from rsd_graph.cli.graph import graph
+from rsd_graph.cli.plan import plan
 from rsd_graph.cli.serve import serve
 from rsd_graph.cli.solve import solve
 from rsd_graph.cli.split_prm import split_prm
+from rsd_graph.cli.terminal.program import app
+from rsd_graph.cli.terminal.streams import usable_streams
+from rsd_graph.cli.terminal.waiting import Waiting
 from rsd_graph.cli.up import up
 from rsd_graph.cli.view import view
 from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 __all__ = ["app", "main"]
 
-for command in (solve, batch, serve, up, graph, demo, doctor, calibrate, bench, split_prm, view):
+for command in (
+    solve,
+    batch,
+    serve,
+    up,
+    graph,
+    demo,
+    doctor,
+    calibrate,
+    plan,
+    bench,
+    split_prm,
+    view,
+):
     app.command()(command)
 app.command("eval")(evaluate)
 
@@ -32,6 +47,6 @@ app.command("eval")(evaluate)
 def main() -> None:
     """The `rsd-graph` program."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    logging.getLogger("rsd_graph").addHandler(logging.NullHandler())  # errors are told once
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]  # old terminals lack signs
-    app()
+    logging.getLogger("rsd_graph").addHandler(Waiting())
+    with usable_streams():
+        app()

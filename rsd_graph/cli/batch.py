@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, NotRequired
 import typer
 from typing_extensions import TypedDict
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.answer.ledger import Ledger
@@ -28,14 +28,17 @@ if TYPE_CHECKING:
 def batch(
     context: typer.Context,
     questions: Annotated[
-        Path, typer.Argument(help="JSONL, JSON, CSV or Parquet; a question, prompt, ... per row.")
+        Path,
+        typer.Argument(
+            help="JSONL, JSON, CSV, Parquet or text; a question, prompt, ... per row; - for stdin."
+        ),
     ],
     answers: Annotated[
         Path, typer.Argument(help="Answers are appended here, a JSON object per line.")
     ],
     system: System = None,
     concurrency: Annotated[int, typer.Option(help="Answers at a time.", min=1)] = 64,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first so many.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer every question of a file, many at once.
@@ -44,15 +47,17 @@ def batch(
     Exit code 1 if an answer is missing.
     """
     from rsd_graph.chat_models import ChatRSD
+    from rsd_graph.cli.terminal.questions import note_on_scope, questions_of
     from rsd_graph.lab.experiment import Experiment
+    from rsd_graph.lab.questions.rows import read_prompt
 
     options = stack_options(context)
+    asked = questions_of(questions, read_prompt, limit=limit)
+    note_on_scope(asked, options)
     llm = ChatRSD(**options)
     experiment = Experiment(options, questions.name, system, options.get("seed", 0))
     try:
-        found = asyncio.run(
-            _run(llm, experiment, questions, limit, answers, concurrency, quiet=as_json)
-        )
+        found = asyncio.run(_run(llm, experiment, asked, answers, concurrency, quiet=as_json))
     except KeyboardInterrupt:
         sys.stderr.write(f"{answers} keeps every answer; the same command goes on from there\n")
         raise
@@ -80,20 +85,17 @@ class Totals(TypedDict):
 async def _run(
     llm: ChatRSD,
     experiment: Experiment,
-    path: Path,
-    limit: int | None,
+    questions: Sequence[Question],
     answers: Path,
     concurrency: int,
     *,
     quiet: bool,
 ) -> Totals:
     """Answer what the file does not hold yet; the totals of all of it."""
-    from rsd_graph.cli._progress import BatchProgress
+    from rsd_graph.cli.terminal.progress import BatchProgress
     from rsd_graph.lab.journal import Journal
-    from rsd_graph.lab.questions.datasets import load_dataset
     from rsd_graph.lab.runner import answer_all
 
-    questions = load_dataset(path, limit=limit, open_ended=True)
     with (
         Journal(answers, experiment.identity) as book,
         BatchProgress(len(questions), quiet=quiet) as progress,
@@ -116,7 +118,7 @@ async def _run(
 
 def _arm(llm: ChatRSD, system: str | None) -> Arm:
     """The chat model's graph as an arm."""
-    from rsd_graph.cli._answer import Answer, answer
+    from rsd_graph.cli.terminal.answer import Answer, answer
     from rsd_graph.lab.arms.arm import Arm
 
     async def solve(question: str, seed: int) -> Answer:
@@ -127,7 +129,7 @@ def _arm(llm: ChatRSD, system: str | None) -> Arm:
 
 async def _judge(question: Question, text: str) -> Judgement:
     """Nobody judges: the record holds the question itself, and the answer's last word."""
-    from rsd_graph.cli._answer import final_answer
+    from rsd_graph.cli.terminal.answer import final_answer
 
     return {"prompt": question.text, "answer": final_answer(text)}
 
@@ -156,7 +158,7 @@ def _totals(llm: ChatRSD, records: Sequence[Record], known: int, seconds: float)
 
 def _lines(found: Totals, llm: ChatRSD, answers: Path) -> str:
     """The totals, for people."""
-    from rsd_graph.cli._show import spending
+    from rsd_graph.cli.terminal.screen import spending
 
     rate, error = found["acceptance_rate"], found["first_error"]
     lines = [

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import AsJson
+from rsd_graph.cli.terminal.flags import AsJson
 
 
 def bench(
-    quick: Annotated[bool, typer.Option(help="The main ratios in less than 45 seconds.")] = False,
+    quick: Annotated[bool, typer.Option(help="The main ratios, in less than a minute.")] = False,
     preset: Annotated[str | None, typer.Option(help="Only this hardware preset.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write tables, JSON and pictures into this folder.")
@@ -21,13 +21,13 @@ def bench(
 ) -> None:
     """Latency and throughput against the paper's loop: a simulation, and what is really run.
 
-    The full run takes a quarter of an hour or more; pictures need matplotlib (the extra `eval`).
+    The full run takes an hour; pictures need matplotlib (the extra `eval`).
     """
     from rsd_graph.lab.latency.markdown import write
-    from rsd_graph.lab.latency.suite import plan_for, run_suite
+    from rsd_graph.lab.latency.scope import scope_for
+    from rsd_graph.lab.latency.suite import run_suite
 
-    plan = plan_for(quick, preset)
-    results = run_suite(plan, _say_nothing if as_json else _say)
+    results = run_suite(scope_for(quick, preset), _say_nothing if as_json else _say)
     print(json.dumps(results) if as_json else _summary(results))
     if out is not None:
         written = write(results, out) + _pictures(results, out)
@@ -47,8 +47,10 @@ def _summary(results: dict[str, Any]) -> str:
     """The header and every claim, with what was measured."""
     from rsd_graph.lab.latency.claims import claims, hedges
     from rsd_graph.lab.latency.markdown import HEADER
+    from rsd_graph.lab.latency.pays import comparisons, losses
 
-    lines = [f"{'ok   ' if c.holds else 'SHORT'}  {c.what}: {c.measured}" for c in claims(results)]
+    lines = [f"loses  {line}" for line in losses(comparisons(results["throughput"]))]
+    lines += [f"{'ok   ' if c.holds else 'SHORT'}  {c.what}: {c.measured}" for c in claims(results)]
     lines += [f"hedge  {line}" for line in hedges(results)]
     for row in results["real"]:
         seconds = f"{row['mean']:.3f} s, {row['same_steps']:.0%} the same steps"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import stack_options, takes
+from rsd_graph.cli.terminal.flags import stack_options, takes
 
 if TYPE_CHECKING:
     from rsd_graph.lab.calibration.calibrate import Calibration, Plan
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from rsd_graph.lab.calibration.one_pass import IsRight
     from rsd_graph.lab.calibration.seen import Course
     from rsd_graph.lab.experiment import Experiment
-
-Row = str | dict[str, object]
-"""A prompt, or a question with its gold."""
+    from rsd_graph.lab.question import Question
 
 _USUAL_SHARE = 0.1
 
@@ -29,7 +27,12 @@ _USUAL_SHARE = 0.1
 @takes()
 def calibrate(
     context: typer.Context,
-    prompts: Annotated[str, typer.Argument(help="A file with one prompt per line; - for stdin.")],
+    prompts: Annotated[
+        str,
+        typer.Argument(
+            help="JSONL, JSON, CSV, Parquet or text, a prompt per line; - for stdin; or a dataset."
+        ),
+    ],
     out: Annotated[
         Path | None,
         typer.Option(help="The file to write: calibrated.json, or with --learn learned.json."),
@@ -94,19 +97,20 @@ def calibrate(
     By accuracy or value, which need golds, the target answers every prompt once, too. With --learn
     RSD runs on PROMPTS, and the PRM's verdicts teach another that costs nothing.
 
-    A line is a prompt, a JSON string (for prompts of several lines), or a JSON object with
-    question and answer. If all have answers, accuracy and the PRM's reliability are told too.
+    In text a line is a prompt, a JSON string (for prompts of several lines), or a JSON object. If
+    all have a question and an answer, accuracy and the PRM's reliability are told too.
     """
+    from rsd_graph.cli.terminal.questions import note_on_scope, questions_of
     from rsd_graph.lab.calibration.calibrate import Plan, write_calibration
     from rsd_graph.lab.experiment import Experiment
+    from rsd_graph.lab.questions.rows import read_any
 
-    lines = sys.stdin.read() if prompts == "-" else _read(prompts)
-    rows = [_row(line) for line in lines.split("\n") if line.strip()]
+    questions = questions_of(prompts, read_any)
     if learn:
         if best_value or ask_target or check is not None or (target_share or accuracy) is not None:
             raise typer.BadParameter("--learn chooses no delta: leave out what chooses one.")
         course = _course(labels, beside_prm, slip, concurrency)
-        _learn(context, rows, course, out or Path("learned.json"), as_json)
+        _learn(context, questions, course, out or Path("learned.json"), as_json)
         return
     if labels or beside_prm or slip is not None:
         raise typer.BadParameter("--labels, --beside-prm and --slip belong to --learn.")
@@ -115,15 +119,17 @@ def calibrate(
     is_asked = ask_target or objective.asks_target
     is_checked = is_asked if check is None else check
     needs_target = is_asked or is_checked
-    experiment = Experiment(stack_options(context, needs_target=needs_target))
+    options = stack_options(context, needs_target=needs_target)
+    note_on_scope(questions, options)
+    experiment = Experiment(options)
     plan = Plan(objective, experiment.accounting, is_asked, concurrency)
-    found = asyncio.run(_calibrate(rows, experiment, plan, is_checked))
+    found = asyncio.run(_calibrate(questions, experiment, plan, is_checked))
     asked = {r: m for r, m in experiment.endpoints.items() if r != "target" or needs_target}
     content = write_calibration(out, found, asked)
     if as_json:
         print(json.dumps(content))
         return
-    from rsd_graph.cli._calibration import show_calibration
+    from rsd_graph.cli.terminal.calibration import show_calibration
 
     show_calibration(found, out)
 
@@ -139,46 +145,28 @@ def _course(labels: str | None, beside_prm: bool, slip: float | None, concurrenc
 
 
 def _learn(
-    context: typer.Context, rows: list[Row], course: Course, out: Path, as_json: bool
+    context: typer.Context, questions: Sequence[Question], course: Course, out: Path, as_json: bool
 ) -> None:
     """Learn a verdict, write its file, and show what it is worth."""
-    from rsd_graph.cli._learning import show_learning
+    from rsd_graph.cli.terminal.learning import show_learning
+    from rsd_graph.cli.terminal.questions import note_on_scope
     from rsd_graph.lab.calibration.learn import learn, write_learning
     from rsd_graph.lab.experiment import Experiment
 
-    needs_target = course.labels == "verdicts"
-    experiment = Experiment(stack_options(context, needs_target=needs_target))
-    draft, prm = (experiment.endpoints[role] for role in ("draft", "prm"))
+    from_answers = course.labels == "answers"
+    options = stack_options(context, needs_target=not from_answers)
+    note_on_scope(questions, options)
+    experiment, by_text = Experiment(options), {question.text: question for question in questions}
+    named = {role: experiment.endpoints[role] for role in ("draft", "prm")}
     with ExitStack() as opened:
-        prompts, is_right = _questions(rows, opened)
-        found = asyncio.run(
-            learn(experiment.setup(), prompts, course, draft=draft, prm=prm, is_right=is_right)
-        )
+        is_right = _judge(by_text, opened) if from_answers else None
+        lesson = learn(experiment.setup(), list(by_text), course, **named, is_right=is_right)
+        found = asyncio.run(lesson)
     content = write_learning(out, found)
     if as_json:
         print(json.dumps(content))
     else:
         show_learning(found, out)
-
-
-def _read(path: str) -> str:
-    from rsd_graph.errors import InputError
-
-    try:
-        return Path(path).read_text(encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} cannot be read: it is not UTF-8.") from error
-
-
-def _row(line: str) -> Row:
-    """A prompt, or a question with its gold; a line that only looks like JSON is a prompt."""
-    try:
-        row = json.loads(line) if line[0] in '"{' else line
-    except (ValueError, RecursionError):
-        return line
-    return row if isinstance(row, dict) else str(row)
 
 
 def _objective(
@@ -196,37 +184,30 @@ def _objective(
 
 
 async def _calibrate(
-    rows: list[Row], experiment: Experiment, plan: Plan, is_checked: bool
+    questions: Sequence[Question], experiment: Experiment, plan: Plan, is_checked: bool
 ) -> Calibration:
     from rsd_graph.lab.calibration.calibrate import calibrate
 
+    by_text = {question.text: question for question in questions}
     with ExitStack() as opened:
-        prompts, is_right = _questions(rows, opened)
         return await calibrate(
             experiment.setup(0),
-            prompts,
+            list(by_text),
             plan,
-            is_right=is_right,
+            is_right=_judge(by_text, opened),
             check_on=experiment.setup(1) if is_checked else None,
         )
 
 
-def _questions(rows: list[Row], opened: ExitStack) -> tuple[list[str], IsRight | None]:
-    """The prompts, and a judge if every one has a gold answer."""
-    from rsd_graph.lab.question import Question
-    from rsd_graph.lab.questions.rows import read_row
-
-    labelled = [row for row in rows if isinstance(row, dict)]
-    read = [read_row(row, source="prompts", index=n) for n, row in enumerate(labelled)]
-    questions = {q.text: q for q in read if isinstance(q, Question)}
-    prompts = [row for row in rows if isinstance(row, str)] + list(questions)
-    if len(labelled) < len(rows) or not all(question.gold for question in questions.values()):
-        return prompts, None
+def _judge(by_text: Mapping[str, Question], opened: ExitStack) -> IsRight | None:
+    """Who tells right from wrong, if every question has a gold answer."""
+    if not all(question.gold for question in by_text.values()):
+        return None
     from rsd_graph.lab.grading.workers import Grader
 
     grader = opened.enter_context(Grader())
 
     async def is_right(prompt: str, answer: str) -> bool:
-        return (await grader.agrade(questions[prompt], answer)).correct
+        return (await grader.agrade(by_text[prompt], answer)).correct
 
-    return prompts, is_right
+    return is_right

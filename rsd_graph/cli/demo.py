@@ -15,7 +15,7 @@ def demo(
 
     Really run, and compared with what the target alone needs for the same problems.
     """
-    from rsd_graph.cli._demo import run_demo
-    from rsd_graph.cli._show import screen
+    from rsd_graph.cli.terminal.demo import run_demo
+    from rsd_graph.cli.terminal.screen import screen
 
     asyncio.run(run_demo(screen(plain=plain)))

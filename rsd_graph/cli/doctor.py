@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import stack_options, takes
+from rsd_graph.cli.terminal.flags import stack_options, takes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -45,7 +45,7 @@ def doctor(
 async def _examine(chosen: Mapping[str, Any], *, quiet: bool) -> list[Check]:
     """All findings, shown as they are made."""
     from rsd_graph.answer.options import names_of
-    from rsd_graph.cli._show import screen
+    from rsd_graph.cli.terminal.screen import screen
     from rsd_graph.providers.registry import reward_model, step_model
     from rsd_graph.stacks.doctor import examine
 
@@ -100,7 +100,7 @@ def _row(console: Console, role: str, name: str, verdict: str, words: str, style
     """Columns for people; in a pipe, every finding stays on one line."""
     from rich.text import Text
 
-    from rsd_graph.cli._show import printable
+    from rsd_graph.cli.terminal.screen import printable
 
     margin = _ROLE + _NAME + _VERDICT
     lines = [printable(words)]

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
 
 if TYPE_CHECKING:
-    from rsd_graph.cli._evaluation import Evaluation
+    from rsd_graph.cli.terminal.evaluation import Evaluation
     from rsd_graph.lab.exam import Exam
     from rsd_graph.lab.experiment import Experiment
     from rsd_graph.lab.report.findings import Findings
@@ -42,7 +42,7 @@ def evaluate(
     context: typer.Context,
     dataset: Annotated[str | None, typer.Option(help=_DATASET_HELP)] = None,
     limit: Annotated[
-        int | None, typer.Option(help="How many questions of each dataset; candies: 300.")
+        int | None, typer.Option(help="How many questions of each dataset; candies: 300.", min=1)
     ] = None,
     arms: Annotated[str, typer.Option(help=_ARMS_HELP)] = "draft,target,rsd",
     judge: Annotated[str | None, typer.Option(help=_JUDGE_HELP)] = None,
@@ -62,12 +62,13 @@ def evaluate(
 
     Prints accuracy with 95 % intervals and the cost in both accountings. Other models, datasets
     and arms are one option away; --journal makes a run that can be interrupted and resumed.
+    Exit code 1 if an arm has no answer at all.
     """
     if paper:
         from rsd_graph.lab.report.published import BOXED_PROMPT, DATASETS
 
         system, dataset = system or BOXED_PROMPT, dataset or ",".join(DATASETS)
-    from rsd_graph.cli._evaluation import show_evaluation
+    from rsd_graph.cli.terminal.evaluation import show_evaluation
     from rsd_graph.lab.experiment import Experiment
     from rsd_graph.lab.questions.candies import NAME
 
@@ -87,6 +88,8 @@ def evaluate(
         print(json.dumps(found))
     else:
         show_evaluation(found)
+    if any(arm["failures"] == found["conditions"]["questions"] for arm in found["arms"]):
+        raise typer.Exit(1)
 
 
 async def _run(
@@ -103,7 +106,8 @@ async def _run(
     """Everything between the options and the numbers."""
     import tempfile
 
-    from rsd_graph.cli._progress import EvaluationProgress
+    from rsd_graph.cli.terminal.progress import EvaluationProgress
+    from rsd_graph.cli.terminal.questions import note_on_scope
     from rsd_graph.lab.arms.catalog import named_arm
     from rsd_graph.lab.journal import Journal
     from rsd_graph.lab.report.findings import Findings
@@ -111,6 +115,7 @@ async def _run(
 
     with ExitStack() as opened:
         exam = _exam(experiment, limit, opened)
+        note_on_scope(exam.questions, experiment.settings)
         made = [
             named_arm(name.strip(), experiment.setup(number), exam.extract)
             for number, name in enumerate(arms)
@@ -143,11 +148,12 @@ def _exam(experiment: Experiment, limit: int | None, opened: ExitStack) -> Exam:
     from rsd_graph.lab.grading.workers import Grader
     from rsd_graph.lab.questions.candies import NAME
     from rsd_graph.lab.questions.datasets import load_datasets
+    from rsd_graph.lab.questions.rows import read_prompt
     from rsd_graph.providers.registry import reward_model
 
     names = experiment.dataset.split(",")
     if experiment.judge:
-        questions = load_datasets(names, limit=limit, open_ended=True)
+        questions = load_datasets(names, limit=limit, read=read_prompt)
         return open_exam(questions, reward_model(experiment.judge))
     if names == [NAME]:
         return candies_exam(limit, experiment.seed)

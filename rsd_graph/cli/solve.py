@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
+import os
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rsd_graph.cli._options import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
+from rsd_graph.cli.terminal.streams import typed
 
 if TYPE_CHECKING:
-    from rsd_graph.cli._answer import Answer
+    from rsd_graph.cli.terminal.answer import Answer
 
 
 @takes(*OPTIONS)
@@ -26,13 +27,15 @@ def solve(
     """Solve QUESTION step by step, with the shipped models unless you name others.
 
     Shows who wrote each step, its reward, the verdict, the answer, and what it cost.
-    """
-    from rsd_graph.errors import InputError
 
-    text = sys.stdin.read() if question == "-" else question
-    if not text.strip():
-        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
+    The shipped models solve stories of three to six events about one amount, and nothing else.
+    """
+    from rsd_graph.cli.terminal.questions import note_on_scope
+    from rsd_graph.lab.question import Question
+
+    text = _text(question)
     options = stack_options(context)
+    note_on_scope([Question("", text, None, "open")], options)
     if as_json:
         found = asyncio.run(_answer(text, options, system, lambda step: None))
         print(json.dumps(found.as_json()))
@@ -40,11 +43,24 @@ def solve(
         _solve_on_screen(text, options, system, plain)
 
 
+def _text(question: str) -> str:
+    from rsd_graph.errors import InputError
+    from rsd_graph.stacks.text_file import decoded
+
+    if question == "-":
+        text = decoded(typed("the question"), "standard input")
+    else:
+        text = decoded(os.fsencode(question), "QUESTION")
+    if not text.strip():
+        raise InputError("The question is empty.", expected="a QUESTION, or - and one on stdin")
+    return text
+
+
 async def _answer(
     question: str, options: dict[str, Any], system: str | None, on_step: Any
 ) -> Answer:
     from rsd_graph.chat_models import ChatRSD
-    from rsd_graph.cli._answer import answer
+    from rsd_graph.cli.terminal.answer import answer
 
     return await answer(ChatRSD(**options), question, on_step, system=system)
 
@@ -52,7 +68,7 @@ async def _answer(
 def _solve_on_screen(
     question: str, options: dict[str, Any], system: str | None, plain: bool
 ) -> None:
-    from rsd_graph.cli._show import cost_line, printable, screen, show_step
+    from rsd_graph.cli.terminal.screen import cost_line, printable, screen, show_step
 
     console = screen(plain=plain)
     found = asyncio.run(_answer(question, options, system, lambda step: show_step(console, step)))

@@ -21,7 +21,7 @@ def split_prm(
     Then each score costs what its newest step costs: vLLM reads its prefix cache. Shards without
     the head are hard links, so this takes little room. Prints how to serve and name the result.
     """
-    from rsd_graph.cli._progress import CopyProgress
+    from rsd_graph.cli.terminal.progress import CopyProgress
     from rsd_graph.stacks import split_prm as work
 
     with CopyProgress(quiet=quiet) as progress:

@@ -22,7 +22,12 @@ def up(
         str, typer.Option(help="The same; family+embedded:/path for a PRM not of ours.")
     ] = "embedded:prm",
     port: Annotated[
-        int, typer.Option(help="The draft's port; target and PRM take the next two. 0: any free.")
+        int,
+        typer.Option(
+            help="The draft's port; target and PRM take the next two. 0: any free.",
+            min=0,
+            max=65533,
+        ),
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

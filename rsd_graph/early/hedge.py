@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.ledger import Entry
 from rsd_graph.answer.options import checked
-from rsd_graph.answer.state import Candidate
+from rsd_graph.answer.state import Candidate, Span
 from rsd_graph.early.costs import booked_if_lost, cancelled, in_vain
 from rsd_graph.early.matching import cancel, content, failed, is_reachable
 from rsd_graph.early.odds import RejectionOdds
 from rsd_graph.early.pace import Speed
 from rsd_graph.early.runs import Runs
+from rsd_graph.early.spans import given_up, write_step, writing_span
 from rsd_graph.providers.base import StepModel, StepRequest
 
 
@@ -109,6 +110,18 @@ class Hedge:
             self._odds.decided(verdict.uncertainty, rejected=False)
         return self._lost(verdict)
 
+    def spans(self, run: str) -> list[Span]:
+        """When the target wrote what it started early for *run*, or is writing it."""
+        verdict = self._awaited.find(run)
+        if verdict is None or verdict.early is None or verdict.started is None:
+            return []
+        if verdict.early.done():
+            lost = failed(verdict.early)
+            return [] if lost else writing_span("target", verdict.early.result(), "wasted")
+        now = verdict.early.get_loop().time()
+        tokens = self._tokens_since(verdict.started, now, verdict.request)
+        return [given_up("target", now - verdict.started, tokens)]
+
     def discard(self, run: str) -> Entry:
         """Cancel what was started early for *run*; the entry of what that wasted."""
         self._prompts_read.end(run)
@@ -119,12 +132,12 @@ class Hedge:
         clock = asyncio.get_running_loop().time
         started = clock()
         with booked_if_lost(books, "target", lambda: self._tokens_since(started, clock(), request)):
-            candidate = await self._model.write_step(request)
+            candidate = await write_step(self._model, request)
         return self._learn(candidate)
 
     async def _write_early(self, verdict: _Verdict) -> Candidate:
         verdict.started = asyncio.get_running_loop().time()
-        return self._learn(await self._model.write_step(verdict.request))
+        return self._learn(await write_step(self._model, verdict.request))
 
     def _learn(self, candidate: Candidate) -> Candidate:
         self._speed.learn(candidate["usage"])

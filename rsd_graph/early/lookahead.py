@@ -18,11 +18,12 @@ from typing import cast
 from rsd_graph.answer.books import Books, spent_before
 from rsd_graph.answer.ledger import Entry, Usage, add_usage
 from rsd_graph.answer.options import Lookahead, checked
-from rsd_graph.answer.state import Candidate
+from rsd_graph.answer.state import Candidate, Span
 from rsd_graph.early.costs import booked_if_lost, cancelled, in_vain
 from rsd_graph.early.matching import cancel, content, failed, is_reachable
 from rsd_graph.early.pace import Pace, Plan
 from rsd_graph.early.runs import Runs
+from rsd_graph.early.spans import given_up, write_step, writing_span
 from rsd_graph.providers.base import Scores, StepModel, StepRequest
 
 RequestAfter = Callable[[Sequence[Candidate]], StepRequest | None]
@@ -86,6 +87,11 @@ class Drafter:
         self._pace.decided(chain.waited_ms(), accepted, rejected=True)
         return chain.cancel()
 
+    def spans(self, run: str) -> list[Span]:
+        """When the draft wrote what *run* has not used yet."""
+        chain = self._chains.find(run)
+        return chain.spans() if chain else []
+
     def discard(self, run: str) -> Entry:
         """Cancel what *run* drafted ahead; the ledger entry of what that wasted."""
         return self._chains.end(run)
@@ -97,7 +103,7 @@ class Drafter:
         with booked_if_lost(
             books, "draft", lambda: self._pace.speed.tokens_since(started, clock(), request)
         ):
-            candidate = await self._model.write_step(request)
+            candidate = await write_step(self._model, request)
         self._pace.drafted(candidate)
         return candidate
 
@@ -190,13 +196,24 @@ class _Chain:
         """One step. If this is cancelled the request stays in flight, for `cancel` to book."""
         self._in_flight = request, self._clock()
         try:
-            candidate = await self._model.write_step(request)
+            candidate = await write_step(self._model, request)
         except Exception as error:
             self._in_flight, self._failed = None, spent_before(error)
             raise
         self._in_flight = None
         self._pace.drafted(candidate)
         return candidate
+
+    def spans(self) -> list[Span]:
+        """When what nobody has used yet was written, or is being written."""
+        unused = self._written[self._taken :]
+        spans = [span for item in unused for span in writing_span("draft", item, "wasted")]
+        if self._in_flight is not None:
+            request, started = self._in_flight
+            now = self._clock()
+            tokens = self._pace.speed.tokens_since(started, now, request)
+            spans.append(given_up("draft", now - started, tokens))
+        return spans
 
     def cancel(self) -> Entry:
         """Stop writing; the ledger entry of what was written, or being written, for nothing."""

@@ -26,8 +26,8 @@ class Plan:
 _PLANS = [Plan(run, ahead) for run in range(1, 9) for ahead in (0, run + 1)]
 """Ahead, if at all, by one step more than a run: steps vary in length."""
 
-_CROWDED_DRAFT, _CROWDED_PRM = 1.5, 8.0
-"""How many times its best time a drafted token, or a verdict, takes where work waits in a queue."""
+_CROWDED_DRAFT, _CROWDED_PRM = 1.5, 2.0
+"""How many times its best time a drafted token, or a verdict, takes where others are in the way."""
 
 _PATIENCE = 50.0
 """Steps after which the waste must have come down to what is allowed."""
@@ -86,25 +86,29 @@ class Pace:
         """The fastest plan that is expected to keep the waste within what is allowed.
 
         Each plan is booked with what it is expected to waste: verdicts come too late to steer by.
-        What was saved may be spent when the PRM is slow. If it reads its cache, runs save nothing;
-        and where draft or PRM have a queue, whoever drafts in vain makes all others wait.
+        What was saved may be spent when the PRM is slow. Under load that pays only if the PRM reads
+        everything anew, because a run then saves work. If it reads its cache, whoever drafts or
+        asks in vain makes all others wait.
         """
         if not self.step_ms or not self.verdict_ms:
             return Plan(1, 1)
-        if not self.rereads and self._is_crowded():
+        limit, plans = self.max_waste + self.saved_steps / _PATIENCE, _PLANS
+        if not self.rereads and self._draft_is_crowded():
             return Plan(1, 0)
-        limit = self.max_waste + self.saved_steps / _PATIENCE
-        plans = _PLANS if self.rereads else _PLANS[:2]
+        if not self.rereads and self._prm_is_crowded():
+            limit, plans = self.max_waste, _PLANS[:2]
         allowed = [plan for plan in plans if self._waste(plan) <= limit]
         best = min(allowed, key=self._ms_per_step, default=Plan(1, 0))
         saved = (self.max_waste - self._waste(best)) * best.run
         self.saved_steps = min(self.saved_steps + saved, _PATIENCE / 5)
         return best
 
-    def _is_crowded(self) -> bool:
+    def _draft_is_crowded(self) -> bool:
         best_step_ms = self.step_tokens * self.speed.fastest_token_ms
-        draft = self.step_ms > _CROWDED_DRAFT * best_step_ms
-        return draft or self.verdict_ms > _CROWDED_PRM * self.fastest_verdict_ms
+        return self.step_ms > _CROWDED_DRAFT * best_step_ms
+
+    def _prm_is_crowded(self) -> bool:
+        return self.verdict_ms > _CROWDED_PRM * self.fastest_verdict_ms
 
     def _settled(self, plan: Plan) -> float:
         """Steps of a run that are settled on average: up to the first rejection, that included."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rsd_graph.answer.ledger import Entry, joined
 from rsd_graph.answer.options import Lookahead
+from rsd_graph.answer.state import Span
 from rsd_graph.early.hedge import Hedge
 from rsd_graph.early.lookahead import Drafter
 from rsd_graph.providers.base import StepModel
@@ -37,6 +38,13 @@ class EarlyRequests:
     ) -> None:
         self.drafter = Drafter(draft, lookahead, max_waste)
         self.hedge = Hedge(target, hedge)
+
+    def in_vain(self, run: str, accepted: int) -> list[Span]:
+        """What of it a rejection makes useless, after so many *accepted* steps of one lap.
+
+        The hedge writes in place of the first.
+        """
+        return [*self.drafter.spans(run), *(self.hedge.spans(run) if accepted else ())]
 
     def end(self, run: str) -> Entry:
         """End a run: cancel what it has under way; the entry of what that cost in vain.

@@ -41,6 +41,10 @@ class Runs(Generic[T]):
         if len(self._owed) > REMEMBERED_RUNS:
             self._owed.popitem(last=False)
 
+    def find(self, run: str) -> T | None:
+        """What there is of *run*."""
+        return self._items.get(run)
+
     def take(self, run: str) -> T | None:
         """What there is of *run*, which is forgotten here."""
         return self._items.pop(run, None)

@@ -191,7 +191,7 @@ def choose_delta(
         raise InputError(
             f"{len(rewards)} rewards cannot promise a target share of {gamma}.",
             expected=f"at least {needed} rewards at confidence {confidence}",
-            hint="Collect more steps, allow a larger gamma, or lower the confidence.",
+            hint="Collect more steps, allow a larger target share, or lower the confidence.",
         )
     # Everything below the k-th smallest is rejected: at most k rewards, ties stay accepted.
     ordered = sorted(rewards)

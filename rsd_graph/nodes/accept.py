@@ -14,5 +14,6 @@ async def accept_step(state: RSDState, books: Books, *, hedge: Hedge, limits: Li
     """Settle every candidate of the run."""
     steps = accepted_steps(state, len(state["candidates"]))
     books.enter({"accepted_steps": len(steps), "kept_draft_tokens": tokens_of(state["candidates"])})
+    in_vain = hedge.spans(state["run"])
     books.enter(hedge.accepted(state["run"]))
-    return settle(state, steps, limits, books)
+    return settle(state, steps, limits, books, in_vain)

@@ -31,6 +31,7 @@ def begin(state: RSDInput) -> Update:
         "candidates": [],
         "rewards": [],
         "scoring_ms": 0.0,
+        "scoring_started": 0.0,
         "ledger": empty_ledger(),
         "finish_reason": None,
     }

@@ -36,6 +36,7 @@ async def score_steps(
         return accepted({**state, "rewards": rewards}) == len(rewards)
 
     candidates, started = state["candidates"], time.perf_counter()
+    update: Update = {"scoring_started": time.time()}
     run = list(takewhile(is_judgeable, candidates))
     if run:
         rewrite = partial(options.request, state, role="target")
@@ -44,7 +45,6 @@ async def score_steps(
         prm, partial(options.prefix, state), all_accepted, on_error, books, early.drafter.scored
     )
     rewards = await scoring.rewards(run)
-    update: Update = {}
     if len(rewards) < len(run) and all_accepted(rewards):
         books.enter({"wasted_draft_tokens": tokens_of(candidates[len(rewards) :])})
         candidates = update["candidates"] = candidates[: len(rewards)]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rsd_graph.answer.books import Books
 from rsd_graph.answer.ledger import settled_tokens
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.state import Candidate, RSDState, Source, Step, Update, action_text
+from rsd_graph.answer.state import Candidate, RSDState, Source, Span, Step, Update, action_text
+from rsd_graph.early.spans import writing_span
+from rsd_graph.nodes.spans import decision_spans
 from rsd_graph.providers.logs import get_logger
 
 
@@ -13,10 +17,12 @@ def accepted_steps(state: RSDState, count: int) -> list[Step]:
     """The first *count* candidates as settled steps, each with its share of the PRM's time."""
     share = state["scoring_ms"] / max(1, len(state["candidates"]))
     pairs = zip(state["candidates"][:count], state["rewards"], strict=False)
-    return [
-        _step(candidate, "draft", reward, accepted=True, ms=candidate["usage"]["ms"] + share)
-        for candidate, reward in pairs
-    ]
+    steps = []
+    for index, (candidate, reward) in enumerate(pairs):
+        ms = candidate["usage"]["ms"] + share
+        step = _step(candidate, "draft", reward, accepted=True, ms=ms)
+        steps.append(_with(decision_spans(state, index, "kept"), step))
+    return steps
 
 
 def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
@@ -26,11 +32,22 @@ def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
     ms = draft["usage"]["ms"] + share + candidate["usage"]["ms"]
     step = _step(candidate, "target", reward, accepted=False, ms=ms)
     step["rejected_text"] = action_text(draft)
-    return step
+    rewriting = writing_span("target", candidate, "kept")
+    return _with([*decision_spans(state, index, "rejected"), *rewriting], step)
 
 
-def settle(state: RSDState, steps: list[Step], limits: Limits, books: Books) -> Update:
-    """The update that appends *steps* and says if the answer is finished; all costs are booked."""
+def settle(
+    state: RSDState,
+    steps: list[Step],
+    limits: Limits,
+    books: Books,
+    in_vain: Sequence[Span] = (),
+) -> Update:
+    """The update that appends *steps* and says if the answer is finished; all costs are booked.
+
+    What their verdicts have shown to be *in_vain* is told with the last of them.
+    """
+    steps = [*steps[:-1], _with(in_vain, steps[-1])]
     for offset, step in enumerate(steps):
         _log(step, len(state["steps"]) + offset)
     return {
@@ -59,6 +76,10 @@ def _step(
     if "tool_calls" in candidate:
         step["tool_calls"] = candidate["tool_calls"]
     return step
+
+
+def _with(spans: Sequence[Span], step: Step) -> Step:
+    return {**step, "spans": [*step.get("spans", ()), *spans]} if spans else step
 
 
 def _log(step: Step, index: int) -> None:

@@ -10,6 +10,7 @@ from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import ContextOverflowError
 from rsd_graph.nodes.request import StepOptions, tokens_of
 from rsd_graph.nodes.settle import accepted_steps, rewritten_step, settle
+from rsd_graph.nodes.spans import spans_beyond
 
 
 async def target_step(
@@ -23,6 +24,7 @@ async def target_step(
     """Settle the candidates before the first rejection, then the target's step in its place."""
     count = accepted(state)
     kept, rejected, unused = _split(state["candidates"], count)
+    in_vain = [*spans_beyond(state, count), *early.in_vain(state["run"], count)]
     books.enter(early.drafter.reject(state["run"], count))
     books.enter(
         {
@@ -44,7 +46,7 @@ async def target_step(
         )
     books.enter({"target_steps": 1})
     steps = [*accepted_steps(state, count), rewritten_step(state, count, candidate)]
-    return settle(state, steps, options.limits, books)
+    return settle(state, steps, options.limits, books, in_vain)
 
 
 def _split(run: list[Candidate], count: int) -> tuple[list[Candidate], ...]:

@@ -144,8 +144,8 @@ class RSDGraph(StateGraph[RSDState, None, RSDInput, RSDOutput]):
         self.early = early
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledRSDGraph:
-        """See LangGraph's `StateGraph.compile`."""
-        compiled = super().compile(*args, **kwargs)
+        """See LangGraph's `StateGraph.compile`; without a *name* its runs are called "rsd"."""
+        compiled = super().compile(*args, **{"name": "rsd", **kwargs})
         # LangGraph names the class it compiles to; ours adds methods and no fields.
         compiled.__class__ = CompiledRSDGraph
         return cast("CompiledRSDGraph", compiled)

@@ -12,6 +12,7 @@ from rsd_graph.providers.address import model_identity
 from rsd_graph.providers.base import RewardModel
 from rsd_graph.providers.prm.learned import Learned
 from rsd_graph.providers.prm.spelled import parts_of
+from rsd_graph.stacks.text_file import read_text
 
 FORMAT = "rsd-graph calibration 1"
 
@@ -64,11 +65,10 @@ def check_learned(prm: RewardModel, draft: object) -> None:
 
 
 def _read(path: Path) -> dict[str, Any]:
+    text = read_text(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise ConfigurationError(f"{path} is no calibration file: {error}.") from error
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ConfigurationError(

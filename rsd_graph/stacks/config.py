@@ -27,7 +27,8 @@ from __future__ import annotations
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,10 @@ from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.providers.prm.spelled import rewritten
 from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.stacks.settings import ROLES, from_environment, over
+from rsd_graph.stacks.text_file import read_text
+from rsd_graph.stacks.toml_lines import line_of
 
-_TABLE = re.compile(r"\s*\[+([^\[\]]+)\]")
-_KEY = re.compile(r"\s*([\w.\"'-]+)\s*=")
+_OPTION = re.compile(r"(\w+)=")
 
 
 class EndpointConfig(BaseModel):
@@ -100,18 +102,20 @@ def load_config(path: str | Path) -> Config:
         ConfigurationError: No such file, not TOML, or a setting that does not exist; the message
             names each wrong setting, its line, and what is wrong with it.
     """
+    text = read_text(path)
     try:
-        text = Path(path).read_text(encoding="utf-8")
         content = tomllib.loads(text)
         return Config.model_validate(content)
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{path} is not TOML: {error}.") from error
     except ValidationError as error:
         found = mistakes(error, content, _known)
-        wrong = (f"{path}{_line(where, text)}: {what}" for where, what in found.items())
+        wrong = (f"{path}{line_of(where, text)}: {what}" for where, what in found.items())
         raise ConfigurationError(" ".join(wrong)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(f"{path} is not TOML: {error}.") from error
+    except (ValueError, RecursionError) as error:  # what its parser lets through
+        raise ConfigurationError(
+            f"{path} is no configuration: a number is too long, or tables are nested too deeply."
+        ) from error
 
 
 def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
@@ -130,8 +134,41 @@ def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
         said["delta"] = str(Path(path).parent / said["delta"])
     said["prm"] = rewritten(said["prm"], str, lambda name: str(Path(path).parent / name))
     settings = over(said, from_environment())
-    models: dict[str, Any] = {role: _model(role, settings, config.endpoints) for role in ROLES}
+    with naming_lines(path, stack):
+        models: dict[str, Any] = {role: _model(role, settings, config.endpoints) for role in ROLES}
     return {**_parameters(config, settings), **settings, **models}
+
+
+@contextmanager
+def naming_lines(
+    path: str | Path, stack: str | None = None, above: Collection[str] = ()
+) -> Iterator[None]:
+    """Errors inside that are about a setting of this stack name its file and line.
+
+    Args:
+        path: The configuration file.
+        stack: See `load_stack`.
+        above: Settings that somebody else has made; the environment's are known.
+    """
+    try:
+        yield
+    except ConfigurationError as error:
+        option = _OPTION.match(error.message)
+        setting = option[1] if option else error.role
+        if setting and setting not in {*above, *from_environment()}:
+            place = f"{path}{_setting_line(setting, path, stack)}"
+            error.endpoint = f"{error.endpoint} in {place}" if error.endpoint else place
+        raise
+
+
+def _setting_line(setting: str, path: str | Path, stack: str | None) -> str:
+    """`, line N` of a stack's setting, or of the address of the endpoint it names."""
+    config = load_config(path)
+    name = _stack_name(config, stack)
+    said = getattr(config.stacks[name], setting, None)
+    named = isinstance(said, str) and said in config.endpoints
+    where = ("endpoints", str(said), "url") if named else ("stacks", name, setting)
+    return line_of(where, read_text(path))
 
 
 def _stack_name(config: Config, stack: str | None) -> str:
@@ -154,7 +191,8 @@ def _model(
         return spec
     if spec not in endpoints:
         raise ConfigurationError(
-            f"{role} names the endpoint {spec!r}, which is not in the file.",
+            f"{spec!r} names an endpoint which is not in the file.",
+            role=role,
             expected="an endpoint string, or the name of a table in [endpoints]",
             hint=did_you_mean(spec, endpoints),
         )
@@ -198,22 +236,3 @@ def _known(path: tuple[str, ...]) -> Iterable[str]:
         return EndpointConfig.model_fields
     in_a_stack = ((*ROLES, *settable_in("file")), ROLES, [field.name for field in fields(Price)])
     return in_a_stack[len(inside) - 2]
-
-
-def _line(path: tuple[str, ...], text: str) -> str:
-    """`, line N` of the setting in a TOML *text*, or of the innermost table it is in."""
-    table: tuple[str, ...] = ()
-    found = ""
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _TABLE.match(line):
-            table = _names(header[1])
-            found = f", line {number}" if path[: len(table)] == table else found
-        elif key := _KEY.match(line):
-            name = (*table, *_names(key[1]))
-            if path[: len(name)] == name:
-                return f", line {number}"
-    return found
-
-
-def _names(dotted: str) -> tuple[str, ...]:
-    return tuple(name.strip().strip("\"'") for name in dotted.split("."))

@@ -40,6 +40,10 @@ class Tensor:
     size: int
 
 
+_BROKEN = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading a header of another shape raises."""
+
+
 def read_tensors(file: Path) -> dict[str, Tensor]:
     """The tensors of *file*, by name.
 
@@ -60,7 +64,15 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         }
         if any(tensor.start + tensor.size > end for tensor in tensors.values()):
             raise ValueError("it ends before its last tensor does")
-    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        struct.error,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise ConfigurationError(
             f"{file} cannot be read: {error}.", expected="a whole safetensors file"
         ) from error

@@ -72,7 +72,7 @@ def _config(checkpoint: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = json.loads((checkpoint / _CONFIG).read_text("utf-8"))
         architecture, _ = config["model_type"], int(config["hidden_size"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigurationError(
             f"{checkpoint} is no checkpoint: {type(error).__name__} {error}.",
             expected="a folder with the config.json of a model",
@@ -95,7 +95,7 @@ def _shards(checkpoint: Path) -> Shards:
         names = sorted(set(places.values()))
         if any(Path(name).name != name for name in names):
             raise ValueError("a shard elsewhere")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigurationError(f"{checkpoint / _INDEX} is no index of shards.") from error
     shards = {name: read_tensors(checkpoint / name) for name in names}
     if missing := sorted(name for name, shard in places.items() if name not in shards[shard]):

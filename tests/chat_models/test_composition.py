@@ -140,12 +140,20 @@ def test_histories_can_be_trimmed_with_it() -> None:
 
 def test_the_profile_says_what_it_can_do() -> None:
     """Text and tools; structured output beside tools goes through tools."""
-    assert ChatRSD().profile == {
+    assert scripted([], []).profile == {
         "text_inputs": True,
         "text_outputs": True,
         "tool_calling": True,
         "structured_output": False,
     }
+
+
+def test_the_profile_of_the_shipped_models() -> None:
+    """They were never taught tools, and a history is summed up before it outgrows them."""
+    profile = ChatRSD().profile
+
+    assert profile is not None
+    assert (profile["tool_calling"], profile["max_input_tokens"]) == (False, 1024)
 
 
 async def test_a_fallback_keeps_streaming() -> None:

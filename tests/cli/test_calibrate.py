@@ -204,12 +204,28 @@ def test_a_prompt_may_look_like_json(tmp_path: Path) -> None:
     assert "cannot promise a target share of 0.1" in result.stderr  # one prompt was asked
 
 
+def test_lines_of_csv_are_no_prompts(tmp_path: Path) -> None:
+    """Three questions without golds are three prompts, from a file and from standard input."""
+    text = "question,level\n" + "".join(f'"{p.question}",1\n' for p in PROBLEMS[:3])
+    (tmp_path / "prompts.csv").write_text(text)
+    options = ["--target-share", "0.9", "--confidence", "0.1", "--json", "--out", tmp_path / "c"]
+
+    filed = json.loads(run(tmp_path / "prompts.csv", *options).stdout)
+    piped = json.loads(run("-", *options, asked=text).stdout)
+
+    assert (filed["prompts"], piped["prompts"]) == (3, 3)
+    assert filed["reliability"] is None
+
+
 def test_a_file_that_is_not_there_is_one_line() -> None:
     """On standard error, with exit code 1."""
     result = run("nowhere.txt")
 
     assert result.exit_code == 1
-    assert result.stderr == "error: nowhere.txt cannot be read: No such file or directory.\n"
+    assert result.stderr.startswith(
+        "error: There is no dataset, file or folder named 'nowhere.txt'"
+    )
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
@@ -219,7 +235,10 @@ def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     result = run(tmp_path / "picture")
 
     assert result.exit_code == 1
-    assert result.stderr == f"error: {tmp_path / 'picture'} cannot be read: it is not UTF-8.\n"
+    assert result.stderr.startswith(
+        f"error: {tmp_path / 'picture'}, line 1, is not UTF-8: the byte"
+    )
+    assert result.stderr.count("\n") == 1
 
 
 def test_a_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rsd_graph.cli import app
-from rsd_graph.cli._show import screen
 from rsd_graph.cli.doctor import _show
+from rsd_graph.cli.terminal.screen import screen
 from rsd_graph.stacks.doctor import Check
 
 NOWHERE = "vllm+http://127.0.0.1:9/v1#small"

@@ -221,7 +221,7 @@ async def test_ctrl_c_keeps_the_answers_and_says_so(tmp_path: Path) -> None:
 
 
 def test_a_stack_from_a_file_and_answers_that_fail(tmp_path: Path) -> None:
-    """Failures count as wrong and are told, not hidden."""
+    """Failures count as wrong and are told, not hidden; an arm without answers is exit code 1."""
     stack = tmp_path / "rsd.toml"
     stack.write_text(
         """
@@ -236,7 +236,18 @@ def test_a_stack_from_a_file_and_answers_that_fail(tmp_path: Path) -> None:
         """
     )
 
-    result = run("--limit", "1", "--arms", "target", "--config", stack)
+    options = ["--limit", "1", "--arms", "target", "--config", str(stack)]
+    result = CliRunner().invoke(app, ["eval", *options])
 
+    assert result.exit_code == 1
     assert "target only (1 failed)" in result.stdout
     assert "target only failed, first by EndpointConnectionError" in result.stdout
+
+
+@pytest.mark.parametrize("command", [["eval"], ["batch", "in.jsonl", "out.jsonl"]])
+def test_nothing_to_ask_is_wrong_usage(command: list[str]) -> None:
+    """No table of nothing."""
+    result = CliRunner().invoke(app, [*command, "--limit", "0"])
+
+    assert result.exit_code == 2
+    assert "Invalid value for '--limit'" in result.stderr

@@ -16,7 +16,14 @@ from rsd_graph import (
 from rsd_graph.answer.ledger import add, empty_ledger, usage
 from rsd_graph.answer.state import Step
 from rsd_graph.cli import app
-from rsd_graph.cli._show import amounts, printable, screen, show_step, spending
+from rsd_graph.cli.terminal.screen import (
+    amounts,
+    printable,
+    screen,
+    show_step,
+    show_table,
+    spending,
+)
 
 
 def test_graph_prints_the_drawing(terminal: CliRunner) -> None:
@@ -102,3 +109,25 @@ def test_what_the_cache_leaves_open_is_a_range() -> None:
         "2 FLOP decode-only, 200 FLOP to 1 kFLOP in full",
         "0.0006 to 0.001 at your prices",
     ]
+
+
+def test_a_table_survives_a_narrow_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too wide for it, each row becomes a list; in a pipe, columns stay columns."""
+    headers, rows = ("arm", "accuracy %", "p50 s"), [("draft", "70.0", "0.09"), ("RSD", "99.7", "")]
+    show_table(screen(), headers, rows)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "20")
+    show_table(screen(plain=True), headers, rows)
+
+    assert capsys.readouterr().out == (
+        "arm    accuracy %  p50 s\n"
+        "draft  70.0        0.09\n"
+        "RSD    99.7\n"
+        "arm draft\n"
+        "  accuracy %: 70.0\n"
+        "  p50 s: 0.09\n"
+        "arm RSD\n"
+        "  accuracy %: 99.7\n"
+    )

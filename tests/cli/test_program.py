@@ -6,6 +6,7 @@ import asyncio
 import importlib
 import json
 import os
+import re
 import signal
 import sys
 from asyncio.subprocess import PIPE, Process
@@ -74,20 +75,22 @@ async def test_ctrl_c_stops_the_remote_work() -> None:
         assert program.returncode == 130
 
 
-async def test_a_failure_after_retries_is_one_line() -> None:
-    """Retries are not told; the error that remains is, once."""
+async def test_a_failure_after_retries() -> None:
+    """Each wait is told while it lasts; the error that remains is one line, once."""
     async with FakeEndpoint(
         {"/apply-template": {"prompt": "p"}, "/tokenize": {"tokens": []}}
     ) as at:
         busy = (503, {"error": {"message": "Loading model"}}, {"Retry-After": "0"})
         at.script("/completion", *[busy] * 9)
-        program = await start("solve", "q", *seats(f"llamacpp+{at.url}"))
+        program = await start("solve", "q", *seats(f"llamacpp+{at.url}"), "--max-retries", "1")
 
         output, errors = await program.communicate()
 
     assert (program.returncode, output) == (1, b"")
-    _, error = errors.splitlines()
-    assert error.startswith(b"error: draft at ")
+    _, waiting, error = errors.decode().splitlines()
+    told = rf"draft at {re.escape(at.url)}: ServerError at attempt 1; next in \d\.\d s"
+    assert re.fullmatch(told, waiting)
+    assert error.startswith("error: draft at ")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from rsd_graph.cli import app
-from rsd_graph.cli._options import spoken
-from rsd_graph.embedded.task import held_out_problems
+from rsd_graph.cli.terminal.flags import spoken
+from rsd_graph.embedded.task import SCOPE, held_out_problems
 
 QUESTION = "What is 3+4?"
 ESCAPE = "\x1b"
@@ -89,6 +90,7 @@ def test_json_is_one_object(terminal: CliRunner, stack: list[str]) -> None:
         "ended": "separator",
         "tokens": 2,
         "ms": found["steps"][0]["ms"],
+        "spans": found["steps"][0]["spans"],
         "rejected_text": "First, 3+4=7.",
     }
     assert found["ledger"]["discarded_draft_tokens"] == 4
@@ -263,6 +265,30 @@ def test_the_environment_speaks_to_the_command_line_too(
 
     assert [step["source"] for step in json.loads(told.stdout)["steps"]] == ["target"]
     assert [step["source"] for step in json.loads(flagged.stdout)["steps"]] == ["draft"]
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_shipped_models_never_answer_alone_what_they_cannot_know(
+    terminal: CliRunner, options: list[str]
+) -> None:
+    """On standard error; a story of their own task passes without a word."""
+    outside = terminal.invoke(app, ["solve", "What is 2+2?", *options])
+    story = terminal.invoke(app, ["solve", "-", *options], input=held_out_problems(1)[0].question)
+
+    assert outside.stderr.splitlines()[-1] == f"note: {SCOPE} This one is no such story."
+    assert "note:" not in story.stderr
+    assert (outside.exit_code, story.exit_code) == (0, 0)
+
+
+@pytest.mark.parametrize("content", [b"caf\xe9", b"\xff\xfeh\x00i\x00"])
+def test_a_question_that_is_no_utf_8_is_refused(terminal: CliRunner, content: bytes) -> None:
+    """Before any model sees it; on the command line, too."""
+    piped = terminal.invoke(app, ["solve", "-"], input=content)
+    typed = terminal.invoke(app, ["solve", os.fsdecode(content.replace(b"\x00", b""))])
+
+    assert (piped.exit_code, typed.exit_code) == (1, 1)
+    assert piped.stderr.startswith("error: standard input, line 1, is not UTF-8")
+    assert typed.stderr.startswith("error: QUESTION, line 1, is not UTF-8")
 
 
 def test_messages_speak_the_language_of_the_command_line() -> None:

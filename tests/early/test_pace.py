@@ -74,16 +74,20 @@ def cached(*verdicts: float, steps: tuple[float, ...] = (100.0,)) -> Pace:
     return found
 
 
-def test_runs_are_for_prms_that_read_everything_anew() -> None:
-    """Slow from the start, but cached: a run would save nothing, and its end may be in vain."""
-    assert cached(50.0).plan() == Plan(1, 2)
-    assert cached(1000.0).plan().run == 1
+def test_a_slow_prm_that_nobody_else_asks_is_asked_about_runs() -> None:
+    """Cached or not: verdicts always took ten steps' time, so there is no queue to make longer."""
+    assert cached(1000.0).plan() == Plan(2, 0)
 
 
-def test_nothing_is_drafted_ahead_while_verdicts_wait_in_a_queue() -> None:
-    """Verdicts of 20 ms on a quiet server that now take 300: the PRM has more than it can do."""
+def test_a_prm_with_a_queue_and_a_cache_is_asked_about_single_steps() -> None:
+    """20 ms on a quiet server, 300 now: a run saves it nothing, and its end may be in vain."""
     assert cached(20.0, *[300.0] * 50).plan() == Plan(1, 0)
     assert cached(20.0, *[300.0] * 50, *[20.0] * 50).plan() == Plan(1, 2)
+
+
+def test_a_short_queue_is_hidden_behind_the_next_step() -> None:
+    """60 instead of 20 ms: the next draft takes longer than that, and little of it is in vain."""
+    assert cached(20.0, *[60.0] * 50).plan() == Plan(1, 2)
 
 
 def test_nothing_is_drafted_ahead_while_the_draft_is_the_bottleneck() -> None:

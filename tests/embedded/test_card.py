@@ -10,6 +10,7 @@ import pytest
 from rsd_graph import PerRole, ScriptedStepModel
 from rsd_graph.embedded.card import known_parameters, read_card
 from rsd_graph.embedded.engine import MODELS, SHIPPED
+from rsd_graph.embedded.task import CONTEXT
 
 
 @pytest.mark.parametrize("role", SHIPPED)
@@ -18,6 +19,14 @@ def test_parameters_are_those_in_the_file(role: str) -> None:
     tensors = gguf.GGUFReader(MODELS / f"{role}.gguf").tensors
 
     assert getattr(read_card(), role).parameters == sum(math.prod(t.shape) for t in tensors)
+
+
+@pytest.mark.parametrize("role", SHIPPED)
+def test_the_context_is_that_of_the_file(role: str) -> None:
+    """A profile promises no more than the model was trained for."""
+    field = gguf.GGUFReader(MODELS / f"{role}.gguf").fields["qwen2.context_length"]
+
+    assert field.contents() == CONTEXT
 
 
 def test_parameters_come_per_role() -> None:

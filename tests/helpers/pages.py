@@ -11,7 +11,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import dropwhile
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,12 @@ from typer.testing import CliRunner
 
 from rsd_graph.cli import app
 from rsd_graph.embedded.task import held_out_problems
+from rsd_graph.lab.step_statistics import StepStatistics
 from rsd_graph.stacks.calibrated import FORMAT
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-RUN = ("--version", "batch", "graph", "solve", "view")
+RUN = ("--version", "batch", "graph", "plan", "solve", "view")
 """What is done in a second or two."""
 QUESTIONS = 8
 
@@ -68,7 +69,8 @@ def furnish(folder: Path) -> None:
     problems = held_out_problems(QUESTIONS)
     rows = [json.dumps({"question": p.question, "answer": str(p.answer)}) for p in problems]
     seats = [f'{role} = "embedded:{role}"' for role in ("draft", "target", "prm")]
-    calibrated = {"format": FORMAT, "prm": "embedded:prm", "delta": 0.9}
+    steps = asdict(StepStatistics(QUESTIONS, 6.0, 13.0, 40.0, decided=48, rejected=4))
+    calibrated = {"format": FORMAT, "prm": "embedded:prm", "delta": 0.9, "steps": steps}
     learned = {
         "format": "rsd-graph learned verdict 1",
         **{"draft": "embedded:draft", "prm": "embedded:prm", "label": "the PRM accepts it"},

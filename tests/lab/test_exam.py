@@ -24,6 +24,7 @@ from rsd_graph.lab.exam import candies_exam, open_exam
 from rsd_graph.lab.journal import Journal
 from rsd_graph.lab.question import Question
 from rsd_graph.lab.questions.datasets import load_dataset
+from rsd_graph.lab.questions.rows import read_prompt
 from rsd_graph.lab.report.findings import Findings
 from rsd_graph.lab.report.summary import compare
 from rsd_graph.lab.report.text import text_table
@@ -142,7 +143,7 @@ def test_every_shape_of_row_can_be_asked(
     """AlpacaEval's own format, prompts, and questions, with or without a gold."""
     (tmp_path / "set.jsonl").write_text(json.dumps(row))
 
-    (question,) = load_dataset(tmp_path / "set.jsonl", open_ended=True)
+    (question,) = load_dataset(tmp_path / "set.jsonl", read=read_prompt)
 
     assert (question.text, question.subject) == (text, subject)
     assert (question.id, question.kind, question.gold) == ("set/0", "open", None)
@@ -153,7 +154,7 @@ def test_a_row_without_a_question_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl").write_text('{"text": "?"}')
 
     with pytest.raises(InputError, match="instruction, prompt, question or problem"):
-        load_dataset(tmp_path / "set.jsonl", open_ended=True)
+        load_dataset(tmp_path / "set.jsonl", read=read_prompt)
 
 
 def alpaca(path: Path, count: int) -> Path:

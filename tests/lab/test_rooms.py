@@ -12,9 +12,9 @@ import rsd_graph.lab
 LAB = Path(rsd_graph.lab.__file__).parent
 FLOORS = [
     {"accounting", "concurrency", "files", "question", "setup", "statistics"},
-    {"experiment", "grading", "journal"},
+    {"experiment", "grading", "journal", "step_statistics"},
     {"arms", "latency", "questions"},
-    {"exam"},
+    {"exam", "planning"},
     {"calibration", "runner"},
     {"report"},
 ]

@@ -138,12 +138,12 @@ def _message(number: int) -> dict[str, Any]:
 
 
 def _timeless(value: Any) -> Any:
-    """*value* without what depends on the clock: milliseconds, and estimates made from them."""
+    """*value* without what depends on the clock: times, and estimates made from them."""
     if isinstance(value, dict):
         return {
             key: _timeless(item)
             for key, item in value.items()
-            if key != "ms" and not key.startswith("cancelled_")
+            if key not in ("ms", "spans") and not key.startswith("cancelled_")
         }
     return [_timeless(item) for item in value] if isinstance(value, list) else value
 

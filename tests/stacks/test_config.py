@@ -253,3 +253,67 @@ def test_a_stack_may_name_its_calibration(stack: Path) -> None:
     settings = load_stack(stack)
 
     assert str(ChatRSD(**settings).criterion) == str(reward_threshold(0.83))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('draft = "small"', 'draft = "smal"', "draft at {file}, line 9: 'smal' names an endpoint"),
+        ("gpu2:8000/v1#big", "", "target at vllm+http:// in {file}, line 10: "),
+        ("vllm+http://gpu1", "vlm+http://gpu1", "gpu1:8000/v1#small in {file}, line 3: unknown pr"),
+        ("delta = 0.8", "delta = 7", "prm at {file}, line 12: delta=7.0 is outside"),
+    ],
+)
+def test_what_only_the_model_finds_wrong_is_named_by_its_line_too(
+    stack: Path, old: str, new: str, message: str
+) -> None:
+    """A name, an address, a delta of another scale; with the endpoint's line if that is wrong."""
+    stack.write_text(STACK.replace(old, new), encoding="utf-8")
+
+    with pytest.raises(ConfigurationError) as caught:
+        ChatRSD.from_config(stack)
+
+    assert message.format(file=stack) in str(caught.value)
+
+
+def test_what_the_file_did_not_say_is_not_blamed_on_it(
+    stack: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An argument and a variable of the environment go before the file, and are named alone."""
+    with pytest.raises(ConfigurationError, match=r"^prm: delta=7\.0 is outside"):
+        ChatRSD.from_config(stack, delta=7)
+    monkeypatch.setenv("RSD_DELTA", "8")
+    with pytest.raises(ConfigurationError, match=r"^prm: delta=8\.0 is outside"):
+        ChatRSD.from_config(stack)
+
+
+def test_a_byte_order_mark_is_no_mistake(stack: Path) -> None:
+    """Notepad writes one, and lines that end in two characters."""
+    stack.write_bytes(b"\xef\xbb\xbf" + STACK.replace("\n", "\r\n").encode())
+
+    assert load_stack(stack)["delta"] == 0.8
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff\xfe[\x00", ", line 1, is not UTF-8: the byte 0xff cannot stand there."),
+        (
+            b"# caf\xe9",
+            "If it is text in WINDOWS-1252, convert it: iconv -f WINDOWS-1252 -t UTF-8.",
+        ),
+        (b"a = " + b"[" * 9999, "a number is too long, or tables are nested too deeply."),
+        (b"a = " + b"9" * 5000, "a number is too long, or tables are nested too deeply."),
+    ],
+    ids=["UTF-16", "Latin", "deep", "long"],
+)
+def test_a_file_that_is_no_configuration(tmp_path: Path, content: bytes, message: str) -> None:
+    """Whatever is in it, it is refused by name."""
+    file = tmp_path / "rsd.toml"
+    file.write_bytes(content)
+
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(file)
+
+    assert str(caught.value).startswith(str(file))
+    assert message in str(caught.value)

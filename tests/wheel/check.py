@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import venv
 from pathlib import Path
+from zipfile import ZipFile
 
-ROOT = Path(__file__).parents[2]
+from installed import ROOT, build, install, run
 
 SMOKE = """
 import pathlib, rsd_graph
@@ -25,31 +24,6 @@ message = ChatRSD().invoke({question!r})
 assert message.usage_metadata["output_tokens"] > 0
 print(message.text)
 """
-
-
-def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command and return what it printed; a failure ends the check."""
-    done = subprocess.run(
-        [str(part) for part in command], cwd=cwd, check=True, text=True, stdout=subprocess.PIPE
-    )
-    return done.stdout
-
-
-def build(into: Path) -> Path:
-    """The wheel of the working tree."""
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", into, ".", cwd=ROOT)
-    (wheel,) = into.glob("*.whl")
-    return wheel
-
-
-def install(wheel: Path, place: Path) -> Path:
-    """A fresh environment with the wheel in it; its folder of programs."""
-    venv.create(place, with_pip=True)
-    programs = place / "bin"
-    constraints = ROOT / "constraints.txt"
-    target = f"{wheel}[embedded]"
-    run(programs / "pip", "install", "-q", "-c", constraints, target, cwd=place)
-    return programs
 
 
 def check_types(place: Path, python: Path) -> None:
@@ -77,7 +51,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
         wheel = build(place / "dist")
-        programs = install(wheel, place / "venv")
+        assert not [name for name in ZipFile(wheel).namelist() if name.endswith(".safetensors")]
+        programs = install(wheel, place / "venv", "embedded")
         print(run(programs / "python", "-I", "-c", SMOKE.format(question=question), cwd=place))
         solved = json.loads(run(programs / "rsd-graph", "solve", question, "--json", cwd=place))
         assert solved["steps"], solved

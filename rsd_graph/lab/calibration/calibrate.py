@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -26,6 +26,7 @@ from rsd_graph.lab.calibration.sweep import SweepPoint, accuracy, sweep
 from rsd_graph.lab.files import write_whole
 from rsd_graph.lab.setup import Setup
 from rsd_graph.lab.statistics import Estimate
+from rsd_graph.lab.step_statistics import StepStatistics, step_statistics
 from rsd_graph.providers.address import model_identity
 from rsd_graph.stacks.calibrated import FORMAT
 
@@ -87,6 +88,14 @@ class Calibration:
     def reliability(self) -> Reliability | None:
         """How far an answer's lowest reward is the probability that it is right; see there."""
         return reliability(self.sample)
+
+    @property
+    def steps(self) -> StepStatistics | None:
+        """What the draft's answers are like, and how many of their steps delta rejects."""
+        trials = self.sample.trials
+        found = step_statistics(trial.ledger for trial in trials)
+        below = [sum(trial.below(self.choice.delta)) for trial in trials]
+        return replace(found, rejected=sum(below)) if found else None
 
     @property
     def target_alone(self) -> TargetAlone | None:
@@ -165,6 +174,7 @@ def write_calibration(
         "held_out_target_share": found.held_out_target_share,
         "check": asdict(found.check) if found.check else None,
         "prompts": len(found.sample.trials),
+        "steps": asdict(found.steps) if found.steps else None,
         "cost_unit": found.plan.accounting.unit,
         "target_alone": asdict(found.target_alone) if found.target_alone else None,
         "sweep": [asdict(point) for point in found.sweep],

@@ -9,21 +9,24 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from rsd_graph.lab.latency.presets import base_and_variant
 from rsd_graph.lab.latency.suite import Results
 
 _INK = "#808890"
 _COLOURS = {
     "lockstep": "#d9534f",
     "sequential": "#e08a2e",
-    "lookahead 1": "#8fb8e8",
     "lookahead 2": "#4a90d9",
     "lookahead 2, hedged": "#1f4e8c",
-    "lookahead 4": "#2f6fb5",
     "lookahead auto": "#2fa36b",
+    "lookahead auto, step pooling": "#c2598f",
+    "lookahead auto, 1.5B PRM": "#7a63c7",
+    "lookahead auto, shared GPUs": "#1f4e8c",
     "lookahead 32": "#7a63c7",
     "target only": "#9aa0a6",
     "target only, all GPUs": "#b07d4f",
 }
+_VARIANTS = {"step": ", step pooling", "prm1.5b": ", 1.5B PRM", "shared": ", shared GPUs"}
 
 
 def draw(results: Results, folder: Path) -> list[Path]:
@@ -100,10 +103,15 @@ def _latency(rows: list[Any]) -> Any:
 
 
 def _throughput(rows: list[Any]) -> Any:
-    presets = list(dict.fromkeys(row["preset"] for row in rows))
+    """A panel for each pair of models, its PRM's variants in it."""
+    named = [_with_variant(row) for row in rows]
+    shown = [row for row in named if row["arm"] in _COLOURS]
+    presets = list(dict.fromkeys(row["preset"] for row in shown))
     figure, panels = _panels(presets, "Many answers at once", "answers at once", "answers per s")
     for panel, preset in zip(panels, presets, strict=True):
-        _lines(panel, [row for row in rows if row["preset"] == preset], "concurrency", "per_second")
+        _lines(
+            panel, [row for row in shown if row["preset"] == preset], "concurrency", "per_second"
+        )
         panel.set_xscale("log", base=2)
         panel.set_yscale("log")
         panel.xaxis.set_major_formatter(lambda count, _: f"{count:g}")
@@ -111,17 +119,22 @@ def _throughput(rows: list[Any]) -> Any:
     return figure
 
 
+def _with_variant(row: Any) -> Any:
+    base, variant = base_and_variant(row["preset"])
+    return {**row, "preset": base, "arm": row["arm"] + _VARIANTS.get(variant, "")}
+
+
 def _growth(rows: list[Any]) -> Any:
-    rejects = list(dict.fromkeys(row["rejects"] for row in rows))
+    presets = list(dict.fromkeys(row["preset"] for row in rows))
     figure, panels = _panels(
-        [f"{share:.0%} rejected" for share in rejects],
-        "PRM tokens per answer, 32 answers at once",
+        presets,
+        "PRM tokens computed per answer, 15 % rejected, 8 at once",
         "steps of the answer",
         "PRM tokens",
     )
-    for panel, share in zip(panels, rejects, strict=True):
+    for panel, preset in zip(panels, presets, strict=True):
         for row in rows:
-            if row["rejects"] == share:
+            if (row["preset"], row["rejects"]) == (preset, 0.15):
                 style = _style(row["arm"])
                 panel.plot(row["steps"], row["prm_tokens"], label=row["arm"], **style)
         panel.set_xscale("log", base=2)

@@ -37,6 +37,7 @@ A100's overheads, the H200 the H100's.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from rsd_graph.errors import Role
@@ -47,7 +48,8 @@ _API_TOKEN_MS = 0.002
 _BANDWIDTH_SHARE = 0.93
 _REQUEST_MS = 7.5
 _JOINING = 1.163
-_MEMORY_SHARE = 0.9
+MEMORY_SHARE = 0.9
+"""Of a GPU's memory, what a server may use."""
 _ACTIVATIONS_GB = 3
 
 
@@ -77,25 +79,28 @@ GPUS = {gpu.name.split()[0].lower(): gpu for gpu in (A100, H100, H200, L40S)}
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Its size: billions of parameters (all; without embeddings), layers, KV bytes a token."""
+    """Its size: billions of parameters (all; without embeddings), KV bytes a token, and depth."""
 
     name: str
     parameters: float
     computed: float
-    kv_bytes: int
     layers: int
+    heads: int
+    kv_bytes: int
 
 
-def _qwen(name: str, parameters: float, computed: float, layers: int, kv_width: int) -> Model:
-    """A model of the Qwen2.5 family: *kv_width* is KV heads times their width."""
-    return Model(name, parameters, computed, layers * kv_width * 2 * 2, layers)
+def qwen(
+    name: str, parameters: float, computed: float, layers: int, kv_width: int, heads: int
+) -> Model:
+    """A model like Qwen's: *kv_width* is KV heads times their width, keys and values in BF16."""
+    return Model(name, parameters, computed, layers, heads, layers * kv_width * 2 * 2)
 
 
-QWEN_1_5B = _qwen("Qwen2.5-Math-1.5B", 1.54, 1.31, 28, 2 * 128)
-QWEN_7B = _qwen("Qwen2.5-Math-7B", 7.61, 6.53, 28, 4 * 128)
-QWEN_72B = _qwen("Qwen2.5-Math-72B", 72.7, 70.0, 80, 8 * 128)
-QWEN_PRM_7B = _qwen("Qwen2.5-Math-PRM-7B", 7.08, 6.53, 28, 4 * 128)
-SKYWORK_PRM_1_5B = _qwen("Skywork-o1-Open-PRM-Qwen-2.5-1.5B", 1.54, 1.31, 28, 2 * 128)
+QWEN_1_5B = qwen("Qwen2.5-Math-1.5B", 1.54, 1.31, 28, 2 * 128, 12)
+QWEN_7B = qwen("Qwen2.5-Math-7B", 7.61, 6.53, 28, 4 * 128, 28)
+QWEN_72B = qwen("Qwen2.5-Math-72B", 72.7, 70.0, 80, 8 * 128, 64)
+QWEN_PRM_7B = qwen("Qwen2.5-Math-PRM-7B", 7.08, 6.53, 28, 4 * 128, 28)
+SKYWORK_PRM_1_5B = qwen("Skywork-o1-Open-PRM-Qwen-2.5-1.5B", 1.54, 1.31, 28, 2 * 128, 12)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +174,14 @@ def serve(model: Model, gpu: GPU, gpus: int = 1, mfu: float = MFU) -> Served:
 def kv_tokens(models: list[Model], gpu: GPU, gpus: int) -> int:
     """Tokens of KV cache that each of *models* gets where all of them share *gpus*; 0 if none."""
     used = 2 * sum(model.parameters for model in models)
-    left = gpus * (gpu.memory_gb * _MEMORY_SHARE - _ACTIVATIONS_GB * len(models)) - used
+    left = gpus * (gpu.memory_gb * MEMORY_SHARE - _ACTIVATIONS_GB * len(models)) - used
     return max(0, int(1e9 * left / sum(model.kv_bytes for model in models)))
+
+
+def memory_gb(served: Served) -> float:
+    """Of one replica on all its GPUs: weights, activations and the KV cache."""
+    cache = 1e-9 * served.kv_tokens * served.model.kv_bytes
+    return 2 * served.model.parameters + _ACTIVATIONS_GB * served.gpus + cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +200,14 @@ class Preset:
         """All three, by role."""
         return {"draft": self.draft, "target": self.target, "prm": self.prm}
 
+    def changed(self, change: Callable[[Served], Served], *roles: Role) -> Preset:
+        """The same with *roles* (all three, if none is named) changed."""
+        found = {
+            role: change(served) if not roles or role in roles else served
+            for role, served in self.roles.items()
+        }
+        return replace(self, draft=found["draft"], target=found["target"], prm=found["prm"])
+
     @property
     def gpus(self) -> int:
         """GPUs of all three."""
@@ -200,35 +219,3 @@ class Preset:
 def step_pooling(served: Served) -> Served:
     """A PRM behind vLLM's step pooling: no prefix cache, and whole prompts of up to 4,096."""
     return replace(served, prefix_cache=False, batched_tokens=max(4096, served.batched_tokens))
-
-
-def presets(mfu: float = MFU) -> dict[str, Preset]:
-    """The presets, by name: 1.5B/7B and 7B/72B on A100s and on H100s.
-
-    Their PRM is one of 7B that judges the last token, and so reads its prefix cache. With `-step`
-    it stands behind step pooling, with `-prm1.5b` it is one of 1.5B.
-    """
-    found = [
-        _preset(sizes, models, gpu, prm, mfu)
-        for sizes, models in {
-            "1.5b-7b": (QWEN_1_5B, QWEN_7B, 1),
-            "7b-72b": (QWEN_7B, QWEN_72B, 4),
-        }.items()
-        for gpu in (A100, H100)
-        for prm in ("", "-step", "-prm1.5b")
-    ]
-    return {preset.name: preset for preset in found}
-
-
-def _preset(
-    sizes: str, models: tuple[Model, Model, int], gpu: GPU, variant: str, mfu: float
-) -> Preset:
-    draft, target, target_gpus = models
-    prm = serve(SKYWORK_PRM_1_5B if variant == "-prm1.5b" else QWEN_PRM_7B, gpu, mfu=mfu)
-    return Preset(
-        name=f"{sizes}-{gpu.name.split()[0].lower()}{variant}",
-        hardware=f"{2 + target_gpus} x {gpu.name}",
-        draft=replace(serve(draft, gpu, mfu=mfu), api_processes=2),
-        target=serve(target, gpu, target_gpus, mfu),
-        prm=replace(step_pooling(prm) if variant == "-step" else prm, api_processes=2),
-    )

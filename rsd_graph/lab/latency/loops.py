@@ -27,7 +27,7 @@ from rsd_graph.answer.options import Lookahead
 from rsd_graph.answer.state import Candidate, RSDInput
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.latency.simulated import Questions, Seats, SimulatedStepModel, spent
-from rsd_graph.lab.latency.workload import render
+from rsd_graph.lab.latency.workload import EOS, SEPARATOR, render
 from rsd_graph.providers.base import Prefix, RewardModel, StepModel, StepRequest
 
 LIMITS = Limits(max_tokens=16_384)
@@ -43,7 +43,7 @@ class Answered:
         steps: Its settled steps' (author, text).
         latency: Until the answer was finished.
         first_step: Until its first step was settled.
-        finished_at: The clock when it was finished.
+        settled_at: The clock when each step was settled.
         ledger: What it cost.
     """
 
@@ -51,8 +51,13 @@ class Answered:
     steps: Sequence[tuple[str, str]]
     latency: float
     first_step: float
-    finished_at: float
+    settled_at: Sequence[float]
     ledger: Ledger
+
+    @property
+    def finished_at(self) -> float:
+        """The clock when it was finished."""
+        return self.settled_at[-1]
 
     @property
     def begun_at(self) -> float:
@@ -82,7 +87,7 @@ async def graph_arm(
 
 async def _graph_answer(graph: Any, asked: Questions, question: int) -> Answered:
     clock = asyncio.get_running_loop().time
-    begun, first = clock(), None
+    begun, settled_at = clock(), list[float]()
     steps: list[Any] = []
     ledger = empty_ledger()
     state = RSDInput(conversation=asked.conversation(question), seed=0)
@@ -91,9 +96,10 @@ async def _graph_answer(graph: Any, asked: Questions, question: int) -> Answered
             if update.get("steps"):
                 steps += update["steps"]
                 ledger = update["ledger"]
-                first = clock() if first is None else first
+                settled_at += [clock()] * len(update["steps"])
     authors = [(step["source"], step["text"]) for step in steps]
-    return Answered(question, authors, clock() - begun, (first or 0) - begun, clock(), ledger)
+    first = settled_at[0] - begun
+    return Answered(question, authors, settled_at[-1] - begun, first, settled_at, ledger)
 
 
 async def target_arm(
@@ -111,7 +117,8 @@ async def _target_answer(target: SimulatedStepModel, question: int) -> Answered:
     took = clock() - begun
     entry: Entry = {"target": spent([written.job], took * 1000), "target_steps": 1}
     ledger = add(empty_ledger(), entry)
-    return Answered(question, [("target", written.text)], took, took, clock(), ledger)
+    settled_at = written.job.times_of((SEPARATOR, EOS))
+    return Answered(question, [("target", written.text)], took, took, settled_at, ledger)
 
 
 async def _at_once(
@@ -135,9 +142,10 @@ class _Live:
     prefix: Prefix
     steps: list[tuple[str, Candidate]]
     ledger: Ledger
-    first_step: float = 0.0
+    settled_at: list[float]
 
     def settle(self, author: str, candidate: Candidate) -> None:
+        self.settled_at.append(asyncio.get_running_loop().time())
         self.steps.append((author, candidate))
         self.prefix = replace(self.prefix, steps=[step for _, step in self.steps])
 
@@ -160,18 +168,15 @@ async def lockstep(
     prm: RewardModel,
 ) -> list[Answered]:
     """The paper's loop over one batch: draft all, score all, rewrite the rejected, repeat."""
-    clock = asyncio.get_running_loop().time
-    begun = clock()
+    begun = asyncio.get_running_loop().time()
     live = [
-        _Live(question, Prefix(conversation), [], empty_ledger())
+        _Live(question, Prefix(conversation), [], empty_ledger(), [])
         for question, conversation in zip(questions, conversations, strict=True)
     ]
     answered: list[Answered] = []
     while live:
         await _round(live, draft, target, prm)
-        for item in live:
-            item.first_step = item.first_step or clock() - begun
-        answered += [_finished(item, begun, clock()) for item in live if _is_over(item)]
+        answered += [_finished(item, begun) for item in live if _is_over(item)]
         live = [item for item in live if not _is_over(item)]
     return sorted(answered, key=lambda answer: questions.index(answer.question))
 
@@ -205,8 +210,11 @@ def _is_over(item: _Live) -> bool:
     return item.steps[-1][1]["ended"] != "separator" or len(item.steps) >= LIMITS.max_steps
 
 
-def _finished(item: _Live, begun: float, now: float) -> Answered:
+def _finished(item: _Live, begun: float) -> Answered:
+    """As of the end of the round: the official loop looks at its batch only then."""
+    now = asyncio.get_running_loop().time()
     steps = [(author, step["text"]) for author, step in item.steps]
     kept = add_usage(*(step["usage"] for author, step in item.steps if author == "draft"))
     ledger = add(item.ledger, {"kept_draft_tokens": kept["completion_tokens"]})
-    return Answered(item.question, steps, now - begun, item.first_step, now, ledger)
+    clocks = [*item.settled_at[:-1], now]
+    return Answered(item.question, steps, now - begun, clocks[0] - begun, clocks, ledger)

@@ -7,16 +7,17 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from rsd_graph.lab.latency import tables
 from rsd_graph.lab.latency.claims import claims
-from rsd_graph.lab.latency.measure import HEDGED
+from rsd_graph.lab.latency.pays import comparisons, losses
 from rsd_graph.lab.latency.suite import Results
-
-_NONE = "-"
+from rsd_graph.lab.latency.tables import NONE, table
 
 HEADER = (
-    "This is a latency SIMULATION: the servers are simulated (see rsd_graph/bench/hardware.py for "
-    "what is believed of the hardware, and where that was published). The graph, look-ahead and "
-    "accounting are the real code. Sections marked *real* were run on this machine."
+    "This is a latency SIMULATION: the servers are simulated (see "
+    "rsd_graph/lab/latency/hardware.py for what is believed of the hardware, and where that was "
+    "published). The graph, look-ahead and accounting are the real code. Sections marked *real* "
+    "were run on this machine."
 )
 
 
@@ -32,219 +33,101 @@ def write(results: Results, folder: Path) -> list[Path]:
 def markdown(results: Results) -> str:
     """The whole report."""
     sections = [
+        ("Where RSD loses, and what it costs", _losses(results["throughput"])),
+        ("RSD beside the target alone, 15 % rejected", _pays(results["throughput"])),
         ("What must be shown, and what was measured", _claims(results)),
-        ("One answer at a time", _latency(results["latency"])),
-        ("The critical path, and what a hedge adds and costs", _bounds(results)),
-        ("Many answers at once, 15 % rejected", _throughput(results["throughput"])),
-        ("PRM tokens per answer against steps, 32 answers at once", _growth(results["growth"])),
-        ("How much hangs on the assumed prefill efficiency", _sensitivity(results)),
-        ("Over HTTP on the real clock", _wire(results["wire"])),
-        ("Our own CPU time (*real*, instant endpoints)", _overhead(results["overhead"])),
-        ("The shipped models through llama.cpp (*real*)", _real(results["real"])),
+        ("The bottleneck: what throughput would be were one model free", _free(results)),
+        ("How much hangs on what is assumed", _swept(results)),
+        ("One answer at a time", tables.latency(results["latency"])),
+        ("The critical path, and what a hedge adds and costs", tables.bounds(results)),
+        ("Many answers at once, 15 % rejected", tables.throughput(results["throughput"])),
+        (
+            "PRM tokens computed per answer against steps, 8 at once",
+            tables.growth(results["growth"]),
+        ),
+        ("Over HTTP on the real clock", tables.wire(results["wire"])),
+        ("Our own CPU time (*real*, instant endpoints)", tables.overhead(results["overhead"])),
+        ("The shipped models through llama.cpp (*real*)", tables.real(results["real"])),
         ("Conditions", f"```json\n{json.dumps(results['conditions'], indent=1)}\n```"),
     ]
     body = "\n\n".join(f"## {title}\n\n{text}" for title, text in sections if text)
     return f"# Latency benchmark\n\n{HEADER}\n\n{body}\n"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A markdown table; nothing if there are no rows."""
-    body = [f"| {' | '.join(map(str, row))} |" for row in rows]
-    rule = "|".join(["---"] * len(head))
-    return "\n".join([f"| {' | '.join(head)} |", f"|{rule}|", *body]) if body else ""
+def _losses(rows: Sequence[Any]) -> str:
+    return "\n".join(f"* {line}." for line in losses(comparisons(rows)))
+
+
+def _pays(rows: Sequence[Any]) -> str:
+    return table(
+        "preset|at once|RSD answers/s|over target|over target on all GPUs|p50 s|target p50 s|"
+        "all GPUs p50 s|FLOPs decode-only|FLOPs full",
+        (
+            (
+                item.preset,
+                item.load,
+                f"{item.rsd:.2f}",
+                _ratio(item.over_target),
+                _ratio(item.over_all),
+                *(f"{seconds:.1f}" for seconds in item.seconds),
+                f"{item.decode_only:.2f}x",
+                f"{item.full:.2f}x",
+            )
+            for item in comparisons(rows)
+        ),
+    )
+
+
+def _ratio(value: float) -> str:
+    """A loss stands out."""
+    return f"{value:.2f}x" if value >= 1 else f"**{value:.2f}x**"
 
 
 def _claims(results: Results) -> str:
     rows = [(c.what, c.measured, "yes" if c.holds else "**no**") for c in claims(results)]
-    return table(("claim", "measured", "holds"), rows)
+    return table("claim|measured|holds", rows)
 
 
-def _latency(rows: Sequence[Any]) -> str:
-    head = "preset|rejected|arm|p50 s|p95 s|mean s|x bound|first step s|draft waste|PRM tokens"
+def _free(results: Results) -> str:
+    rates = {
+        (row["preset"], row["concurrency"]): row["per_second"]
+        for row in results["throughput"]
+        if row["arm"] == "lookahead auto"
+    }
+    freed: dict[tuple[str, int], dict[str, float]] = {}
+    for row in results["free"]:
+        freed.setdefault((row["preset"], row["concurrency"]), {})[row["free"]] = row["per_second"]
     return table(
-        (*head.split("|"), "TFLOP decode-only", "TFLOP full"),
+        "preset|at once|RSD answers/s|draft free|target free|PRM free|bottleneck",
         (
             (
-                row["preset"],
-                f"{row['rejects']:.0%}",
-                row["arm"],
-                *(f"{row[key]:.2f}" for key in ("p50", "p95", "mean")),
-                _NONE if row["arm"].startswith("target") else f"{row['per_bound']:.3f}",
-                _NONE if row["first_step"] is None else f"{row['first_step']:.3f}",
-                f"{row['waste']:.1%}",
-                f"{row['prm_tokens']:,.0f}",
-                f"{row['tflops_decode_only']:.2f}",
-                f"{row['tflops_full']:.2f}",
+                *place,
+                f"{rates[place]:.2f}",
+                *(f"{found[role]:.2f}" for role in ("draft", "target", "prm")),
+                max(found, key=found.__getitem__),
             )
-            for row in rows
+            for place, found in freed.items()
         ),
     )
 
 
-def _bounds(results: Results) -> str:
-    """Each critical path beside what look-ahead makes of it, without and with a hedge."""
-    found = {(r["preset"], r["rejects"], r["arm"]): r for r in results["latency"]}
-    head = "preset|rejected|bound s|loop / bound|lookahead 2 s|bound with a hedge s|hedged s"
+def _swept(results: Results) -> str:
+    """Every assumption beside the usual ones."""
+    usual = [{"assumption": "as assumed"} | row for row in results["throughput"]]
+    probed = {(row["preset"], row["concurrency"]) for row in results["swept"]}
+    found: dict[tuple[Any, ...], dict[str, float]] = {}
+    for row in [*usual, *results["swept"]]:
+        if (row["preset"], row["concurrency"]) in probed:
+            place = row["preset"], row["concurrency"], row["assumption"]
+            found.setdefault(place, {})[row["arm"]] = row["per_second"]
     return table(
-        (*head.split("|"), "target s in vain", "target tokens in vain", "target tokens used"),
-        (
-            _bound(row, *(found[row["preset"], row["rejects"], arm] for arm in _COMPARED))
-            for row in results["bounds"]
-        ),
+        "preset|at once|assumption|RSD answers/s|over target|over target on all GPUs|over lockstep",
+        ((*place, *_over(rates)) for place, rates in sorted(found.items(), key=lambda f: f[0][:2])),
     )
 
 
-_COMPARED = ("lockstep", "lookahead 2", HEDGED)
-
-
-def _bound(bound: Any, loop: Any, plain: Any, hedged: Any) -> tuple[str, ...]:
-    return (
-        bound["preset"],
-        f"{bound['rejects']:.0%}",
-        f"{bound['seconds']:.2f}",
-        f"{loop['per_bound']:.3f}",
-        f"{plain['mean']:.2f}",
-        f"{bound['hedged']:.2f} ({1 - bound['hedged'] / bound['seconds']:.1%} less)",
-        f"{hedged['mean']:.2f} ({1 - hedged['mean'] / plain['mean']:.1%} less)",
-        f"{bound['wasted_target_s']:.2f}",
-        f"{hedged['target_waste']:.0f}",
-        f"{hedged['target_tokens']:.0f}",
-    )
-
-
-def _throughput(rows: Sequence[Any]) -> str:
-    return table(
-        ("preset", "at once", "arm", "answers/s", "p50 s", "p95 s", "waste", "PRM tokens", "busy"),
-        (
-            (
-                row["preset"],
-                row["concurrency"],
-                row["arm"],
-                f"{row['per_second']:.2f}",
-                f"{row['p50']:.1f}",
-                f"{row['p95']:.1f}",
-                f"{row['waste']:.0%}",
-                f"{row['prm_tokens']:,.0f}",
-                ", ".join(f"{role} {share:.0%}" for role, share in row["busy"].items()),
-            )
-            for row in rows
-        ),
-    )
-
-
-def _growth(rows: Sequence[Any]) -> str:
-    if not rows:
-        return ""
-    lengths = [f"{steps} steps" for steps in rows[0]["steps"]]
-    return table(
-        ("rejected", "arm", *lengths, "exponent at the end"),
-        (
-            (
-                f"{row['rejects']:.0%}",
-                row["arm"],
-                *(f"{tokens:,.0f}" for tokens in row["prm_tokens"]),
-                f"{row['exponent']:.2f}",
-            )
-            for row in rows
-        ),
-    )
-
-
-def _sensitivity(results: Results) -> str:
-    rows = results["sensitivity"]
-    arms = [key for key in (rows[0] if rows else {}) if key.startswith("lookahead")]
-    return table(
-        ("prefill MFU", "preset", "loop / bound", *(f"loop / {arm}" for arm in arms)),
-        (
-            (row["mfu"], row["preset"], *(f"{row[key]:.3f}" for key in ("bound", *arms)))
-            for row in rows
-        ),
-    )
-
-
-def _wire(rows: Sequence[Any]) -> str:
-    return table(
-        [
-            "preset",
-            "arm",
-            "answers",
-            "at once",
-            "HTTP s",
-            "virtual s",
-            "ratio",
-            "CPU",
-            "load",
-            "same steps",
-        ],
-        (
-            (
-                row["preset"],
-                row["arm"],
-                row["answers"],
-                row["concurrency"],
-                f"{row['wire_s']:.2f}",
-                f"{row['virtual_s']:.2f}",
-                f"{row['wire_s'] / row['virtual_s']:.3f}",
-                f"{row['cpu_share']:.1%}",
-                f"{row['load']:.1f}",
-                "yes" if row["same_steps"] else "no",
-            )
-            for row in rows
-        ),
-    )
-
-
-def _overhead(rows: Sequence[Any]) -> str:
-    return table(
-        [
-            "lookahead",
-            "steps",
-            "at once",
-            "gc every",
-            "CPU ms/step",
-            "steps/s",
-            "MB after 10 %",
-            "MB at the end",
-        ],
-        (
-            (
-                row["lookahead"],
-                f"{row['steps']:,}",
-                row["concurrency"],
-                f"{row['gc_threshold']:,}",
-                f"{row['cpu_ms_per_step']:.2f}",
-                f"{row['steps_per_s']:.0f}",
-                f"{row['memory_mb'][0]:.0f}",
-                f"{row['memory_mb'][-1]:.0f}",
-            )
-            for row in rows
-        ),
-    )
-
-
-def _real(rows: Sequence[Any]) -> str:
-    return table(
-        [
-            "arm",
-            "at once",
-            "answers",
-            "mean s",
-            "p50 s",
-            "first step s",
-            "waste",
-            "PRM calls",
-            "same steps",
-        ],
-        (
-            (
-                row["arm"],
-                row["concurrency"],
-                row["answers"],
-                *(f"{row[key]:.3f}" for key in ("mean", "p50", "first_step")),
-                f"{row['waste']:.0%}",
-                f"{row['prm_calls']:.1f}",
-                f"{row['same_steps']:.0%}",
-            )
-            for row in rows
-        ),
-    )
+def _over(rates: dict[str, float]) -> Iterable[str]:
+    ours = rates["lookahead auto"]
+    yield f"{ours:.2f}"
+    for arm in ("target only", "target only, all GPUs", "lockstep"):
+        yield _ratio(ours / rates[arm]) if arm in rates else NONE

@@ -17,16 +17,10 @@ from rsd_graph.lab.latency.scheduler import Engine
 from rsd_graph.lab.latency.simulated import Simulated
 from rsd_graph.lab.latency.workload import Workload
 
-LOOKAHEAD: dict[str, Lookahead] = {
-    "sequential": 0,
-    "lookahead 1": 1,
-    "lookahead 2": 2,
-    "lookahead 4": 4,
-    "lookahead auto": "auto",
-}
+LOOKAHEAD: dict[str, Lookahead] = {"sequential": 0, "lookahead 2": 2, "lookahead auto": "auto"}
 HEDGED = "lookahead 2, hedged"
 """For one answer at a time, which is what a hedge is for; it is not among the arms under load."""
-ARMS = ("lockstep", *LOOKAHEAD, "target only", "target only, all GPUs")
+ALONE = ("target only", "target only, all GPUs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +91,13 @@ def bounds(preset: Preset, workload: Workload, questions: Iterable[int]) -> list
 def row(
     arm: str, preset: Preset, workload: Workload, questions: Sequence[int], concurrency: int
 ) -> Row:
-    """Run one arm and sum it up."""
+    """Run one arm and sum it up; answers that were under way count in its rate only."""
     answered, servers = run(arm, preset, workload, questions, concurrency)
     span = max(answer.finished_at for answer in answered)
-    latencies = sorted(answer.latency for answer in answered)
-    ledgers = [answer.ledger for answer in answered]
+    rate = len(answered) / span if arm == "lockstep" else steady_rate(answered, workload)
+    whole = [answer for answer in answered if answer.question >= workload.begun]
+    latencies = sorted(answer.latency for answer in whole)
+    ledgers = [answer.ledger for answer in whole]
     costs = [flops(ledger, _parameters(preset)) for ledger in ledgers]
     drafted = sum(lg["draft"]["completion_tokens"] + lg["cancelled_draft_tokens"] for lg in ledgers)
     vain = sum(lg["wasted_draft_tokens"] + lg["cancelled_draft_tokens"] for lg in ledgers)
@@ -110,14 +106,14 @@ def row(
         arm=arm,
         rejects=workload.rejects,
         concurrency=concurrency,
-        answers=len(answered),
+        answers=len(whole),
         mean=fmean(latencies),
         p50=_percentile(latencies, 50),
         p95=_percentile(latencies, 95),
         first_step=None
         if arm.startswith("target")
-        else _percentile([answer.first_step for answer in answered], 50),
-        per_second=len(answered) / span if arm == "lockstep" else steady_rate(answered, workload),
+        else _percentile([answer.first_step for answer in whole], 50),
+        per_second=rate,
         waste=vain / drafted if drafted else 0.0,
         target_tokens=fmean(settled_tokens(lg) - lg["kept_draft_tokens"] for lg in ledgers),
         target_waste=fmean(
@@ -132,27 +128,23 @@ def row(
 
 
 def steady_rate(answered: Sequence[Answered], workload: Workload) -> float:
-    """Answers per second in the second half of the time until the last answer is begun.
+    """Steps settled per second over the steps of an answer, while as many as may be are in flight.
 
-    Later the house empties, and what is measured is how fast the longest answers are. An answer
-    counts by its steps, and by the share of its time that falls into the window.
+    That is from a quarter of the time on until the last answer is begun. Later the house empties,
+    and what is measured is how fast the longest answers are.
     """
     closes = max(answer.begun_at for answer in answered)
-    opens = closes / 2
     if not closes:  # all at once
-        opens, closes = 0.0, max(answer.finished_at for answer in answered)
-    usual = fmean(workload.length(answer.question) for answer in answered)
-    done = 0.0
-    for answer in answered:
-        inside = min(answer.finished_at, closes) - max(answer.begun_at, opens)
-        done += workload.length(answer.question) * max(0.0, inside) / answer.latency
-    return done / usual / (closes - opens)
+        return len(answered) / max(answer.finished_at for answer in answered)
+    opens = closes / 4
+    settled = sum(opens < clock <= closes for answer in answered for clock in answer.settled_at)
+    return settled / workload.mean_length() / (closes - opens)
 
 
 def _used(engines: Sequence[Engine], span: float) -> float:
-    """Computed over possible tokens."""
-    possible = len(engines) * span * 1000 / engines[0].served.token_ms
-    return sum(engine.computed_tokens for engine in engines) / possible
+    """Computed over possible tokens; of a model that costs nothing, none."""
+    computed = sum(engine.computed_tokens for engine in engines)
+    return computed * engines[0].served.token_ms / (len(engines) * span * 1000)
 
 
 def _prm_computed(ledger: Ledger) -> int:
@@ -173,18 +165,17 @@ def latency(
     return [replace(item, per_bound=item.mean / mean.seconds) for item in rows], mean
 
 
-def throughput(
-    preset: Preset, workload: Workload, arms: Sequence[str], concurrencies: Sequence[int]
-) -> list[Row]:
-    """Twice as many answers as may run at once (at least 32) with each arm.
+def loaded(arm: str, preset: Preset, workload: Workload, concurrency: int) -> Row:
+    """As many whole answers as may run at once (at least 32), after as many that are under way.
 
-    Lockstep takes them in batches; the others start the next one when one is finished.
+    Lockstep takes twice as many in two batches; it has no steady state to begin in.
     """
-    return [
-        row(arm, preset, workload, range(max(32, 2 * concurrency)), concurrency)
-        for concurrency in concurrencies
-        for arm in arms
-    ]
+    whole = max(32, concurrency)
+    begun = 0 if arm == "lockstep" else concurrency
+    under_way = replace(workload, begun=begun)
+    return row(
+        arm, preset, under_way, range(2 * concurrency if not begun else begun + whole), concurrency
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +195,7 @@ class Growth:
 def growth(
     preset: Preset, rejects: float, lookaheads: dict[str, Lookahead | None], steps: Sequence[int]
 ) -> list[Growth]:
-    """32 answers at once of each length in *steps*; `None` stands for the lockstep loop."""
+    """8 answers at once of each length in *steps*; `None` stands for the lockstep loop."""
     found = []
     for arm, lookahead in lookaheads.items():
         tokens = [_prm_tokens(preset, rejects, lookahead, length) for length in steps]
@@ -214,7 +205,7 @@ def growth(
 
 
 def _prm_tokens(
-    preset: Preset, rejects: float, lookahead: Lookahead | None, length: int, answers: int = 32
+    preset: Preset, rejects: float, lookahead: Lookahead | None, length: int, answers: int = 8
 ) -> float:
     workload = Workload(rejects=rejects, steps=length, steps_spread=0)
     servers = Simulated.of(preset, workload)

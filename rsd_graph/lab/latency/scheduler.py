@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from rsd_graph.errors import ConfigurationError
@@ -30,8 +30,18 @@ class Job:
     blocks: Blocks = field(default_factory=Blocks)
     cached: int = -1
     computed: int = 0
-    written: int = 0
+    written_at: list[float] = field(default_factory=list)
     in_pass: int = 0
+
+    @property
+    def written(self) -> int:
+        """Tokens that were written."""
+        return len(self.written_at)
+
+    def times_of(self, ends: Collection[str]) -> list[float]:
+        """The clock when each token that is one of *ends* was written."""
+        written = self.tokens[self.prompt_tokens :]
+        return [at for token, at in zip(written, self.written_at, strict=True) if token in ends]
 
     @property
     def prompt_tokens(self) -> int:
@@ -167,12 +177,13 @@ class Engine:
 
     def _end_pass(self) -> None:
         """Whoever has read everything writes one token, or is finished."""
+        now = asyncio.get_running_loop().time()
         for job in self._running:
             job.computed += job.in_pass
             if job.computed == len(job.tokens):
                 if job.written < len(job.output):
                     job.tokens.append(job.output[job.written])
-                    job.written += 1
+                    job.written_at.append(now)
                 if job.written == len(job.output) and not job.done.done():
                     job.done.set_result(None)
 

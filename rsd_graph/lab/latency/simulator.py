@@ -1,7 +1,7 @@
 """A latency SIMULATION of three vLLM servers in a process of their own, on a real clock.
 
 It speaks vLLM's wire (`/v1/completions` with `stop_reason` and usage, `/tokenize`, `/detokenize`,
-`/pooling` with rows at `<extra_0>`, `/v1/models`) under `/draft`, `/target` and `/prm`, takes as
+`/pooling` at `<extra_0>`, `/v1/models`) under `/draft`, `/target` and `/prm`, takes as
 long over each answer as the preset's hardware is believed to (`hardware.py`), and stops working on
 a request whose client has gone. The words are the workload's. No model is run.
 
@@ -22,7 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from rsd_graph.lab.latency.hardware import presets
+from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.process import serve, started
 from rsd_graph.lab.latency.simulated import Judge, Seats, Simulated, Writer, Written
 from rsd_graph.lab.latency.workload import SEPARATOR, Workload, render
@@ -130,13 +130,17 @@ async def _detokenize(body: dict[str, Any]) -> dict[str, Any]:
 
 def _pooling(judge: Judge) -> Handler:
     async def pool(body: dict[str, Any]) -> dict[str, Any]:
-        rewards, (job,) = await judge.rewards(body["input"], 1)
+        """Step pooling answers rows for one prompt, the last token one row for each of several."""
+        prompts = body["input"] if isinstance(body["input"], list) else [body["input"]]
+        rewards, jobs = await judge.rewards(prompts[-1], len(prompts))
         rows = [[1 - reward, reward] for reward in rewards]
+        found = rows[-len(prompts) :] if judge.engines[0].served.prefix_cache else [rows]
+        read = sum(job.prompt_tokens for job in jobs)
         return {
             "id": "pool-simulated",
             "object": "list",
-            "data": [{"index": 0, "object": "pooling", "data": rows}],
-            "usage": {"prompt_tokens": len(job.tokens), "total_tokens": len(job.tokens)},
+            "data": [{"index": n, "object": "pooling", "data": row} for n, row in enumerate(found)],
+            "usage": {"prompt_tokens": read, "total_tokens": read},
         }
 
     return pool

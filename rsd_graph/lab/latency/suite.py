@@ -1,196 +1,159 @@
-"""All experiments of one benchmark run, and what they must show."""
+"""All experiments of one benchmark run, one after the other."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.metadata
 import importlib.util
-import os
-import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
+from functools import partial
 from typing import Any
 
 from rsd_graph.answer.options import Lookahead
-from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.latency import over_http, overhead
-from rsd_graph.lab.latency.hardware import MFU, presets
-from rsd_graph.lab.latency.measure import ARMS, HEDGED, growth, latency, throughput
+from rsd_graph.lab.latency.hardware import Preset, Served
+from rsd_graph.lab.latency.measure import ALONE, HEDGED, growth, latency, loaded
+from rsd_graph.lab.latency.presets import presets
+from rsd_graph.lab.latency.scope import Scope, conditions
 from rsd_graph.lab.latency.workload import Workload
 from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 Results = dict[str, Any]
+Sections = Mapping[str, list[Any]]
+
+SECTIONS = (
+    *("latency", "bounds", "throughput", "growth", "free", "swept"),
+    *("wire", "overhead", "real"),
+)
 
 _GROWTH_ARMS: dict[str, Lookahead | None] = {
     "lockstep": None,
-    "lookahead 1": 1,
-    "lookahead 4": 4,
     "lookahead auto": "auto",
     "lookahead 32": 32,
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """How much is measured. Presets by name; counts of answers or steps; 0 or empty for none."""
+class Experiment:
+    """One thing to measure: in words, and how; what it returns is added to the sections."""
 
-    presets: Sequence[str]
-    rejects: Sequence[float]
-    arms: Sequence[str]
-    answers: int
-    loaded_presets: Sequence[str]
-    concurrencies: Sequence[int]
-    growth_rejects: Sequence[float]
-    growth_steps: Sequence[int]
-    mfus: Sequence[float]
-    wire_arms: Sequence[str]
-    wire_answers: int
-    overhead_steps: int
-    real_answers: int
-    wire_preset: str = "1.5b-7b-h100"
+    what: str
+    measure: Callable[[], Sections]
 
 
-FULL = Plan(
-    presets=tuple(presets()),
-    rejects=(0.05, 0.15, 0.25, 0.4),
-    arms=ARMS,
-    answers=32,
-    loaded_presets=("1.5b-7b-a100", "7b-72b-a100"),
-    concurrencies=(1, 4, 16, 64, 256, 512),
-    growth_rejects=(0.0, 0.05, 0.15),
-    growth_steps=(6, 12, 24, 48, 96),
-    mfus=(0.3, 0.5, 0.7),
-    wire_arms=("sequential", "lookahead 2", "lookahead auto"),
-    wire_answers=8,
-    overhead_steps=100_000,
-    real_answers=48,
-)
-QUICK = Plan(
-    presets=tuple(presets()),
-    rejects=(0.15,),
-    arms=("lockstep", "lookahead 2", "lookahead auto"),
-    answers=12,
-    loaded_presets=("1.5b-7b-a100",),
-    concurrencies=(32,),
-    growth_rejects=(),
-    growth_steps=(),
-    mfus=(),
-    wire_arms=("lookahead auto",),
-    wire_answers=2,
-    overhead_steps=500,
-    real_answers=4,
-)
-
-
-def plan_for(quick: bool, preset: str | None) -> Plan:
-    """The full or the quick plan, for all presets or one.
-
-    Raises:
-        ConfigurationError: There is no such preset.
-    """
-    plan = QUICK if quick else FULL
-    if preset is None:
-        return plan
-    if preset not in presets():
-        raise ConfigurationError(f"no preset {preset!r}.", expected=", ".join(presets()))
-    return replace(plan, presets=(preset,), loaded_presets=(preset,), wire_preset=preset)
-
-
-def run_suite(plan: Plan, tell: Callable[[str], None] = lambda what: None) -> Results:
-    """Run everything in *plan*; *tell* hears what is being done."""
+def run_suite(scope: Scope, tell: Callable[[str], None] = lambda what: None) -> Results:
+    """Run everything in *scope*; *tell* hears what is being done."""
     started = time.perf_counter()
-    found: Results = {"conditions": conditions(plan), "latency": [], "bounds": []}
-    known = presets()
-    for name in plan.presets:
-        for rejects in plan.rejects:
-            tell(f"latency of one answer (simulated): {name}, {rejects:.0%} rejected")
-            workload = Workload(rejects=rejects)
-            arms = (*plan.arms, HEDGED)
-            rows, bound = latency(known[name], workload, arms, range(plan.answers))
-            found["latency"] += map(asdict, rows)
-            found["bounds"].append({"preset": name, "rejects": rejects, **asdict(bound)})
-    found["throughput"] = []
-    for name in plan.loaded_presets:
-        for concurrency in plan.concurrencies:
-            tell(f"throughput (simulated): {name}, {concurrency} at once")
-            rows = throughput(known[name], Workload(), plan.arms, (concurrency,))
-            found["throughput"] += map(asdict, rows)
-    found |= _growth(plan, tell) | _sensitivity(plan, tell) | _measured(plan, tell)
+    found: Results = {"conditions": conditions(scope), **{name: [] for name in SECTIONS}}
+    todo = list(experiments(scope))
+    for number, experiment in enumerate(todo, start=1):
+        tell(f"{number}/{len(todo)} {experiment.what}")
+        for section, rows in experiment.measure().items():
+            found[section] += rows
     found["conditions"]["seconds"] = time.perf_counter() - started
     return found
 
 
-def _growth(plan: Plan, tell: Callable[[str], None]) -> Results:
-    rows = []
-    for rejects in plan.growth_rejects:
-        tell(f"PRM tokens against steps (simulated): {rejects:.0%} rejected")
-        preset = presets()[plan.loaded_presets[0]]
-        rows += growth(preset, rejects, _GROWTH_ARMS, plan.growth_steps)
-    return {"growth": [asdict(row) for row in rows]}
+def experiments(scope: Scope) -> Iterable[Experiment]:
+    """Everything in *scope*, in order: simulated first, then what runs on this machine's clock."""
+    for name in scope.presets:
+        for rejects in scope.rejects:
+            what = f"one answer at a time (simulated): {name}, {rejects:.0%} rejected"
+            yield Experiment(what, partial(_latency, scope, name, rejects))
+    for name, (arms, loads) in scope.loaded.items():
+        for load in loads:
+            what = f"many at once (simulated): {name}, {load}"
+            yield Experiment(what, partial(_throughput, name, arms, load))
+    for name in scope.growth_presets:
+        for rejects in scope.growth_rejects:
+            what = f"PRM tokens against steps (simulated): {name}, {rejects:.0%} rejected"
+            yield Experiment(what, partial(_growth, scope, name, rejects))
+    for name, loads in scope.probed.items():
+        for load in loads:
+            what = f"{name}, {load} at once (simulated)"
+            yield Experiment(f"bottleneck: {what}", partial(_free, name, load))
+            yield Experiment(f"assumptions: {what}", partial(_swept, name, load))
+    yield from _measured(scope)
 
 
-def _sensitivity(plan: Plan, tell: Callable[[str], None]) -> Results:
-    """How the one assumed number, the prefill efficiency, moves the latency ratios."""
-    rows = []
-    for mfu in plan.mfus:
-        tell(f"sensitivity (simulated): prefill at {mfu:.0%} of the peak")
-        for name in plan.presets:
-            preset, arms = presets(mfu)[name], ("lockstep", "lookahead 2", "lookahead auto")
-            found, bound = latency(preset, Workload(), arms, range(plan.answers))
-            ratios = {row.arm: found[0].mean / row.mean for row in found[1:]}
-            possible = found[0].mean / bound.seconds
-            rows.append({"mfu": mfu, "preset": name, "bound": possible, **ratios})
-    return {"sensitivity": rows}
+def _latency(scope: Scope, name: str, rejects: float) -> Sections:
+    workload = Workload(rejects=rejects)
+    arms = (*scope.arms, HEDGED)
+    rows, bound = latency(presets()[name], workload, arms, range(scope.answers))
+    about = {"preset": name, "rejects": rejects}
+    return {"latency": [asdict(row) for row in rows], "bounds": [about | asdict(bound)]}
 
 
-def _measured(plan: Plan, tell: Callable[[str], None]) -> Results:
+def _throughput(name: str, arms: Sequence[str], load: int) -> Sections:
+    rows = [loaded(arm, presets()[name], Workload(), load) for arm in arms]
+    return {"throughput": [asdict(row) for row in rows]}
+
+
+def _growth(scope: Scope, name: str, rejects: float) -> Sections:
+    rows = growth(presets()[name], rejects, _GROWTH_ARMS, scope.growth_steps)
+    return {"growth": [{"preset": name} | asdict(row) for row in rows]}
+
+
+def _free(name: str, load: int) -> Sections:
+    """What throughput would be were one model free: whoever's absence helps most is in the way."""
+    preset, rows = presets()[name], []
+    for role in preset.roles:
+        freed = preset.changed(Served.free, role)
+        rate = loaded("lookahead auto", freed, Workload(), load).per_second
+        rows.append({"preset": name, "concurrency": load, "free": role, "per_second": rate})
+    return {"free": rows}
+
+
+def _swept(name: str, load: int) -> Sections:
+    """How the assumed numbers move the rates."""
+    rows, loop = [], ("lockstep",) if load == 1 else ()
+    for assumption, preset in assumptions(name).items():
+        for arm in (*loop, "lookahead auto", *ALONE):
+            rate = loaded(arm, preset, Workload(), load).per_second
+            about = {"assumption": assumption, "preset": name, "concurrency": load, "arm": arm}
+            rows.append(about | {"per_second": rate})
+    return {"swept": rows}
+
+
+def assumptions(name: str) -> dict[str, Preset]:
+    """A preset under other assumptions than the usual, by what is assumed."""
+    usual = presets()[name]
+    found = {f"{mfu:.0%} of the peak FLOP/s": presets(mfu)[name] for mfu in (0.3, 0.7)}
+    for ms in (1.0, 6.0):
+        found[f"{ms:.0f} ms CPU a request"] = usual.changed(partial(replace, api_ms=ms))
+    found["one API process each"] = usual.changed(partial(replace, api_processes=1))
+    return found
+
+
+def _measured(scope: Scope) -> Iterable[Experiment]:
     """What runs on the real clock of this machine."""
-    tell("end to end over HTTP against the simulation, on the real clock")
-    preset, count = presets()[plan.wire_preset], plan.wire_answers
-    checks = [over_http.check(arm, preset, range(count), 4) for arm in plan.wire_arms]
-    costs = []
-    few, all_steps = max(500, plan.overhead_steps // 20), plan.overhead_steps
+    for arm in scope.wire_arms:
+        what = f"over HTTP against the simulation, on the real clock: {arm}"
+        yield Experiment(what, partial(_wire, scope, arm))
+    few, all_steps = max(500, scope.overhead_steps // 20), scope.overhead_steps
     for lookahead, steps, every in (
         (0, few, overhead.PYTHONS_GC),
         (0, few, OBJECTS_BETWEEN_COLLECTIONS),
         (2, all_steps, OBJECTS_BETWEEN_COLLECTIONS),
     ):
-        tell(f"our own CPU time over {steps:,} steps, lookahead {lookahead}, gc every {every:,}")
-        costs.append(asyncio.run(overhead.measure(lookahead, steps, gc_threshold=every)))
-    found = {"wire": [asdict(c) for c in checks], "overhead": [asdict(c) for c in costs]}
-    return found | _real(plan, tell)
+        what = f"our own CPU time over {steps:,} steps, lookahead {lookahead}, gc every {every:,}"
+        yield Experiment(what, partial(_overhead, lookahead, steps, every))
+    if importlib.util.find_spec("xllamacpp"):
+        yield Experiment("the shipped models through llama.cpp, really run", partial(_real, scope))
 
 
-def _real(plan: Plan, tell: Callable[[str], None]) -> Results:
-    if importlib.util.find_spec("xllamacpp") is None:
-        tell("no real models: the extra `embedded` is not installed")
-        return {"real": []}
+def _wire(scope: Scope, arm: str) -> Sections:
+    preset, questions = presets()[scope.wire_preset], range(scope.wire_answers)
+    return {"wire": [asdict(over_http.check(arm, preset, questions, 4))]}
+
+
+def _overhead(lookahead: Lookahead, steps: int, every: int) -> Sections:
+    cost = asyncio.run(overhead.measure(lookahead, steps, gc_threshold=every))
+    return {"overhead": [asdict(cost)]}
+
+
+def _real(scope: Scope) -> Sections:
     from rsd_graph.lab.latency import real
 
-    tell("the shipped models through llama.cpp, really run")
-    return {"real": [asdict(row) for row in real.run(plan.real_answers)]}
-
-
-def conditions(plan: Plan) -> Results:
-    """What the numbers were taken with."""
-    packages = ("rsd-graph", "langgraph", "langchain-core", "openai", "aiohttp")
-    return {
-        "simulated": {name: presets()[name].hardware for name in plan.presets},
-        "prefill_mfu": MFU,
-        "workload": asdict(Workload()),
-        "answers_per_latency_row": plan.answers,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "load_average": os.getloadavg()[0],
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in packages},
-        "date": time.strftime("%Y-%m-%d"),
-    }
-
-
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree
-        return "source"
+    return {"real": [asdict(row) for row in real.run(scope.real_answers)]}

@@ -12,6 +12,7 @@ import math
 import re
 from dataclasses import dataclass
 from random import Random
+from statistics import fmean
 from typing import Literal
 
 from rsd_graph.answer.state import Message
@@ -35,16 +36,19 @@ class Workload:
         question_tokens: Mean tokens of a question.
         steps_spread: Sigma of the lognormal of steps; 0 gives every answer *steps*.
         tokens_spread: Sigma of the lognormals of tokens.
+        begun: So many first questions are what is left of answers in the midst of being answered,
+            as one finds them in a server that has been at work for long.
     """
 
     rejects: float = 0.15
     seed: int = 0
-    steps: int = 18
-    step_tokens: int = 22
-    question_tokens: int = 120
+    steps: float = 18
+    step_tokens: float = 22
+    question_tokens: float = 120
     steps_spread: float = 0.6
     tokens_spread: float = 0.7
     max_steps: int = 100
+    begun: int = 0
 
     def conversation(self, question: int) -> list[Message]:
         """What is asked."""
@@ -53,9 +57,15 @@ class Workload:
         return [Message(role="user", content=f"Question {question}: {words}")]
 
     def length(self, question: int) -> int:
-        """Steps of the answer."""
-        count = self._lognormal(self.steps, self.steps_spread, question, "steps")
-        return max(1, min(self.max_steps, count))
+        """Steps of the answer, or those that are left of it."""
+        if question >= self.begun:
+            count = self._lognormal(self.steps, self.steps_spread, question, "steps")
+            return max(1, min(self.max_steps, count))
+        # Longer answers are met more often, and somewhere between their two ends.
+        met = self.steps * math.exp(self.steps_spread**2)
+        count = self._lognormal(met, self.steps_spread, question, "steps")
+        left = self._random("left", question).random()
+        return max(1, math.ceil(left * min(self.max_steps, count)))
 
     def step(self, author: Author, question: int, index: int) -> list[str]:
         """The tokens of one step, the separator or the end of the answer included."""
@@ -67,6 +77,10 @@ class Workload:
     def rejected(self, question: int, index: int) -> bool:
         """The PRM's verdict on the draft of a step; a higher share rejects these and more."""
         return self._random("reject", question, index).random() < self.rejects
+
+    def mean_length(self, sample: int = 2000) -> float:
+        """Steps of an answer, on average over *sample* whole ones."""
+        return fmean(self.length(question) for question in range(self.begun, self.begun + sample))
 
     def _lognormal(self, mean: float, sigma: float, *key: object) -> int:
         value = self._random("length", *key).lognormvariate(math.log(mean) - sigma**2 / 2, sigma)

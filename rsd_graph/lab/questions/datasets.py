@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
 
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import CapabilityError, InputError
 from rsd_graph.lab.question import Exclusion, Question, QuestionList
 from rsd_graph.lab.questions import candies
-from rsd_graph.lab.questions.rows import Row, read_prompt, read_row
+from rsd_graph.lab.questions.files import SUFFIXES, Located, numbered, rows_of
+from rsd_graph.lab.questions.rows import Read, Row, read_row
+from rsd_graph.plugins import nearest
+from rsd_graph.stacks.text_file import read_text
 
 
 @dataclass(frozen=True)
@@ -50,46 +51,58 @@ def load_dataset(
     *,
     split: str = "test",
     limit: int | None = None,
-    open_ended: bool = False,
+    read: Read = read_row,
 ) -> QuestionList:
     """Load questions, in the order of their source.
 
     Args:
-        name_or_path: `"candies"` (our synthetic set), a `.jsonl`, `.json`, `.csv` or `.parquet`
-            file, a folder with `<split>.jsonl` or in the hub's layout, a name of `HUB`, or any
+        name_or_path: `"candies"` (our synthetic set), a file (see `rsd_graph.lab.questions.files`),
+            a folder with `<split>.jsonl` or in the hub's layout, a name of `HUB`, or any
             hub repository as `"owner/name"` or `"owner/name:config"`.
         split: Which part of it.
         limit: Keep the first so many gradable questions (candies: draw so many, default 300).
-        open_ended: Take every row as a question without a gold, for an outcome reward model.
+        read: How a row is read: with its gold (`read_row`), or as an open-ended question for an
+            outcome reward model (`read_prompt`).
 
     Returns:
         The questions; `.excluded` lists rows without a usable gold and why they were left out.
 
     Raises:
-        InputError: No such dataset, an unreadable file or row, or an id that occurs twice.
-        CapabilityError: The hub is needed and the `datasets` library is not installed.
+        InputError: No such dataset, no question in it, an unreadable row, or an id that occurs
+            twice.
+        ConfigurationError: The file cannot be read, or is not UTF-8.
+        CapabilityError: A library is needed and the extra `datasets` is not installed.
     """
     if str(name_or_path) == candies.NAME:
         count = candies.COUNT if limit is None else limit
         return QuestionList(candies.as_questions(held_out_problems(count)))
     path = Path(name_or_path)
     if path.exists():
-        return _collect(_local_rows(path, split), _source_name(path, split), limit, open_ended)
+        return _collect(_local_rows(path, split), _source_name(path, split), limit, read)
     name = str(name_or_path)
-    return _collect(_hub_rows(name, split), _hub_name(name), limit, open_ended)
+    return _collect(numbered(_hub_rows(name, split), name), _hub_name(name), limit, read)
 
 
 def load_datasets(
-    names: Sequence[str], *, limit: int | None = None, open_ended: bool = False
+    names: Sequence[str], *, limit: int | None = None, read: Read = read_row
 ) -> QuestionList:
     """Several datasets as one list of questions; see `load_dataset`. *limit* is for each."""
-    loaded = [load_dataset(name, limit=limit, open_ended=open_ended) for name in names]
+    loaded = [load_dataset(name, limit=limit, read=read) for name in names]
     return QuestionList(chain(*loaded), chain(*(part.excluded for part in loaded)))
 
 
-def _collect(rows: Iterable[Row], source: str, limit: int | None, open_ended: bool) -> QuestionList:
-    read = read_prompt if open_ended else read_row
-    items = [read(row, source=source, index=index) for index, row in enumerate(rows)]
+def questions_in(
+    text: str, name: str, *, limit: int | None = None, read: Read = read_row
+) -> QuestionList:
+    """Questions from a *text* that is in no file, such as standard input; see `load_dataset`."""
+    return _collect(rows_of(text, name), name, limit, read)
+
+
+def _collect(rows: Sequence[Located], source: str, limit: int | None, read: Read) -> QuestionList:
+    items = [
+        read(row, source=source, index=index, where=where)
+        for index, (where, row) in enumerate(rows)
+    ]
     identity, times = Counter(item.id for item in items).most_common(1)[0] if items else ("", 0)
     if times > 1:
         raise InputError(
@@ -98,37 +111,26 @@ def _collect(rows: Iterable[Row], source: str, limit: int | None, open_ended: bo
             hint="Remove the repeated rows or their id field.",
         )
     questions = (item for item in items if isinstance(item, Question))
-    excluded = (item for item in items if isinstance(item, Exclusion))
-    return QuestionList(islice(questions, limit), excluded)
+    excluded = [item for item in items if isinstance(item, Exclusion)]
+    found = QuestionList(islice(questions, limit), excluded)
+    if not found:
+        why = f"; of the first row, {excluded[0].reason}" if excluded else ""
+        raise InputError(f"There is no question in {source}{why}.", expected="at least one")
+    return found
 
 
-def _local_rows(path: Path, split: str) -> Iterable[Row]:
+def _local_rows(path: Path, split: str) -> list[Located]:
     if path.is_dir():
         found = [
             file for file in (path / f"{split}.jsonl", path / f"{split}.json") if file.exists()
         ]
-        return _local_rows(found[0], split) if found else _through_library(str(path), split=split)
-    if path.suffix in (".csv", ".parquet"):
-        return _through_library(path.suffix[1:], data_files=str(path), split="train")
-    return _json_rows(path)
-
-
-def _json_rows(path: Path) -> list[Row]:
-    try:
-        text = path.read_text(encoding="utf-8")
-        rows = json.loads(text) if path.suffix == ".json" else _json_lines(text)
-    except (OSError, ValueError, RecursionError) as exc:
-        raise InputError(
-            f"{path.name} is not valid JSON: {exc}.", expected="one JSON object per line"
-        ) from exc
-    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path.name} does not hold rows.", expected="a list of JSON objects")
-    return rows
-
-
-def _json_lines(text: str) -> list[Any]:
-    # Not splitlines(): U+2028 and its like are legal inside a JSON string.
-    return [json.loads(line) for line in text.split("\n") if line.strip()]
+        if found:
+            return _local_rows(found[0], split)
+        return numbered(_through_library(str(path), split=split), str(path))
+    if path.suffix.lower() == ".parquet":
+        rows = _through_library("parquet", data_files=str(path), split="train")
+        return numbered(rows, str(path))
+    return rows_of(read_text(path), str(path))
 
 
 def _source_name(path: Path, split: str) -> str:
@@ -142,16 +144,24 @@ def _hub_name(name: str) -> str:
 
 
 def _hub_rows(name: str, split: str) -> Iterable[Row]:
-    if name not in HUB and "/" not in name:
+    if name not in HUB and (name.count("/") != 1 or Path(name).suffix.lower() in SUFFIXES):
+        near = nearest(name, _there_is(Path(name).parent))
         raise InputError(
             f"There is no dataset, file or folder named {name!r}.",
             expected=f"{candies.NAME}, {', '.join(HUB)}, a path, or owner/name on the hub",
+            hint=f"Did you mean {near!r}?" if near else None,
         )
     path, _, config = name.partition(":")
     source = HUB.get(name) or HubSource(path, config or None)
     files = {"data_files": source.data_files} if source.data_files else {}
     split = source.splits.get(split, split)
     return _through_library(source.path, name=source.config, split=split, **files)
+
+
+def _there_is(folder: Path) -> list[str]:
+    """What can be named: the datasets, and the files beside one that is not there."""
+    beside = folder.iterdir() if folder.is_dir() else ()
+    return [candies.NAME, *HUB, *map(str, beside)]
 
 
 def _through_library(path: str, **options: object) -> Iterable[Row]:

@@ -9,7 +9,7 @@ The shape decides, not the name of the dataset, so a user's own file works like 
     answer, or a boxed answer in solution    everything else with a gold
     instruction or prompt, no gold           open-ended: AlpacaEval
 
-`read_prompt` takes any of them as open-ended instead.
+`read_prompt` takes any of them as open-ended instead, and `read_any` those without a usable gold.
 
 Golds are cleaned of "$" and leftovers of their source, never changed in meaning.
 """
@@ -18,18 +18,23 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rsd_graph.errors import InputError
 from rsd_graph.lab.grading.boxed import last_boxed
 from rsd_graph.lab.grading.paper_answer import extract
 from rsd_graph.lab.question import LETTERS, Exclusion, Question
+from rsd_graph.plugins import nearest
 
 Row = Mapping[str, Any]
 
+PROMPT = "prompt"
+"""The field of what is nothing but a prompt."""
 _QUESTION_FIELDS = ("question", "problem", "Question", "Problem")
-_OPEN_FIELDS = ("instruction", "prompt")
+_OPEN_FIELDS = ("instruction", PROMPT)
+QUESTIONS = (*_QUESTION_FIELDS, *_OPEN_FIELDS)
+"""Fields that can hold a question."""
 _GOLD_FIELDS = ("answer", "Answer", "gold", "target")
 _ID_FIELDS = ("unique_id", "id", "idx", "Record ID")
 _SUBJECT_FIELDS = ("subject", "subfield", "type", "High-level domain")
@@ -38,43 +43,87 @@ _LETTER = re.compile(r"\(?(?:\\text(?:bf)?\{)?\(?([A-HJK])\)?\}?\)?\.?")
 _LEFTOVER = re.compile(r"(?<=\$)\s*(?:\.|solution:)?\s*$")
 
 
-def read_row(row: Row, *, source: str, index: int) -> Question | Exclusion:
+Read = Callable[..., Question | Exclusion]
+"""How a row becomes a question: `read_row`, `read_prompt` or `read_any`."""
+
+
+def read_row(row: Row, *, source: str, index: int, where: str = "") -> Question | Exclusion:
     """Convert *row*, the *index*-th of *source*; a row without a usable gold is excluded.
+
+    Args:
+        row: What the source says.
+        source: Name of the dataset; ids begin with it.
+        index: Counts from 0; the id of a row that has none.
+        where: The place of the row for people, named in errors: `line 3 of mine.jsonl`.
 
     Raises:
         InputError: The row has no question, or no field that could hold a gold.
     """
+    where = where or f"row {index} of {source}"
     identity = f"{source}/{_first(row, _ID_FIELDS, index)}"
+    text = _text(row, (*_QUESTION_FIELDS, *_OPEN_FIELDS), where)
     if row.get("choices") or "Correct Answer" in row:
-        return _multiple_choice(row, identity, source)
-    text = _first(row, _QUESTION_FIELDS)
-    if text is None and (text := _first(row, _OPEN_FIELDS)) is not None:
-        return Question(identity, str(text).strip(), None, "open", source=source)
+        return _multiple_choice(row, text, identity, source, where)
+    if _first(row, _QUESTION_FIELDS) is None:
+        return Question(identity, text, None, "open", source=source)
     gold = _raw_gold(row)
-    if text is None or gold is None:
+    if gold is None:
         raise InputError(
-            f"Row {index} of {source} has the fields {sorted(row)}.",
-            expected="question or problem, and answer, final_answer or a boxed solution",
-            hint="Rename the fields, or use instruction for open-ended questions without a gold.",
+            f"{where} has a question and no answer, but {_named(row)}.",
+            expected="answer, final_answer or a boxed solution",
+            hint=_meant(row, _GOLD_FIELDS)
+            or "Rename the fields, or use instruction for open-ended questions without a gold.",
         )
-    return _graded(row, identity, source, str(text).strip(), gold)
+    return _graded(row, identity, source, text, gold)
 
 
-def read_prompt(row: Row, *, source: str, index: int) -> Question:
+def read_prompt(row: Row, *, source: str, index: int, where: str = "") -> Question:
     """Convert *row* to an open-ended question, whatever gold or reference answer it may have.
 
     Raises:
         InputError: The row has no question.
     """
-    text = _first(row, (*_OPEN_FIELDS, *_QUESTION_FIELDS))
-    if text is None:
-        raise InputError(
-            f"Row {index} of {source} has the fields {sorted(row)}.",
-            expected="instruction, prompt, question or problem",
-        )
+    text = _text(row, (*_OPEN_FIELDS, *_QUESTION_FIELDS), where or f"row {index} of {source}")
     subject = _first(row, ("dataset", *_SUBJECT_FIELDS))  # AlpacaEval says where each comes from
     identity = f"{source}/{_first(row, _ID_FIELDS, index)}"
-    return Question(identity, str(text).strip(), None, "open", subject=subject, source=source)
+    return Question(identity, text, None, "open", subject=subject, source=source)
+
+
+def read_any(row: Row, *, source: str, index: int, where: str = "") -> Question:
+    """Convert *row* to a question with its gold, or to an open-ended one if it has no usable gold.
+
+    Raises:
+        InputError: The row has no question.
+    """
+    if row.get("choices") or "Correct Answer" in row or _raw_gold(row) is not None:
+        found = read_row(row, source=source, index=index, where=where)
+        if isinstance(found, Question):
+            return found
+    return read_prompt(row, source=source, index=index, where=where)
+
+
+def _text(row: Row, fields: Sequence[str], where: str) -> str:
+    """The question in words."""
+    text = _first(row, fields)
+    if text is None:
+        raise InputError(
+            f"{where} has no question, but {_named(row)}.",
+            expected="instruction, prompt, question or problem",
+            hint=_meant(row, QUESTIONS),
+        )
+    if not isinstance(text, str) or not text.strip():
+        raise InputError(f"{where} has a question that is no text, or an empty one.")
+    return text.strip()
+
+
+def _named(row: Row) -> str:
+    return f"the fields {sorted(map(str, row))}"
+
+
+def _meant(row: Row, fields: Sequence[str]) -> str | None:
+    """Which of the *fields* the row may have tried to name."""
+    near = ((name, nearest(str(name), fields)) for name in row)
+    return next((f"Did you mean {field!r} by {name!r}?" for name, field in near if field), None)
 
 
 def clean_gold(gold: str) -> str:
@@ -106,8 +155,11 @@ def _graded(row: Row, identity: str, source: str, text: str, raw: str) -> Questi
     )
 
 
-def _multiple_choice(row: Row, identity: str, source: str) -> Question | Exclusion:
-    question = str(_first(row, _QUESTION_FIELDS)).strip()
+def _multiple_choice(
+    row: Row, question: str, identity: str, source: str, where: str
+) -> Question | Exclusion:
+    if isinstance(row.get("choices"), str):
+        raise InputError(f"{where} has choices that are one text.", expected="a list of texts")
     choices, letter = _options(row, question)
     if letter is None:
         return Exclusion(identity, "the gold answer names none of the choices")

@@ -29,6 +29,8 @@ a path follows the "@", as none does in `host:8000#model@q4`."""
 class RetryPolicy:
     """How often and how long to try one HTTP exchange again. There is no other retry layer.
 
+    It is not LangGraph's `RetryPolicy`, which runs a whole node again.
+
     Attributes:
         attempts: Total tries; 1 means never again.
         max_seconds: No new try is started this many seconds after the first one failed.

@@ -82,7 +82,7 @@ def _read(path: Path) -> Mapping[str, object]:
     try:
         config = dict(json.loads(file.read_text(encoding="utf-8")))
         separate = beside.read_text(encoding="utf-8") if beside.exists() else None
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ConfigurationError(
             f"no usable tokenizer configuration at {file}: {error}.",
             expected="the model's tokenizer_config.json, or the folder it is in",

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from aiohttp.test_utils import TestClient, TestServer
 
-from rsd_graph.lab.latency.hardware import presets
+from rsd_graph.errors import Role
+from rsd_graph.lab.latency.hardware import Served
 from rsd_graph.lab.latency.loops import Answered, graph_arm
 from rsd_graph.lab.latency.measure import HEDGED, LOOKAHEAD, bounds, growth, row, run
-from rsd_graph.lab.latency.simulator import simulator
+from rsd_graph.lab.latency.presets import presets
+from rsd_graph.lab.latency.simulated import Simulated
+from rsd_graph.lab.latency.simulator import application, simulator
 from rsd_graph.lab.latency.workload import Workload
+from rsd_graph.providers.prm.format import qwen_prm_prompt
 
 PRESET = presets()["1.5b-7b-a100"]
 STEP_POOLING = presets()["1.5b-7b-a100-step"]
@@ -54,22 +60,66 @@ def test_a_hedge_takes_time_off_and_costs_target_tokens() -> None:
     assert hedged.target_waste > plain.target_waste == 0
 
 
-def test_prm_tokens_grow_linearly_where_runs_are_verified() -> None:
-    """Step pooling: doubling the steps doubles a verified run's PRM tokens, the loop's do more."""
-    loop, ahead = growth(STEP_POOLING, 0.0, {"lockstep": None, "lookahead 32": 32}, (9, 18))
+def test_prm_tokens_grow_linearly_where_the_prm_reads_its_cache() -> None:
+    """30 % rejected: twice the steps, twice the tokens; behind step pooling, far more than that."""
+    (cached,) = growth(PRESET, 0.3, {"lookahead auto": "auto"}, (9, 18))
+    (rereading,) = growth(STEP_POOLING, 0.3, {"lockstep": None}, (9, 18))
 
-    assert ahead.exponent < 1.1
-    assert loop.exponent > 1.3
-    assert ahead.prm_tokens[1] < loop.prm_tokens[1] / 3
+    assert cached.exponent < 1.05
+    assert rereading.exponent > 1.3
 
 
 def test_auto_keeps_the_waste_near_its_share_when_the_prm_is_the_bottleneck() -> None:
-    """48 answers at once: about a tenth of the draft tokens in vain, and twice the loop's pace."""
-    loop = row("lockstep", PRESET, Workload(), range(48), 48)
-    auto = row("lookahead auto", PRESET, Workload(), range(48), 48)
+    """24 answers at once, a rereading PRM: a tenth of the draft tokens in vain, twice the pace."""
+    preset = STEP_POOLING
+    loop = row("lockstep", preset, Workload(), range(48), 24)
+    auto = row("lookahead auto", preset, Workload(), range(48), 24)
 
     assert auto.waste < 0.13
     assert auto.per_second > 2 * loop.per_second
+
+
+@pytest.mark.parametrize("slow", ["draft", "prm"])
+def test_auto_never_loses_to_the_sequential_loop(slow: Role) -> None:
+    """16 answers at once, and a model that computes 20 times as slowly as it should: a queue."""
+    preset = PRESET.changed(lambda served: replace(served, token_ms=20 * served.token_ms), slow)
+
+    sequential, auto = (
+        row(arm, preset, Workload(steps=8), range(32), 16)
+        for arm in ("sequential", "lookahead auto")
+    )
+
+    assert auto.per_second > 0.98 * sequential.per_second
+    assert auto.waste < 0.05
+
+
+def test_replicas_share_the_work_and_an_answer_stays_with_one() -> None:
+    """Two of each serve 16 answers as one of each serves 8; the cache loses nothing."""
+    twice = PRESET.changed(lambda served: replace(served, replicas=2))
+
+    one = row("sequential", PRESET, WORKLOAD, range(16), 8)
+    two = row("sequential", twice, WORKLOAD, range(32), 16)
+
+    assert two.per_second == pytest.approx(2 * one.per_second, rel=0.25)
+    assert two.prm_tokens == pytest.approx(one.prm_tokens, rel=0.15)
+
+
+def test_the_steady_rate_is_littles_law() -> None:
+    """Answers in flight over their mean latency, whatever the stragglers do at the end."""
+    found = row("target only", PRESET, Workload(), range(128), 32)
+
+    assert found.per_second == pytest.approx(32 / found.mean, rel=0.1)
+
+
+def test_a_free_model_costs_no_time() -> None:
+    """With draft and PRM free, what is left is the target's work."""
+    free = PRESET.changed(Served.free, "draft", "prm")
+
+    ((answered,), servers) = run("sequential", free, WORKLOAD, [3], 1)
+
+    target_s = answered.ledger["target"]["ms"] / 1000
+    assert answered.latency == pytest.approx(target_s)
+    assert servers.engines["prm"][0].computed_tokens > 0
 
 
 def test_more_rejections_contain_the_fewer_ones() -> None:
@@ -96,15 +146,32 @@ def test_the_workload_has_the_papers_shape() -> None:
     assert sum(tokens) / 400 == pytest.approx(396, rel=0.1)
 
 
-def test_our_providers_get_the_same_answers_over_http() -> None:
+@pytest.mark.parametrize("preset", ["1.5b-7b-h100", "1.5b-7b-h100-step"])
+def test_our_providers_get_the_same_answers_over_http(preset: str) -> None:
     """The simulation in its own process, through the real wire, PRM and client: same steps."""
-    expected, _ = run("lookahead 2", presets()["1.5b-7b-h100"], Workload(), [SHORT], 1)
+    expected, _ = run("lookahead 2", presets()[preset], Workload(), [SHORT], 1)
 
     async def over_http() -> list[Answered]:
-        async with simulator("1.5b-7b-h100", Workload()) as seats:
+        async with simulator(preset, Workload()) as seats:
             return await graph_arm([SHORT], 1, seats, 2)
 
     (answered,) = asyncio.run(over_http())
 
     assert answered.steps == expected[0].steps
     assert answered.ledger["draft"]["cache_unreported_calls"] == 0
+
+
+async def test_a_list_of_nested_prompts_gets_a_verdict_each() -> None:
+    """As vLLM answers where it judges the last token: flat pairs, one for each prompt."""
+    steps = [" ".join(WORKLOAD.step("draft", 0, index)[:-1]) for index in range(2)]
+    asked = WORKLOAD.conversation(0)
+    whole = qwen_prm_prompt(asked, steps, "<extra_0>").split("<extra_0>")
+    prompts = [f"{whole[0]}<extra_0>", f"{whole[0]}<extra_0>{whole[1]}<extra_0>"]
+    servers = Simulated.of(presets()["1.5b-7b-h100"], WORKLOAD)
+
+    async with TestClient(TestServer(application(servers))) as client:
+        answer = await (await client.post("/prm/pooling", json={"input": prompts})).json()
+
+    rejected = [WORKLOAD.rejected(0, index) for index in range(2)]
+    expected = [pytest.approx([0.9, 0.1] if bad else [0.1, 0.9]) for bad in rejected]
+    assert [item["data"] for item in answer["data"]] == expected

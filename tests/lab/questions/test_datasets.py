@@ -102,7 +102,7 @@ def test_a_repeated_id_is_refused(tmp_path: Path) -> None:
         load_dataset(write_rows(tmp_path / "mine.jsonl", rows))
 
 
-@pytest.mark.parametrize("text", ["{not json", '"a string"', "[1, 2]"])
+@pytest.mark.parametrize("text", ["{not json", "3", "[1, 2]"])
 def test_a_file_that_holds_no_rows_is_refused(tmp_path: Path, text: str) -> None:
     """Broken JSON and JSON that is not an object per line are named as such."""
     path = tmp_path / "bad.jsonl"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
 from dataclasses import dataclass
 from functools import reduce
 
@@ -10,8 +11,8 @@ from rich.console import Console
 
 from rsd_graph.answer.ledger import Ledger, PerRole, add, empty_ledger, flops
 from rsd_graph.chat_models import ChatRSD
-from rsd_graph.cli._answer import Answer, answer
-from rsd_graph.cli._show import amounts, screen_rule, show_step
+from rsd_graph.cli.terminal.answer import Answer, answer
+from rsd_graph.cli.terminal.screen import amounts, screen_rule, show_step
 from rsd_graph.embedded.card import read_card
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems
 from rsd_graph.lab.arms.alone import alone
@@ -45,33 +46,36 @@ async def run_demo(console: Console) -> None:
         "parameters), trained for this package,\neach behind its own llama.cpp server on this "
         "machine. They have never seen these problems."
     )
-    runs = _choose(await _runs())
-    for run in runs:
-        _show_run(console, run, sizes)
+    runs: list[_Run] = []
+    async with aclosing(_runs()) as solved:
+        async for run in solved:
+            _show_run(console, run, sizes)
+            runs.append(run)
     console.print(f"\n{_summary(runs, sizes)}", style="bold")
     console.print(
         "Three problems prove nothing. `rsd-graph eval` measures 300, with confidence intervals."
     )
 
 
-async def _runs() -> list[_Run]:
-    """The first problems, and more until a draft step has been rejected."""
+async def _runs() -> AsyncGenerator[_Run]:
+    """The first problems; the last of them gives way to one with a rejection if none has any."""
     llm = ChatRSD(draft="embedded:draft", target="embedded:target", prm="embedded:prm")
     # A server of its own: in RSD's, the target would find half of its work already done.
     target = alone(Experiment({"target": "embedded:target?slots=1"}).setup(), "target")
-    runs: list[_Run] = []
+    rejected, third = False, None
     for number, problem in enumerate(held_out_problems(_SEARCHED), start=1):
         rsd = await answer(llm, problem.question, lambda step: None)
         own = await target.solve(problem.question, 0)
-        runs.append(_Run(number, problem, rsd, own.text, own.ledger))
-        if number >= _SHOWN and any(run.rejected for run in runs):
-            break
-    return runs
-
-
-def _choose(runs: list[_Run]) -> list[_Run]:
-    """The first three; the last of them gives way to one with a rejection if they have none."""
-    return [*runs[: _SHOWN - 1], runs[-1] if runs[-1].rejected else runs[_SHOWN - 1]]
+        run = _Run(number, problem, rsd, own.text, own.ledger)
+        rejected = rejected or run.rejected
+        if number < _SHOWN:
+            yield run
+        elif rejected:
+            yield run
+            return
+        third = third or (run if number == _SHOWN else None)
+    if third:
+        yield third
 
 
 def _show_run(console: Console, run: _Run, sizes: PerRole) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rsd_graph.cli._show import screen
+from rsd_graph.cli.terminal.screen import screen
 from rsd_graph.lab.calibration.learn import Learning
 from rsd_graph.lab.report.text import percent, text_table
 

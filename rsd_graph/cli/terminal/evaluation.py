@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from typing_extensions import TypedDict
 
-from rsd_graph.cli._show import screen
-from rsd_graph.lab.report.text import text_table
+from rsd_graph.cli.terminal.screen import screen, show_table
 
 
 class Evaluation(TypedDict):
@@ -33,9 +32,9 @@ def show_evaluation(found: Evaluation) -> None:
     console = screen()
     conditions = found["conditions"]
     console.print(f"{conditions['dataset']}, {conditions['questions']} questions", style="bold")
-    console.print(text_table(found["headers"], found["table"]))
+    show_table(console, found["headers"], found["table"])
     for headers, *rows in filter(None, (found["by_dataset"], found["published"])):
-        console.print(text_table(headers, rows))
+        show_table(console, headers, rows)
     for line in _remarks(found):
         console.print(line)
     console.print(", ".join(f"{name} {value}" for name, value in conditions.items()))

@@ -48,6 +48,23 @@ def printable(text: str) -> str:
     return "".join(sign if sign.isprintable() or sign in "\n\t" else "?" for sign in text)
 
 
+def show_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """A table; on a terminal too narrow for it, each row as a list of its cells."""
+    from rsd_graph.lab.report.text import text_table
+
+    table = text_table(headers, rows)
+    if console.is_terminal and max(map(len, table.split("\n"))) > console.width:
+        name, *others = headers
+        table = "\n".join(_as_list(name, others, row) for row in rows)
+    console.print(table)
+
+
+def _as_list(name: str, headers: Sequence[str], row: Sequence[str]) -> str:
+    first, *cells = row
+    told = (f"  {header}: {cell}" for header, cell in zip(headers, cells, strict=True) if cell)
+    return "\n".join([f"{name} {first}", *told])
+
+
 def cost_line(
     steps: Sequence[Step],
     ledger: Ledger,

@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial, wraps
 from typing import Annotated, Any, Literal, get_args, get_origin
 
@@ -96,7 +97,7 @@ def stack_options(context: typer.Context, *, needs_target: bool = True) -> dict[
     """
     from rsd_graph.chat_models import ChatRSD
     from rsd_graph.chat_models.naming import model_name
-    from rsd_graph.stacks.config import load_stack
+    from rsd_graph.stacks.config import load_stack, naming_lines
     from rsd_graph.stacks.settings import ROLES, SETTINGS, from_environment, over
 
     given = context.params
@@ -107,7 +108,11 @@ def stack_options(context: typer.Context, *, needs_target: bool = True) -> dict[
     said = over(below, flags)
     if not needs_target and "draft" in said:
         said.setdefault("target", said["draft"])
-    llm = ChatRSD(**said)
+    named = (
+        naming_lines(given["config"], given["stack"], flags) if given["config"] else nullcontext()
+    )
+    with named:
+        llm = ChatRSD(**said)
     if not given["as_json"]:
         models = ", ".join(f"{role} {model_name(getattr(llm, role))}" for role in ROLES)
         sys.stderr.write(f"{models}\n")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from rsd_graph.cli._show import screen
+from rsd_graph.cli.terminal.screen import screen, show_table
 from rsd_graph.lab.calibration.calibrate import Calibration, TargetAlone
 from rsd_graph.lab.calibration.check import Check, Compared
 from rsd_graph.lab.calibration.sweep import SweepPoint
-from rsd_graph.lab.report.text import of, percent, points, short, text_table
+from rsd_graph.lab.report.text import of, percent, points, short
 from rsd_graph.lab.statistics import Estimate
 
 T = TypeVar("T")
+
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""Headers and rows."""
 
 TOKENS = "target tokens"
 
@@ -22,12 +25,12 @@ def show_calibration(found: Calibration, out: Path) -> None:
     """The sweep, the choice, what it was checked by, and how to use the file."""
     console = screen()
     unit = found.plan.accounting.unit
-    console.print(_sweep_table(found))
+    show_table(console, *_sweep_table(found))
     if alone := found.target_alone:
         console.print(f"the target alone: {_alone(alone, unit)}")
     console.print(_choice(found))
     if check := found.check:
-        console.print(_check_table(check, unit))
+        show_table(console, *_check_table(check, unit))
         if difference := check.accuracy_difference:
             console.print(
                 "measured accuracy less the estimated: "
@@ -44,7 +47,7 @@ def show_calibration(found: Calibration, out: Path) -> None:
     console.print(f'written to {out}; use it with --delta {out}, or delta="{out}" in Python')
 
 
-def _sweep_table(found: Calibration) -> str:
+def _sweep_table(found: Calibration) -> Table:
     """One row for each delta; columns that nothing is known for are left out."""
     unit, alone = found.plan.accounting.unit, found.target_alone
     columns: dict[str, Callable[[SweepPoint], str]] = {
@@ -62,7 +65,7 @@ def _sweep_table(found: Calibration) -> str:
     cells = [[cell(point) for point in found.sweep] for cell in columns.values()]
     known = [(name, column) for name, column in zip(columns, cells, strict=True) if any(column)]
     headers, filled = zip(*known, strict=True)
-    return text_table(headers, list(zip(*filled, strict=True)))
+    return headers, list(zip(*filled, strict=True))
 
 
 def _known(value: T | None, cell: Callable[[T], str]) -> str:
@@ -99,7 +102,7 @@ def _choice(found: Calibration) -> str:
     return f"{delta}: most right answers for the cost, {right}{alone}"
 
 
-def _check_table(check: Check, unit: str) -> str:
+def _check_table(check: Check, unit: str) -> Table:
     """What the pass estimates for the held-out prompts, and what RSD did with them."""
     lines: list[tuple[str, Compared | None, Callable[[Estimate], str]]] = [
         ("right", check.accuracy, _right),
@@ -110,7 +113,7 @@ def _check_table(check: Check, unit: str) -> str:
     ]
     rows = [[name, cell(both.estimated), cell(both.measured)] for name, both, cell in lines if both]
     headers = [f"RSD on {check.prompts} held-out prompts", "estimated", "measured"]
-    return text_table(headers, rows)
+    return headers, rows
 
 
 def _spent(value: float, unit: str) -> str:

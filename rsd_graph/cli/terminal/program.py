@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from rsd_graph.cli._options import spoken
+from rsd_graph.cli.terminal.flags import spoken
 from rsd_graph.errors import RSDError
 
 INTERRUPTED = 130

@@ -1,0 +1,1 @@
+"""What the commands have in common: their flags, how they fail, how what they found looks."""

@@ -1,0 +1,39 @@
+"""The questions of a command: from a file, a dataset or standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rsd_graph.cli.terminal.streams import typed
+from rsd_graph.embedded.task import SCOPE, notice
+from rsd_graph.lab.question import Question, QuestionList
+from rsd_graph.lab.questions.datasets import load_dataset, questions_in
+from rsd_graph.lab.questions.rows import Read
+from rsd_graph.stacks.settings import ROLES
+from rsd_graph.stacks.text_file import decoded
+
+_STDIN = "standard input"
+
+
+def questions_of(name: str | Path, read: Read, *, limit: int | None = None) -> QuestionList:
+    """The questions of a dataset or file; `-` reads standard input.
+
+    Raises:
+        ConfigurationError: See `rsd_graph.lab.questions.datasets.load_dataset`.
+    """
+    if str(name) != "-":
+        return load_dataset(name, limit=limit, read=read)
+    text = decoded(typed("the questions, one a line"), _STDIN)
+    return questions_in(text, _STDIN, limit=limit, read=read)
+
+
+def note_on_scope(questions: Sequence[Question], options: Mapping[str, Any]) -> None:
+    """Say on standard error how many of the questions the shipped models cannot know, if any."""
+    seats = [options.get(role, f"embedded:{role}") for role in ROLES]
+    outside = sum(1 for question in questions if notice(question.text, *seats))
+    if outside:
+        which = f"{outside} of {len(questions)} questions are" if questions[1:] else "This one is"
+        sys.stderr.write(f"note: {SCOPE} {which} no such story.\n")
