@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from langchain_core.runnables import Runnable, RunnableConfig
+from langchain_core.runnables.graph import Graph
 from langgraph.config import get_stream_writer
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -130,6 +131,12 @@ class CompiledRSDGraph(CompiledStateGraph[RSDState, None, RSDInput, RSDOutput]):
     def astream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """See LangGraph's `astream`."""
         return super().astream(input, _unlimited(config), **kwargs)
+
+    def get_graph(self, config: RunnableConfig | None = None, *, xray: int | bool = False) -> Graph:
+        """See LangGraph's `get_graph`; what nodes tell tracers of their models is not drawn."""
+        graph = super().get_graph(config, xray=xray)
+        graph.nodes = {name: node._replace(metadata=None) for name, node in graph.nodes.items()}
+        return graph
 
 
 def _unlimited(config: RunnableConfig | None) -> RunnableConfig:
