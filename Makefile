@@ -62,6 +62,10 @@ constraints: $(READY)  ## write down the versions that are installed
 	@echo "# Versions every check runs with; regenerate with: make constraints" > constraints.txt
 	$(BIN)/pip freeze --exclude-editable >> constraints.txt
 
+.PHONY: screenshots
+screenshots: $(READY)  ## the pictures of the viewer, into docs/screenshots; needs a Chromium
+	$(BIN)/python -m tests.helpers.screenshots
+
 .PHONY: test-live chaos mutate
 test-live: $(READY)  ## the suite that needs real servers: installs and starts them (5 GB, minutes)
 	$(BIN)/python tests/live/install.py .venv-live
