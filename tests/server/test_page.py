@@ -239,6 +239,24 @@ def test_bytes_that_come_one_by_one(difficult: Difficult, page: Shown) -> None:
     assert page.texts(".turn .said") == ["Schlüssel"]
 
 
+def test_the_newest_step_stays_in_sight(difficult: Difficult, page: Shown) -> None:
+    """Unless somebody has scrolled up to read."""
+    ask(page)
+
+    def say(number: int) -> None:
+        chunk = {"index": 0, "delta": {"content": f"step {number}"}, "finish_reason": None}
+        difficult.say(choices=[chunk])
+        page.wait_for(".turn .step", number)
+
+    for number in range(1, 31):
+        say(number)
+    followed = page.tab.evaluate("scrollY > 0")
+    page.tab.evaluate("scrollTo(0, 0)")
+    say(31)
+
+    assert (followed, page.tab.evaluate("scrollY")) == (True, 0)
+
+
 def test_hostile_text_stays_text(difficult: Difficult, page: Shown) -> None:
     """From the stream, too."""
     hostile = "</script><img src=x onerror=alert(1)>\u202e"
