@@ -112,11 +112,21 @@ def _throughput(rows: list[Any]) -> Any:
         _lines(
             panel, [row for row in shown if row["preset"] == preset], "concurrency", "per_second"
         )
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log")
-        panel.xaxis.set_major_formatter(lambda count, _: f"{count:g}")
+        _counts(panel)
     _legend(figure, panels[0])
     return figure
+
+
+def _counts(panel: Any) -> None:
+    """Both axes in logarithms, with numbers that people read."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    panel.set_xscale("log", base=2)
+    panel.set_yscale("log")
+    panel.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    panel.yaxis.set_minor_formatter(NullFormatter())
+    for axis in (panel.xaxis, panel.yaxis):
+        axis.set_major_formatter(lambda count, _: f"{count:,.10g}")
 
 
 def _with_variant(row: Any) -> Any:
@@ -137,8 +147,10 @@ def _growth(rows: list[Any]) -> Any:
             if (row["preset"], row["rejects"]) == (preset, 0.15):
                 style = _style(row["arm"])
                 panel.plot(row["steps"], row["prm_tokens"], label=row["arm"], **style)
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log")
-        panel.xaxis.set_major_formatter(lambda count, _: f"{count:g}")
+        _counts(panel)
+    for panel in panels[1:]:
+        panel.sharey(panels[0])
+        panel.tick_params(labelleft=False)
+    panels[0].autoscale()
     _legend(figure, panels[0])
     return figure

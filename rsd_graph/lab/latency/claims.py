@@ -12,8 +12,9 @@ from rsd_graph.lab.latency.suite import Results
 
 OURS = ("lookahead 2", "lookahead auto")
 
-_EVEN = 0.995
-"""From this ratio on, two throughputs are the same: windows end between two steps."""
+_EVEN = 0.97
+"""From this ratio on, only where their windows end tells two throughputs apart: answers
+begin together and step in waves. Two seeds differed by as much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def _auto_never_loses(rows: Sequence[Any]) -> Iterable[Claim]:
         }
         worst = min(ratios, key=ratios.__getitem__)
         yield Claim(
-            f"{preset}: lookahead auto is never slower than the sequential loop",
+            f"{preset}: lookahead auto is never slower than the sequential loop, to 3 %",
             f"{ratios[worst]:.3f}x at worst, {worst} at once; {max(ratios.values()):.3f}x at best",
             ratios[worst] >= _EVEN,
         )

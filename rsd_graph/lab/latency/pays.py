@@ -74,22 +74,24 @@ def _comparison(row: Any, target: Any, all_gpus: Any) -> Comparison:
 
 
 def losses(compared: Iterable[Comparison]) -> list[str]:
-    """In words, a line a preset: where RSD is slower than the target alone, and by how much."""
-    lines = []
-    compared = list(compared)
-    for preset in dict.fromkeys(item.preset for item in compared):
-        mine = [item for item in compared if item.preset == preset]
-        alone = [(item.load, item.over_target) for item in mine if item.over_target < 1]
-        everywhere = [(item.load, item.over_all) for item in mine if item.over_all < 1]
-        said = [
-            f"{_at(found)} the target's throughput on {gpus}"
-            for found, gpus in ((alone, "its own GPUs"), (everywhere, "all the GPUs"))
-            if found
-        ]
-        full = [item.full for item in mine]
-        said.append(f"{min(full):.2g} to {max(full):.2g} times its FLOPs in full")
-        lines.append(f"{preset}: {'; '.join(said)}")
-    return lines
+    """In words, a line a preset: where RSD is slower than the target alone, and what it costs."""
+    by_preset: dict[str, list[Comparison]] = {}
+    for item in compared:
+        by_preset.setdefault(item.preset, []).append(item)
+    return [f"{preset}: {_loss(mine)}" for preset, mine in by_preset.items()]
+
+
+def _loss(mine: Sequence[Comparison]) -> str:
+    alone = [(item.load, item.over_target) for item in mine if item.over_target < 1]
+    everywhere = [(item.load, item.over_all) for item in mine if item.over_all < 1]
+    said = [
+        f"{_at(found)} the target's throughput on {gpus}"
+        for found, gpus in ((alone, "its own GPUs"), (everywhere, "all the GPUs"))
+        if found
+    ]
+    full = sorted({f"{item.full:.2f}" for item in mine}, key=float)
+    times = full[0] if len(full) == 1 else f"{full[0]} to {full[-1]}"
+    return "; ".join([*(said or ["slower nowhere"]), f"{times} times its FLOPs in full"])
 
 
 def _at(found: Sequence[tuple[int, float]]) -> str:

@@ -125,24 +125,37 @@ def _in_flight(question: Question) -> float:
 
 
 def _options(question: Question, room: Room) -> Iterator[Option]:
-    """Every PRM, served in both ways, in its best layout."""
+    """Every PRM that fits, served in both ways, in its best layout.
+
+    Raises:
+        ConfigurationError: None of them fits.
+    """
+    refused = []
     for prm in question.prms:
         models: Mapping[Role, Model] = {
             "draft": question.draft,
             "target": question.target,
             "prm": prm,
         }
-        found = layouts(models, question.gpu, question.count, room)
+        try:
+            found = layouts(models, question.gpu, question.count, room)
+        except ConfigurationError as error:
+            refused.append(error)
+            continue
         for pooling in _POOLINGS:
-            served = [_pooled(layout, pooling) for layout in found]
-            expected = [forecast(one, question.workload, question.traffic) for one in served]
-            ranked = [
-                Option(prm.name, pooling, layout, one)
-                for layout, one in zip(served, expected, strict=True)
-                if one
-            ]
-            if ranked:
-                yield min(ranked, key=lambda option: option.expected.seconds)
+            yield from _best(question, prm, pooling, [_pooled(one, pooling) for one in found])
+    if len(refused) == len(question.prms):
+        raise refused[0]
+
+
+def _best(
+    question: Question, prm: Model, pooling: Pooling, found: Sequence[Preset]
+) -> Iterator[Option]:
+    """The fastest of these layouts, if any keeps up."""
+    expected = ((one, forecast(one, question.workload, question.traffic)) for one in found)
+    kept = [Option(prm.name, pooling, layout, one) for layout, one in expected if one]
+    if kept:
+        yield min(kept, key=lambda option: option.expected.seconds)
 
 
 def _pooled(layout: Preset, pooling: Pooling) -> Preset:

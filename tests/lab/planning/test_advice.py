@@ -104,6 +104,17 @@ def test_models_that_do_not_fit_are_named_with_what_would_do() -> None:
     assert "more or larger GPUs" in str(caught.value)
 
 
+def test_a_prm_that_does_not_fit_is_left_out() -> None:
+    """One of 72B beside one of 1.5B, on two A100s."""
+    workload, share = answers_of(None, rejected=0.1)
+    prms = [model_of("72B"), model_of(PRMS[1])]
+    models = model_of("0.5B"), model_of("7B"), prms
+
+    found = advise(Question(*models, GPUS["a100"], 2, traffic_of(1, None), workload, share))
+
+    assert {option.prm for option in found.options} == {PRMS[1]}
+
+
 @pytest.mark.parametrize(
     ("name", "named"), [("7b", 7.61), ("Qwen/Qwen2.5-Math-7B-Instruct", 7.61), ("PRM-7B", None)]
 )
