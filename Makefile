@@ -62,10 +62,24 @@ constraints: $(READY)  ## write down the versions that are installed
 	@echo "# Versions every check runs with; regenerate with: make constraints" > constraints.txt
 	$(BIN)/pip freeze --exclude-editable >> constraints.txt
 
-.PHONY: test-live
+.PHONY: screenshots
+screenshots: $(READY)  ## the pictures of the viewer, into docs/screenshots; needs a Chromium
+	$(BIN)/python -m tests.helpers.screenshots
+
+.PHONY: test-live chaos mutate
 test-live: $(READY)  ## the suite that needs real servers: installs and starts them (5 GB, minutes)
 	$(BIN)/python tests/live/install.py .venv-live
 	RSD_LIVE_VENV=.venv-live $(BIN)/pytest -m live tests/live
+
+chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/results/chaos.md: hours
+	PYTHONMALLOC=pymalloc $(BIN)/python -X dev -W error -m tests.chaos faults 100000
+	$(BIN)/python -m tests.chaos crashes 1000
+	$(BIN)/python -m tests.chaos bodies 1000
+
+mutate: $(READY)  ## mutate the core and see whether a test notices: docs/promises.md tells of the survivors
+	$(BIN)/pip install --quiet mutmut==3.8.1
+	$(BIN)/mutmut run
+	$(BIN)/mutmut results
 
 clean:
 	rm -rf $(VENV) dist site

@@ -94,7 +94,7 @@ def logistic(alpha: float, delta: float = 0.7) -> Weighting:
     _require(0 < alpha < math.inf, f"logistic(alpha) needs a finite alpha > 0, got {alpha}")
     _require(math.isfinite(delta), f"logistic(delta) needs a finite delta, got {delta}")
     parameters = {"alpha": alpha, "delta": delta}
-    return Weighting("logistic", lambda reward: _sigmoid(alpha * (reward - delta)), parameters)
+    return Weighting("logistic", lambda reward: sigmoid(alpha * (reward - delta)), parameters)
 
 
 def likelihood_ratio(alpha: float = 1.0) -> Weighting:
@@ -237,7 +237,7 @@ def _named(accept: object) -> str:
 _EXAMPLE = "a function of the reward, such as lambda reward: reward > 0.5"
 
 
-def _sigmoid(x: float) -> float:
+def sigmoid(x: float) -> float:
     """1 / (1 + exp(-x)) without overflow at either end."""
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
 

@@ -26,6 +26,7 @@ from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_
 from rsd_graph.nodes.request import StepOptions
 from rsd_graph.providers.adapted import adapted
 from rsd_graph.providers.base import RewardModelLike, Sampling, StepModelLike
+from rsd_graph.providers.telemetry import observed
 from rsd_graph.runtime.node import Node, NodeFunction, Pure, RSDGraph
 from rsd_graph.runtime.tracing import traced
 
@@ -54,7 +55,7 @@ def create_rsd_graph(
         ConfigurationError: delta is outside the PRM's range of rewards, an option outside its; or
             a model or criterion that cannot be asked.
     """
-    models = adapted(draft, target, prm)
+    models = observed(adapted(draft, target, prm))
     check_criterion(accept, models.prm.reward_range)
     options = StepOptions(sampling, limits, checked("step_separator", step_separator))
     early = EarlyRequests(models.draft, models.target, lookahead, max_waste, hedge)
@@ -88,7 +89,7 @@ def create_rsd_graph(
     graph = RSDGraph(early)
     graph.add_node("begin", Pure("begin", begin), **traced("begin", models))
     for name, node in nodes.items():
-        graph.add_node(name, Node(name, node, early, accepted), **traced(name, models))
+        graph.add_node(name, Node(name, node, graph, accepted), **traced(name, models))
 
     graph.add_edge(START, "begin")
     graph.add_edge("begin", "draft")

@@ -28,7 +28,8 @@ FLOORS = [
     {"graph"},
     {"stacks"},
     {"chat_models"},
-    {"lab", "server", "viewer"},
+    {"viewer"},
+    {"lab", "server"},
     {"cli"},
 ]
 """Imports point down only: a room may use its own floor and those below it."""

@@ -41,6 +41,7 @@ class Ledger(TypedDict):
     prm: Usage
     drafted_steps: int
     scored_steps: int
+    """Verdicts that a model gave; a free one, of the draft's own log-probabilities, is none."""
     accepted_steps: int
     target_steps: int
     kept_draft_tokens: int

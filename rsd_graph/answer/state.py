@@ -77,6 +77,23 @@ class Span(TypedDict):
     """Tokens generated; of a request that was cancelled, an upper bound. Not said of a PRM."""
 
 
+class Certainty(TypedDict):
+    """How sure a model was of a step it wrote: natural logarithms, at temperature 1.
+
+    Only tokens that begin inside the step's text count, as for its `logprob`.
+    """
+
+    tokens: int
+    """How many they are, as far as they were reported."""
+    mean: float
+    """The mean of their log-probabilities."""
+    lowest: float
+    """The log-probability of the least likely one."""
+    first_entropy: float
+    """The entropy in nats of what could have stood in place of the first: at least this much, with
+    all that the server did not report taken for one token."""
+
+
 class Candidate(TypedDict):
     """A generated step that is not settled yet."""
 
@@ -86,6 +103,8 @@ class Candidate(TypedDict):
     logprob: float | None
     """Sum of the log-probabilities of its tokens (natural log, temperature 1), if reported."""
     usage: Usage
+    certainty: NotRequired[Certainty]
+    """More of the same, where the tokens were reported one by one."""
     tool_calls: NotRequired[list[ToolCall]]
     """With tools bound: what the action calls."""
     started: NotRequired[float]

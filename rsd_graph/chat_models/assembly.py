@@ -18,6 +18,7 @@ from rsd_graph.graph import create_rsd_graph
 from rsd_graph.providers.base import Models, Sampling, StepModel
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.names import public_name
 from rsd_graph.providers.wires.chat_action import Acting, ActionRewardModel, ChatActionModel
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.stacks.settings import ROLES
@@ -65,7 +66,8 @@ def _acting(model: ChatOptions, models: Models, actions: Actions) -> Models:
     def actor(provider: StepModel, role: Role, *, checked: bool) -> StepModel:
         if isinstance(provider, Acting):
             return provider.acting(actions, checked=checked)
-        return ChatActionModel(_client(model, provider, role), actions, checked=checked)
+        client, name = _client(model, provider, role), public_name(provider)
+        return ChatActionModel(client, actions, checked=checked, name=name)
 
     return Models(
         actor(models.draft, "draft", checked=True),

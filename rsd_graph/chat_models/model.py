@@ -39,6 +39,7 @@ from rsd_graph.chat_models.nesting import Nesting
 from rsd_graph.chat_models.structured import Method, structured_output
 from rsd_graph.embedded.card import known_parameters
 from rsd_graph.embedded.task import notice
+from rsd_graph.providers.address import bare
 from rsd_graph.runtime.listener import AnswerListener, listeners
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
@@ -232,7 +233,7 @@ class ChatRSD(Nesting):
     @property
     def sizes(self) -> PerRole | None:
         """Parameter counts of the three models, if given or known."""
-        known = self.parameters or known_parameters(self.draft, self.target, self.prm)
+        known = self.parameters or known_parameters(*map(bare, (self.draft, self.target, self.prm)))
         return PerRole(**known) if known else None
 
     def get_num_tokens(self, text: str) -> int:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlencode
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.runnables import Runnable
@@ -15,9 +16,12 @@ from rsd_graph.answer.options import names_of
 from rsd_graph.embedded.engine import parse_name
 from rsd_graph.errors import CapabilityError, Role
 from rsd_graph.providers.adapted import adapted
+from rsd_graph.providers.address import parted
 from rsd_graph.providers.base import Models, RewardModelLike, StepModelLike
+from rsd_graph.providers.prm.spelled import rewritten
 from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.providers.wires.chat import ChatStepModel
+from rsd_graph.stacks.calibrated import check_learned
 
 if TYPE_CHECKING:
     from rsd_graph.chat_models.options import ChatOptions
@@ -40,11 +44,9 @@ def parts(model: ChatOptions, *, serving: bool = True) -> Models:
     def made(role: Role, spec: str | T, make: Callable[..., T]) -> T:
         if not isinstance(spec, str):
             return make(spec)
-        embedded = None if serving else _EMBEDDED.fullmatch(spec)
-        key = ("model", role, spec, embedded is None, *connection.values())
-        return model.shared.once(
-            key, lambda: make(_unserved(embedded) if embedded else spec, **connection)
-        )
+        reached = spec if serving else rewritten(spec, _unserved)
+        key = ("model", role, spec, reached == spec, *connection.values())
+        return model.shared.once(key, lambda: make(reached, **connection))
 
     return adapted(
         made("draft", seated(model.draft, "draft"), partial(step_model, role="draft")),
@@ -87,16 +89,24 @@ def seated_prm(model: str | RewardModelLike | Runnable[Any, Any]) -> str | Rewar
     return model
 
 
-def _unserved(embedded: re.Match[str]) -> str:
+def _unserved(spec: str) -> str:
     """An embedded model as it would be reached if it were served; it has to be there."""
-    parse_name(embedded["name"])
-    return f"{embedded['family'] or ''}llamacpp+http://embedded"
+    embedded = _EMBEDDED.fullmatch(spec)
+    if embedded is None:
+        return spec
+    name, options = parted(embedded["name"])
+    parse_name(name)
+    query = "?" + urlencode(options) if options else ""
+    return f"{embedded['family'] or ''}llamacpp+http://embedded{query}"
 
 
 def check_parts(model: ChatOptions) -> None:
     """Refuse what cannot work, before any server is asked or started.
 
     Raises:
-        ConfigurationError: A string names no model, or the PRM never gives a reward of delta.
+        ConfigurationError: A string names no model, or the PRM never gives a reward of delta, or a
+            verdict was learned on the words of another draft.
     """
-    check_criterion(model.criterion, parts(model, serving=False).prm.reward_range)
+    prm = parts(model, serving=False).prm
+    check_criterion(model.criterion, prm.reward_range)
+    check_learned(prm, model.draft)

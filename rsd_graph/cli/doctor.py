@@ -80,9 +80,11 @@ def _limits(chosen: Mapping[str, Any]) -> Limits:
 
 def _example(prm: RewardModel) -> Example:
     """A question this PRM can judge: the shipped one, wherever served, knows only its own task."""
+    from rsd_graph.providers.prm.spelled import parts_of
     from rsd_graph.stacks.doctor import APPLES, SHIPPED
 
-    return SHIPPED if getattr(prm, "family", None) == "recompute" else APPLES
+    families = [getattr(each, "family", None) for each in parts_of(prm)]
+    return SHIPPED if "recompute" in families else APPLES
 
 
 def _show(console: Console, check: Check, before: Sequence[Check]) -> None:

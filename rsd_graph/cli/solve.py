@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from typing import TYPE_CHECKING, Annotated, Any
+from functools import partial
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rsd_graph.cli.terminal.flags import OPTIONS, AsJson, System, stack_options, takes
 from rsd_graph.cli.terminal.streams import typed
+from rsd_graph.cli.view import show_page
 
 if TYPE_CHECKING:
+    from rsd_graph.chat_models import ChatRSD
     from rsd_graph.cli.terminal.answer import Answer
 
 
@@ -23,6 +26,9 @@ def solve(
     system: System = None,
     as_json: AsJson = False,
     plain: Annotated[bool, typer.Option("--plain", help="No colour.")] = False,
+    view: Annotated[
+        bool, typer.Option("--view", help="Open the answer as a page in the browser.")
+    ] = False,
 ) -> None:
     """Solve QUESTION step by step, with the shipped models unless you name others.
 
@@ -30,17 +36,20 @@ def solve(
 
     The shipped models solve stories of three to six events about one amount, and nothing else.
     """
+    from rsd_graph.chat_models import ChatRSD
     from rsd_graph.cli.terminal.questions import note_on_scope
     from rsd_graph.lab.question import Question
 
     text = _text(question)
     options = stack_options(context)
     note_on_scope([Question("", text, None, "open")], options)
+    llm = ChatRSD(**options)
+    solved = _solved_silently if as_json else partial(_solved_on_screen, plain=plain)
+    written = _as_written(llm, text, solved(llm, text, system))
     if as_json:
-        found = asyncio.run(_answer(text, options, system, lambda step: None))
-        print(json.dumps(found.as_json()))
-    else:
-        _solve_on_screen(text, options, system, plain)
+        print(json.dumps(written))
+    if view:
+        _view(written)
 
 
 def _text(question: str) -> str:
@@ -56,24 +65,35 @@ def _text(question: str) -> str:
     return text
 
 
-async def _answer(
-    question: str, options: dict[str, Any], system: str | None, on_step: Any
-) -> Answer:
-    from rsd_graph.chat_models import ChatRSD
+def _as_written(llm: ChatRSD, question: str, found: Answer) -> dict[str, object]:
+    """The answer in the format of all our files, `rsd-trace/1`."""
+    is_threshold = llm.accept is None and isinstance(llm.delta, float)
+    delta = {"delta": llm.delta} if is_threshold else {}
+    return {**found.as_json(), "prompt": question, **delta}
+
+
+def _solved_silently(llm: ChatRSD, question: str, system: str | None) -> Answer:
     from rsd_graph.cli.terminal.answer import answer
 
-    return await answer(ChatRSD(**options), question, on_step, system=system)
+    return asyncio.run(answer(llm, question, lambda step: None, system=system))
 
 
-def _solve_on_screen(
-    question: str, options: dict[str, Any], system: str | None, plain: bool
-) -> None:
+def _solved_on_screen(llm: ChatRSD, question: str, system: str | None, plain: bool) -> Answer:
+    from rsd_graph.cli.terminal.answer import answer
     from rsd_graph.cli.terminal.screen import cost_line, printable, screen, show_step
 
     console = screen(plain=plain)
-    found = asyncio.run(_answer(question, options, system, lambda step: show_step(console, step)))
+    run = answer(llm, question, lambda step: show_step(console, step), system=system)
+    found = asyncio.run(run)
     console.print()
     console.print(f"answer  {printable(found.final)}", style="bold")
     if found.finish_reason != "stop":
         console.print(f"ended   by {found.finish_reason}, before the model finished")
     console.print(f"cost    {cost_line(found.steps, found.ledger, found.parameters, found.prices)}")
+    return found
+
+
+def _view(written: dict[str, object]) -> None:
+    from rsd_graph.viewer import Traces, trace_of
+
+    show_page([Traces("answer", [trace_of(written)])], "RSD: an answer", open_it=True)

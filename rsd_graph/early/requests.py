@@ -47,10 +47,5 @@ class EarlyRequests:
         return [*self.drafter.spans(run), *(self.hedge.spans(run) if accepted else ())]
 
     def end(self, run: str) -> Entry:
-        """End a run: cancel what it has under way; the entry of what that cost in vain.
-
-        The graph does this for every run that finishes, fails or is cancelled. Whoever stops one
-        between two nodes and does not resume it calls this with the `run` of its state, from any
-        thread. A second call finds nothing left.
-        """
+        """End a run: cancel what it has under way; the entry of what that cost in vain."""
         return joined(self.drafter.discard(run), self.hedge.discard(run))

@@ -15,9 +15,10 @@ from rsd_graph.chat_models.naming import model_name
 from rsd_graph.embedded.card import known_parameters
 from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.setup import ROLES, Setup
+from rsd_graph.providers.address import bare
 from rsd_graph.providers.base import Models
 from rsd_graph.providers.registry import reward_model, step_model
-from rsd_graph.stacks.calibrated import calibrated_delta
+from rsd_graph.stacks.calibrated import calibrated_delta, check_learned
 
 SHIPPED = {role: f"embedded:{role}" for role in ROLES}
 """The models that come with the package, as endpoint strings."""
@@ -51,6 +52,11 @@ class Experiment:
         return {role: self.settings.get(role, spec) for role, spec in SHIPPED.items()}
 
     @property
+    def is_shipped(self) -> bool:
+        """Whether all three models are those that come with the package."""
+        return {role: bare(spec) for role, spec in self.endpoints.items()} == SHIPPED
+
+    @property
     def model_names(self) -> dict[str, str]:
         """The same by name, without keys."""
         return {role: model_name(spec) for role, spec in self.endpoints.items()}
@@ -65,13 +71,14 @@ class Experiment:
         """
         given = {name: checked(name, v) for name, v in self.settings.items() if name in declared()}
         delta = calibrated_delta(given.get("delta", 0.7), self.endpoints["prm"])
-        limits = _SHIPPED_LIMITS if self.endpoints == SHIPPED else {}
+        limits = _SHIPPED_LIMITS if self.is_shipped else {}
         return Options(**{**limits, **given, "delta": delta})
 
     @property
     def accounting(self) -> Accounting:
         """Sizes and prices of the models, as far as they are known."""
-        counts = self.options.parameters or known_parameters(**self.endpoints)
+        named = {role: bare(spec) for role, spec in self.endpoints.items()}
+        counts = self.options.parameters or known_parameters(**named)
         return Accounting(PerRole(**counts) if counts else None, self.options.prices)
 
     @property
@@ -100,14 +107,16 @@ class Experiment:
         serve are shared by all arms: to compare full costs there, run one arm at a time.
         """
         specs, options = self.endpoints, self.options
-        if specs == SHIPPED:
-            specs = {role: f"{spec}?context={_CONTEXT - number}" for role, spec in specs.items()}
+        if self.is_shipped:
+            own = f"context={_CONTEXT - number}"
+            specs = {r: f"{spec}{'&' if '?' in spec else '?'}{own}" for r, spec in specs.items()}
         connection = {name: getattr(options, name) for name in names_of("connection")}
         models = Models(
             draft=step_model(specs["draft"], "draft", **connection),
             target=step_model(specs["target"], "target", **connection),
             prm=reward_model(specs["prm"], **connection),
         )
+        check_learned(models.prm, self.endpoints["draft"])
         return Setup(models, options, self.system)
 
 

@@ -11,6 +11,7 @@ from rsd_graph.answer.options import Options, picked
 from rsd_graph.answer.state import Message, initial_state
 from rsd_graph.errors import Role
 from rsd_graph.providers.base import Models, RewardModel, Sampling, StepModel
+from rsd_graph.providers.wires.completion import HostedModel
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -63,6 +64,13 @@ class Setup:
     def with_options(self, **changes: object) -> Setup:
         """The same with other options."""
         return replace(self, options=self.options.model_copy(update=changes))
+
+    def with_logprobs(self) -> Setup:
+        """The same with a draft that reports log-probabilities, if its server can be asked."""
+        draft = self.models.draft
+        if not isinstance(draft, HostedModel):
+            return self
+        return self.with_models(draft=HostedModel(draft.wire, logprobs=True))
 
     def with_models(
         self,

@@ -85,6 +85,6 @@ class Scoring:
             raise
         self.books.enter({"prm": scores.usage})
         check_scores(scores, candidates, self.prm)
-        self.books.enter({"scored_steps": len(candidates)})
+        self.books.enter({"scored_steps": scores.verdicts})
         self.learn(scores, len(prefix.steps))
         return list(scores.rewards)

@@ -197,13 +197,14 @@ def _scores(result: object, ms: float) -> Scores | None:
     Numbers of any library become Python's; what is no number is left for `check_scores` to refuse.
     """
     spent: Usage = usage(cached_tokens=0, ms=ms)
-    rewards, step_rewards = result, []
+    rewards, step_rewards, judged = result, [], None
     if isinstance(result, Scores):
-        rewards, spent, step_rewards = result.rewards, result.usage, list(result.step_rewards)
+        rewards, spent, judged = result.rewards, result.usage, result.judged
+        step_rewards = list(result.step_rewards)
     if isinstance(rewards, str | bytes | Mapping) or not isinstance(rewards, Iterable):
         return None
     numbers = [float(reward) if is_reward(reward) else reward for reward in rewards]
-    return Scores(numbers, spent, step_rewards) if _is_usage(spent) else None
+    return Scores(numbers, spent, step_rewards, judged) if _is_usage(spent) else None
 
 
 def _is_usage(value: object) -> bool:

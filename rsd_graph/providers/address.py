@@ -43,6 +43,9 @@ _SPEC = re.compile(
 OF_THE_ENDPOINT = ("timeout", "max_concurrency", "session_header")
 """Options of every provider that takes an `Endpoint`; its own are the arguments of its class."""
 
+OF_THE_WRITER = ("logprobs",)
+"""Options of every draft and target that continues text: the arguments of `HostedModel`."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
@@ -74,7 +77,43 @@ class Address:
 
     def ask(self, maker: Callable[..., T], *given: object, name: str) -> T:
         """What *maker* makes of what is *given* and of the options; see `plugins.call`."""
-        return call(maker, *given, name=name, options=self.options, beside=OF_THE_ENDPOINT)
+        writes = self.endpoint is not None and self.endpoint.role != "prm"
+        beside = (*OF_THE_ENDPOINT, *(OF_THE_WRITER if writes else ()))
+        return call(maker, *given, name=name, options=self.options, beside=beside)
+
+
+def parted(spec: str) -> tuple[str, dict[str, str]]:
+    """An endpoint string without the options `OF_THE_WRITER`, and those options."""
+    front, hash_mark, model = spec.partition("#")
+    address, _, query = front.partition("?")
+    options = query.split("&") if query else []
+    own = [option for option in options if option.partition("=")[0] in OF_THE_WRITER]
+    others = "&".join(option for option in options if option not in own)
+    named = dict(option.partition("=")[::2] for option in own)
+    if len(named) < len(own):
+        raise ConfigurationError(f"an option stands twice in {query}.")
+    return address + ("?" + others if others else "") + hash_mark + model, named
+
+
+def bare(model: object) -> object:
+    """An endpoint string without what does not change the model it names; an object as it is."""
+    return parted(model)[0] if isinstance(model, str) else model
+
+
+def model_identity(spec: object) -> str:
+    """What names a model wherever it is served: its endpoint string without the address.
+
+    An object is named by its class and the model it asks for.
+    """
+    if not isinstance(spec, str):
+        model = getattr(getattr(spec, "endpoint", None), "model", "")
+        return f"{type(spec).__name__}#{model}" if model else type(spec).__name__
+    spec, _ = parted(spec)
+    scheme, separator, _ = spec.partition("://")
+    model = urlsplit(spec).fragment
+    if not separator or not model:
+        return spec
+    return f"{scheme.rpartition('+')[0]}#{model}"
 
 
 @contextmanager

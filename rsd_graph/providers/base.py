@@ -78,11 +78,19 @@ class Scores:
         usage: What it cost; one call without tokens unless said otherwise.
         step_rewards: Every reward the model reported, settled steps included, where it reports
             more than was asked; kept for audits and calibration.
+        judged: How many of the candidates a model was asked about: fewer where a verdict is free.
+            All unless said otherwise.
     """
 
     rewards: Sequence[float]
     usage: Usage = field(default_factory=partial(usage, cached_tokens=0))
     step_rewards: Sequence[float] = ()
+    judged: int | None = None
+
+    @property
+    def verdicts(self) -> int:
+        """How many verdicts of a model these are."""
+        return len(self.rewards) if self.judged is None else self.judged
 
 
 @runtime_checkable

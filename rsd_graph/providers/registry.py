@@ -14,17 +14,19 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
 
 from rsd_graph.errors import CapabilityError, ConfigurationError, Role
-from rsd_graph.plugins import Plugins
+from rsd_graph.plugins import Plugins, call
 from rsd_graph.providers.adapted import adapted_prm, adapted_step_model
-from rsd_graph.providers.address import Address, parse_spec, tuned, written
+from rsd_graph.providers.address import Address, parse_spec, parted, tuned, written
 from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.providers.prm.format import PRMFormat
+from rsd_graph.providers.prm.spelled import spelled
 from rsd_graph.providers.prm.token_probability import TokenProbabilityPRM
 from rsd_graph.providers.prm.token_rows import RowsFormat, TokenRowsPRM
 from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
@@ -73,7 +75,8 @@ def step_model(
     if not isinstance(spec, str):
         return spec
     with written(spec, role):
-        address = tuned(parse_spec(spec, role), role, timeout, max_retries, api_key)
+        place, options = parted(spec)
+        address = tuned(parse_spec(place, role), role, timeout, max_retries, api_key)
         if address.family is not None:
             raise ConfigurationError(
                 f"{address.family!r} stands before the provider.",
@@ -81,7 +84,13 @@ def step_model(
             )
         made = address.made()
         if hasattr(made, "complete"):
-            return HostedModel(_wire(made))
+            return call(HostedModel, _wire(made), name=address.provider, options=options)
+        if options:
+            raise CapabilityError(
+                f"{address.provider} reports no log-probabilities.",
+                role=role,
+                expected="a server that continues text, such as vllm or llamacpp",
+            )
         return adapted_step_model(made, role)
 
 
@@ -94,12 +103,17 @@ def reward_model(
 ) -> RewardModel:
     """The PRM named by an endpoint string, `[family+]provider+url`; an object passes through.
 
+    Verdicts without a server, and those made of others, have strings too: see `prm.spelled`.
+
     Raises:
         ConfigurationError: Not an endpoint string, or an unknown family, provider or option.
     """
     if not isinstance(spec, str):
         return spec
     with written(spec, "prm"):
+        make = partial(reward_model, timeout=timeout, max_retries=max_retries, api_key=api_key)
+        if made := spelled(spec, make):
+            return made
         address = tuned(parse_spec(spec, "prm"), "prm", timeout, max_retries, api_key)
         name = address.family or _USUAL_FAMILY.get(address.provider)
         return adapted_prm(_of_family(name, address) if name else _of_provider(address))

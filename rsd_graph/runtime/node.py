@@ -17,13 +17,14 @@ from langgraph.graph.state import CompiledStateGraph
 
 from rsd_graph.answer.books import Books
 from rsd_graph.answer.events import events_after
-from rsd_graph.answer.ledger import Ledger
+from rsd_graph.answer.ledger import Entry, Ledger
 from rsd_graph.answer.state import RSDInput, RSDOutput, RSDState, Update, stored_state
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.errors import RSDError
 from rsd_graph.nodes.settle import accepted_steps
 from rsd_graph.providers.http.session import session
 from rsd_graph.runtime.schema import StoredState
+from rsd_graph.runtime.spans import AnswerSpans
 from rsd_graph.runtime.sync import run_sync
 from rsd_graph.runtime.tracing import Spent, added
 from rsd_graph.runtime.unheard import unheard
@@ -53,12 +54,12 @@ class Node(Runnable[RSDState, Update]):
         self,
         name: str,
         function: NodeFunction,
-        early: EarlyRequests,
+        graph: RSDGraph,
         accepted: Callable[[RSDState], int],
     ) -> None:
         self.name = name
         self._function = function
-        self._early = early
+        self._graph = graph
         self._accepted = accepted
 
     def invoke(
@@ -74,18 +75,19 @@ class Node(Runnable[RSDState, Update]):
         state = stored_state(input)
         run, books = state["run"], Books(state["ledger"])
         try:
-            with session(run):
+            with session(run), self._graph.spans.node(self.get_name(), state):
                 update = await unheard(config, partial(self._function, state, books))
             write = get_stream_writer()
             for event in events_after(state, update, self._accepted):
                 write(event)
+            self._graph.spans.settled(state, update, books.ledger)
             if update.get("finish_reason"):
-                books.enter(self._early.end(run))
+                books.enter(self._graph.end(run))
             new = Update() if "run" in input else Update(run=run)
             spent = added(books.ledger, state["ledger"])
             return Spent({**update, **new, "ledger": books.ledger, "spent": spent})
         except BaseException as error:
-            books.enter(self._early.end(run))
+            books.enter(self._graph.end(run, error))
             if isinstance(error, RSDError):
                 good = accepted_steps(state, self._accepted(state))
                 error.steps, error.ledger = [*state["steps"], *good], books.ledger
@@ -119,10 +121,9 @@ class CompiledRSDGraph(CompiledStateGraph[RSDState, None, RSDInput, RSDOutput]):
     ends an RSD run, so the limit is lifted, wherever the graph is embedded.
     """
 
-    @property
-    def early(self) -> EarlyRequests:
-        """What its runs have under way; `graph.early.end(run)` ends one."""
-        return cast("RSDGraph", self.builder).early
+    def end(self, run: str) -> Entry:
+        """See `RSDGraph.end`."""
+        return cast("RSDGraph", self.builder).end(run)
 
     def stream(self, input: Any, config: RunnableConfig | None = None, **kwargs: Any) -> Any:
         """See LangGraph's `stream`."""
@@ -148,7 +149,18 @@ class RSDGraph(StateGraph[RSDState, None, RSDInput, RSDOutput]):
 
     def __init__(self, early: EarlyRequests) -> None:
         super().__init__(StoredState, input_schema=RSDInput, output_schema=RSDOutput)
-        self.early = early
+        self.spans = AnswerSpans()
+        self._early = early
+
+    def end(self, run: str, error: BaseException | None = None) -> Entry:
+        """End a run, and its spans; the entry of what it had under way in vain.
+
+        The graph does this for every run that finishes, fails or is cancelled. Whoever stops one
+        between two nodes and does not resume it calls this with the `run` of its state, from any
+        thread. A second call finds nothing left.
+        """
+        self.spans.end(run, error)
+        return self._early.end(run)
 
     def compile(self, *args: Any, **kwargs: Any) -> CompiledRSDGraph:
         """See LangGraph's `StateGraph.compile`; without a *name* its runs are called "rsd"."""

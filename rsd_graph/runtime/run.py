@@ -129,7 +129,7 @@ class _Run:
             try:
                 await stream.aclose()
             finally:
-                self.ledger = add(self.ledger, self._graph.early.end(self._name))
+                self.ledger = add(self.ledger, self._graph.end(self._name))
 
 
 def _lap(update: Update) -> Settled:

@@ -21,6 +21,7 @@ from rsd_graph.server.failures import Failure, RefusedError, failure_of
 from rsd_graph.server.guard import Guard
 from rsd_graph.server.metrics import CONTENT_TYPE, Metrics
 from rsd_graph.server.options import ServerOptions
+from rsd_graph.server.page import chat_box
 
 
 def create_app(
@@ -46,6 +47,7 @@ def create_app(
             Route("/health", pages.health),
             Route("/ready", pages.ready),
             Route("/metrics", pages.metrics),
+            Route("/", chat_box),
         ],
         middleware=_middleware(allowed),
         exception_handlers={

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from langchain_core.language_models.chat_models import BaseChatModel
+
 from rsd_graph.acceptance import constant
+from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.options import did_you_mean
 from rsd_graph.answer.state import Candidate
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.providers.base import Prefix, Scores, StepModel, StepRequest
 from rsd_graph.providers.registry import step_model
+from rsd_graph.providers.wires.chat import ChatStepModel
 from rsd_graph.server.failures import RefusedError
 from rsd_graph.stacks.config import load_config
 
@@ -95,7 +99,8 @@ def alone(llm: ChatRSD, role: str) -> ChatRSD:
     model = getattr(llm, role)
     decided = {"draft", "target", "prm", "delta", "lookahead", "max_waste", "hedge"}
     options = {name: getattr(llm, name) for name in llm.model_fields_set - decided}
-    options |= {"draft": _NoDraft(model), "target": model, "prm": _NoPRM()}
+    no_draft = _NoChatDraft if isinstance(model, BaseChatModel) else _NoDraft
+    options |= {"draft": no_draft(model), "target": model, "prm": _NoPRM()}
     return ChatRSD(**{**options, "accept": constant(1.0)})
 
 
@@ -115,6 +120,18 @@ class _NoDraft:
 
     async def write_step(self, request: StepRequest) -> Candidate:
         return Candidate(text="", ended="length", logprob=None, usage=usage(calls=0))
+
+
+class _NoChatDraft(_NoDraft):
+    """The same for a LangChain model, which acts in a way of its own."""
+
+    def __init__(self, model: BaseChatModel) -> None:
+        self._chat = ChatStepModel(model, role="target")
+        super().__init__(self._chat)
+
+    def acting(self, actions: Actions, *, checked: bool) -> StepModel:
+        """See `Acting.acting`."""
+        return self._chat.acting(actions, checked=checked)
 
 
 class _NoPRM:

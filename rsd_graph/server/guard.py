@@ -17,8 +17,8 @@ from rsd_graph.server.failures import Failure
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
-_OPEN = ("/health",)
-"""Paths that need no key: whether the process lives is no secret."""
+_OPEN = ("/health", "/")
+"""Paths that need no key: whether the process lives is no secret, nor is the empty chat box."""
 
 
 @dataclass(frozen=True, slots=True)

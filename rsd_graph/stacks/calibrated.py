@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from rsd_graph.acceptance import Criterion, criterion, reward_threshold
 from rsd_graph.errors import ConfigurationError
+from rsd_graph.providers.address import model_identity
+from rsd_graph.providers.base import RewardModel
+from rsd_graph.providers.prm.learned import Learned
+from rsd_graph.providers.prm.spelled import parts_of
 from rsd_graph.stacks.text_file import read_text
 
 FORMAT = "rsd-graph calibration 1"
@@ -46,19 +49,19 @@ def calibrated_delta(delta: float | str | Path, prm: object) -> float:
     return float(content["delta"])
 
 
-def model_identity(spec: object) -> str:
-    """What names a model wherever it is served: its endpoint string without the address.
+def check_learned(prm: RewardModel, draft: object) -> None:
+    """Refuse a verdict that was learned on the words of another draft than this.
 
-    An object is named by its class and the model it asks for.
+    Args:
+        prm: What scores; verdicts inside a cascade are looked at, too.
+        draft: Endpoint string or object.
+
+    Raises:
+        ConfigurationError: One was.
     """
-    if not isinstance(spec, str):
-        model = getattr(getattr(spec, "endpoint", None), "model", "")
-        return f"{type(spec).__name__}#{model}" if model else type(spec).__name__
-    scheme, separator, _ = spec.partition("://")
-    model = urlsplit(spec).fragment
-    if not separator or not model:
-        return spec
-    return f"{scheme.rpartition('+')[0]}#{model}"
+    for part in parts_of(prm):
+        if isinstance(part, Learned):
+            part.check("draft", draft)
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from rsd_graph.answer.options import Options, settable_in
 from rsd_graph.answer.prices import Price
 from rsd_graph.errors import ConfigurationError, Role
 from rsd_graph.providers.base import RewardModel, StepModel
+from rsd_graph.providers.prm.spelled import rewritten
 from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.stacks.settings import ROLES, from_environment, over
 from rsd_graph.stacks.text_file import read_text
@@ -67,7 +68,7 @@ class EndpointConfig(BaseModel):
 class StackConfig(Options):
     """One `[stacks.<name>]` table: three models, and any options.
 
-    A calibration file that `delta` names is found from the folder of this one.
+    A file that `delta` or `prm` names, calibrated or learned, is found from the folder of this one.
     """
 
     draft: str
@@ -131,6 +132,7 @@ def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
     said = config.stacks[_stack_name(config, stack)].said()
     if isinstance(said.get("delta"), str):
         said["delta"] = str(Path(path).parent / said["delta"])
+    said["prm"] = rewritten(said["prm"], str, lambda name: str(Path(path).parent / name))
     settings = over(said, from_environment())
     with naming_lines(path, stack):
         models: dict[str, Any] = {role: _model(role, settings, config.endpoints) for role in ROLES}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,12 @@ from rsd_graph.errors import InputError
 from rsd_graph.viewer.trace import Trace, trace_of
 
 _MIB = 2**20
+LARGE_BYTES = 32 * _MIB
+"""From here on a page with all its data in it opens slowly, and is served in pieces instead."""
 MOST_BYTES = 256 * _MIB
 """A page holds all its data. Beyond this no browser opens it in a time that anybody waits."""
+CUT_OFF = "the last line was cut off and is left out"
+"""What is said of a file whose writer was killed."""
 
 
 @dataclass(slots=True)
@@ -33,6 +38,11 @@ class Traces:
     remarks: list[str] = field(default_factory=list)
 
 
+def is_large(path: Path) -> bool:
+    """Whether *path* is too large to be put into a page and opened at once."""
+    return path.is_file() and path.stat().st_size > LARGE_BYTES
+
+
 def read_traces(path: Path) -> Traces:
     """Every answer in *path*.
 
@@ -43,60 +53,99 @@ def read_traces(path: Path) -> Traces:
     for number, record in enumerate(_records(path, found)):
         if not isinstance(record, dict):
             raise InputError(f"{path} has no steps.", expected="a file of rsd-graph")
-        if "config_hash" in record:
+        if is_header(record):
             found.conditions = dict(record.get("config") or {})
-        elif record.get("error") is None or record.get("steps"):
-            found.answers.append(trace_of(record, number))
         else:
-            failed = {**record, "steps": []}
-            found.answers.append(trace_of(failed, number))
-    delta = found.conditions.get("delta")
-    for answer in found.answers:
-        if isinstance(delta, int | float) and "delta" not in answer:
-            answer["delta"] = float(delta)
+            found.answers.append(answer_in(record, number, found.conditions))
     if not found.answers:
         raise InputError(f"{path} holds no answer.", expected="a file of rsd-graph")
     return found
 
 
+def is_header(record: Mapping[str, Any]) -> bool:
+    """Whether this is the first line of a journal: the conditions of the answers after it."""
+    return "config_hash" in record
+
+
+def answer_in(record: Mapping[str, Any], number: int, conditions: Mapping[str, Any]) -> Trace:
+    """The answer in one record; one that failed has no steps, and delta may be the whole file's.
+
+    Raises:
+        InputError: It is no answer.
+    """
+    is_failed = record.get("error") is not None and not record.get("steps")
+    answer = trace_of({**record, "steps": []} if is_failed else record, number)
+    delta = conditions.get("delta")
+    if isinstance(delta, int | float) and "delta" not in answer:
+        answer["delta"] = float(delta)
+    return answer
+
+
+def parsed(text: bytes) -> Any:
+    """The JSON value in *text*; `None` if it is none."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def no_object(path: Path, line: int) -> InputError:
+    """What is said of a line that is not ours."""
+    return InputError(
+        f"line {line} of {path} is no JSON object.",
+        expected="what solve --json, batch or eval --journal wrote",
+    )
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Around the reading of *path*.
+
+    Raises:
+        InputError: It cannot be read; the message says why.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def size_of(path: Path, most: int, hint: str) -> int:
+    """Bytes of *path*.
+
+    Raises:
+        InputError: No such file, an empty one, or one of more than *most* bytes.
+    """
+    with readable(path):
+        size = path.stat().st_size
+    if size > most:
+        raise InputError(
+            f"{path} has {size / _MIB:,.0f} MiB; {most // _MIB:,} can be shown.", hint=hint
+        )
+    return size
+
+
 def _records(path: Path, found: Traces) -> Iterator[Any]:
     content = _content(path)
-    whole = _parsed(content)
+    whole = parsed(content)
     if isinstance(whole, dict | list):
         yield from whole if isinstance(whole, list) else [whole]
         return
     lines = [line for line in content.split(b"\n") if line.strip()]
     for number, line in enumerate(lines, 1):
-        record = _parsed(line)
+        record = parsed(line)
         if isinstance(record, dict):
             yield record
         elif number == len(lines) and number > 1:
-            found.remarks.append("the last line was cut off and is left out")
+            found.remarks.append(CUT_OFF)
         else:
-            raise InputError(
-                f"line {number} of {path} is no JSON object.",
-                expected="what solve --json, batch or eval --journal wrote",
-            )
+            raise no_object(path, number)
 
 
 def _content(path: Path) -> bytes:
-    try:
-        size = path.stat().st_size
-        if size > MOST_BYTES:
-            raise InputError(
-                f"{path} has {size / _MIB:,.0f} MiB; a page can show {MOST_BYTES // _MIB}.",
-                hint="Take a part of it, such as the first lines: head -n 10000.",
-            )
+    size_of(path, MOST_BYTES, "Leave out --out, or take a part of it: head -n 10000.")
+    with readable(path):
         content = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.") from error
     if not content.strip():
         raise InputError(f"{path} is empty.")
     return content
-
-
-def _parsed(text: bytes) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None

@@ -1,22 +1,31 @@
 """The long runs of `make chaos`: python -m tests.chaos PART SIZE [SEED].
 
-Parts: `faults` (how many), `crashes` (SIGKILLs), `load` (minutes).
+Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser and kind of breakage).
 """
 
 from __future__ import annotations
 
 import logging
+import signal
 import sys
+import tempfile
+from pathlib import Path
 
 import structlog
 
-from tests.chaos import long_run, report
+from tests.chaos import bodies, crashes, long_run, report
 
 
 def main(name: str, size: str, seed: str = "0") -> int:
     """Run one part; exit 1 if anything was wrong."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    part = {"faults": long_run.run}[name](int(size), int(seed))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # early, with what has been found
+    with tempfile.TemporaryDirectory() as folder:
+        part = {
+            "faults": lambda: long_run.run(int(size), int(seed)),
+            "crashes": lambda: crashes.run(int(size), int(seed), Path(folder)),
+            "bodies": lambda: bodies.run(int(size), int(seed)),
+        }[name]()
     report.keep(name, f"python -m tests.chaos {name} {size} {seed}", part)
     return int(bool(part.violations))
 

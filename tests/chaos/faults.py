@@ -9,6 +9,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from tests.chaos.world import KEY
+
 Headers = dict[str, str]
 
 
@@ -103,10 +105,22 @@ WORDS: tuple[Any, ...] = (
     [[[]]],
     {"message": "\x1b[2J" + "x" * 5000},
     b"\xff\xfe\x00",
+    {"error": {"message": f"{KEY} is no key; {KEY[:-1]}\\u0062 neither"}},
+    f"<h1>Bearer {KEY}</h1>".encode(),
     b'{"error": {"mess',
 )
 WAITS = ("0", "0.001", "-1", "1e400", "nan", "x", "9" * 400, "Wed, 21 Oct 99999999999999999999")
-PLACES = ("", "/", "http://[::1", "//@:0", "http://u:p@h/", "\u00e9", "x" * 9000)
+PLACES = (
+    f"http://{KEY}@h/?key={KEY}",
+    f"/{KEY}",
+    "",
+    "/",
+    "http://[::1",
+    "//@:0",
+    "http://u:p@h/",
+    "\u00e9",
+    "x" * 9000,
+)
 
 
 async def refuse(wire: Wire) -> bool:
@@ -163,7 +177,14 @@ async def two_responses(wire: Wire) -> bool:
 
 
 async def other_content_type(wire: Wire) -> bool:
-    kinds = ("text/html", "image/png", "", "application/json; charset=utf-16", "x" * 3000)
+    kinds = (
+        f"text/{KEY}",
+        "text/html",
+        "image/png",
+        "",
+        "application/json; charset=utf-16",
+        "x" * 3000,
+    )
     wire.send(wire.body, content_type=wire.dice.choice(kinds))
     return True
 

@@ -50,7 +50,7 @@ def run(faults: int, seed: int) -> Part:
     with WorldServer(seed) as server:
         play(Setting.drawn(dice), server, 10**9, found)  # what is loaded once is loaded
         opened = _descriptors()
-        with suppress(KeyboardInterrupt):  # early, with what has been found
+        with suppress(KeyboardInterrupt):
             while server.injected.total() < faults:
                 setting = Setting.drawn(dice)
                 for name, value in (*vars(setting).items(), *vars(setting.stack).items()):

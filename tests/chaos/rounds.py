@@ -14,8 +14,8 @@ from rsd_graph import ChatRSD, RSDError
 from rsd_graph.answer.ledger import Ledger
 from rsd_graph.answer.state import Step
 from tests.chaos.server import WorldServer
-from tests.chaos.stacks import KEY, PRMS, WRITERS, Stack
-from tests.chaos.world import DELTA, question, wrong_step, wrong_sums
+from tests.chaos.stacks import PRMS, WRITERS, Stack
+from tests.chaos.world import DELTA, KEY, question, wrong_step, wrong_sums
 
 MODES = ("ainvoke", "astream", "abatch", "invoke", "stream", "batch")
 PATIENCE = 120.0
@@ -58,11 +58,11 @@ class Setting:
             dice.choice([None, 0.0, 0.3]),
             dice.choice(["raise", "target"]),
             width,
-            rate=dice.choice([0.0, 0.03, 0.1, 0.3, 0.6, 0.6, 0.9, 0.9]),
+            rate=dice.choice([0.0, 0.1, 0.3, 0.6, 0.9, 0.9]),
             slow=0.02 if width > 1 else 0.0,
             questions=64 if width > 1 else 8,
             timeout=dice.choice([1.0, 3.0]) if width > 1 else 10.0,
-            debug=dice.random() < 0.1,
+            debug=dice.random() < 0.03,
         )
 
 

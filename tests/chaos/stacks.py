@@ -34,8 +34,8 @@ from rsd_graph.providers.wires.sglang import SGLangWire
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.tgi import TGIWire
 from rsd_graph.providers.wires.vllm import VLLMWire
+from tests.chaos.world import KEY
 
-KEY = "sk-canary-5e1f0b"
 TEMPLATE = ChatTemplate("[INST] {{ messages[-1].content }} [/INST] ", {})
 
 

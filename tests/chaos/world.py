@@ -16,6 +16,9 @@ from typing import Any, NamedTuple
 from rsd_graph.answer.ledger import Ledger
 from rsd_graph.answer.state import Step
 
+KEY = "sk-canary-5e1f0b"
+"""Sent to every server, and quoted by some."""
+
 SEPARATOR = "\n\n"
 DELTA = 0.7
 LONGEST = 6

@@ -156,6 +156,16 @@ def test_the_profile_of_the_shipped_models() -> None:
     assert (profile["tool_calling"], profile["max_input_tokens"]) == (False, 1024)
 
 
+def test_a_history_is_summed_up_at_a_fraction_of_what_the_model_reads() -> None:
+    """The shipped models' share is known; of endpoints of yours, only you can tell."""
+    middleware = pytest.importorskip("langchain.agents.middleware")
+    yours = scripted([], [], profile={"max_input_tokens": 32768})
+
+    for llm, most in ((ChatRSD(), 1024), (yours, 32768)):
+        summing_up = middleware.SummarizationMiddleware(llm, trigger=("fraction", 0.5))
+        assert summing_up.model.profile["max_input_tokens"] == most
+
+
 async def test_a_fallback_keeps_streaming() -> None:
     """A stream that failed before its first step falls back to another model's stream."""
     model = scripted([DOWN], []).with_fallbacks([functional()])

@@ -184,7 +184,7 @@ def test_a_chat_model_is_no_prm() -> None:
 
 def test_a_runnable_around_a_model_is_refused() -> None:
     """`bind`, `with_retry` and their kin hide what a seat must know."""
-    with pytest.raises(CapabilityError, match="RunnableBinding is a runnable"):
+    with pytest.raises(CapabilityError, match="is a runnable, and no chat model"):
         ChatRSD(draft=fake().bind(stop=["x"]), target=fake(), prm=GOOD)
 
 

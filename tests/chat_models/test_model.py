@@ -522,7 +522,7 @@ def test_what_does_not_change_the_answer_does_not_change_the_cache_key() -> None
 
 
 def test_the_model_names_itself_to_langsmith() -> None:
-    """Provider, target and sampling are in LangSmith's parameters, overrides included."""
+    """Provider, target by its public name, and sampling are in LangSmith's parameters."""
     model = functional(target="vllm+http://gpu:8000/v1#large", max_tokens=9, stop=["x"])
 
     params = model._get_ls_params(temperature=0.5)
@@ -530,7 +530,7 @@ def test_the_model_names_itself_to_langsmith() -> None:
     assert params == {
         "ls_provider": "rsd",
         "ls_model_type": "chat",
-        "ls_model_name": "vllm+http://gpu:8000/v1#large",
+        "ls_model_name": "large",
         "ls_temperature": 0.5,
         "ls_max_tokens": 9,
         "ls_stop": ["x"],

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from rsd_graph import ChatRSD
 from rsd_graph.cli import app
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.stacks.calibrated import calibrated_delta
@@ -139,6 +140,53 @@ def test_what_cannot_be_chosen_is_one_line(
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].startswith(complaint)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_verdict_is_learned_from_prompts_alone(tmp_path: Path) -> None:
+    """No gold is needed; the file works in a string beside the draft it belongs to."""
+    prompts = "\n".join(json.dumps(problem.question) for problem in PROBLEMS)
+    out = tmp_path / "learned.json"
+
+    result = run("-", "--learn", "--slip", "0.1", "--out", out, asked=prompts)
+
+    assert result.exit_code == 0, result.output
+    assert f"use it with --prm cascade:learned:{out},PRM" in result.stdout
+    found = json.loads(out.read_text())
+    assert (found["draft"], found["held_out"]["prompts"]) == ("embedded:draft", 12)
+    llm = ChatRSD(
+        draft="embedded:draft?logprobs=on",
+        target="embedded:target",
+        prm=f"cascade:learned:{out},embedded:prm",
+    )
+    books = llm.invoke(PROBLEMS[0].question).response_metadata["rsd"]["ledger"]
+    assert books["scored_steps"] == books["prm"]["calls"] < books["drafted_steps"]
+
+
+def test_golds_can_be_the_labels(tmp_path: Path) -> None:
+    """Then the PRM's reward may be weighed, too."""
+    pytest.importorskip("math_verify")
+    file = questions(tmp_path / "prompts.jsonl")
+    options = ["--learn", "--labels", "answers", "--beside-prm", "--json"]
+
+    result = run(file, *options, "--out", tmp_path / "out.json")
+
+    found = json.loads(result.stdout)
+    assert found["label"] == "the draft, left alone, answers rightly"
+    assert found["weights"]["reward"] > 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--learn", "--accuracy", "0.9"],
+        ["--learn", "--labels", "votes"],
+        ["--labels", "answers"],
+        ["--slip", "0.1"],
+    ],
+)
+def test_learning_and_choosing_are_two_things(options: list[str]) -> None:
+    """What belongs to the one is wrong usage of the other."""
+    assert run("-", *options, asked="What is 1+1?").exit_code == 2
 
 
 def test_two_objectives_are_wrong_usage() -> None:

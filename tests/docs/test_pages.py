@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import re
 import tomllib
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ def _at_a_readers_desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     """A folder of the reader's own, and a garbage collector that a page may set."""
     furnish(tmp_path)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(webbrowser, "open", lambda url: True)
     usual = gc.get_threshold()
     yield
     gc.set_threshold(*usual)

@@ -256,7 +256,7 @@ async def test_a_run_stopped_between_two_nodes_is_ended_by_its_name() -> None:
     await compiled.ainvoke(initial_state("q"), THREAD)
 
     run = (await compiled.aget_state(THREAD)).values["run"]
-    entry, again = compiled.early.end(run), compiled.early.end(run)
+    entry, again = compiled.end(run), compiled.end(run)
     await asyncio.sleep(0)
 
     assert target.cancelled == 1

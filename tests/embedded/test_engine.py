@@ -85,6 +85,20 @@ async def test_a_file_of_yours_writes_steps(bigram: Path) -> None:
     assert (step["text"], step["ended"]) == ("First, 3+4=7.", "separator")
 
 
+async def test_a_string_asks_for_log_probabilities(bigram: Path) -> None:
+    """`logprobs=on` is the writer's option, beside those the file is served with."""
+    model = step_model(f"embedded:{bigram}?slots=1&logprobs=on", "draft")
+    coin = Prefix([Message(role="user", content="[coin]")], [candidate("3+4=7", "length")])
+
+    step = await model.write_step(StepRequest(coin, 1))
+
+    assert step["logprob"] == pytest.approx(math.log(0.6), abs=2e-3)
+    assert step["certainty"]["lowest"] == step["logprob"]
+    assert step["certainty"]["first_entropy"] == pytest.approx(
+        0.950, abs=2e-3
+    )  # of 0.6, 0.2 and 0.2
+
+
 async def test_what_was_speculated_has_no_reported_probability(bigram: Path) -> None:
     """llama.cpp says 1 for each token its drafter guessed; reading the step back says the truth."""
     served = f"embedded:{bigram}?speculate={bigram}"

@@ -65,17 +65,23 @@ def _offline(text: str) -> str:
 
 
 def furnish(folder: Path) -> None:
-    """The files a reader brings along: a story, questions with answers, a stack, a delta."""
+    """The files a reader brings along: a story, questions with answers, a stack, verdicts."""
     problems = held_out_problems(QUESTIONS)
     rows = [json.dumps({"question": p.question, "answer": str(p.answer)}) for p in problems]
     seats = [f'{role} = "embedded:{role}"' for role in ("draft", "target", "prm")]
     steps = asdict(StepStatistics(QUESTIONS, 6.0, 13.0, 40.0, decided=48, rejected=4))
     calibrated = {"format": FORMAT, "prm": "embedded:prm", "delta": 0.9, "steps": steps}
+    learned = {
+        "format": "rsd-graph learned verdict 1",
+        **{"draft": "embedded:draft", "prm": "embedded:prm", "label": "the PRM accepts it"},
+        **{"bias": 1.0, "weights": {"largest_surprise": -1.0}, "unsure": [0.1, 0.9]},
+    }
     for name, text in {
         "story.txt": problems[0].question,
         "questions.jsonl": "\n".join(rows),
         "rsd.toml": "\n".join(["[stacks.math]", *seats]),
         "calibrated.json": json.dumps(calibrated),
+        "learned.json": json.dumps(learned),
     }.items():
         (folder / name).write_text(text, encoding="utf-8")
 

@@ -16,7 +16,8 @@ from rsd_graph.errors import ContextOverflowError
 from rsd_graph.providers.base import RewardModel, Scores, StepRequest
 from rsd_graph.providers.prm import Ensemble, HybridRatio, LikelihoodRatio, OutcomeRM, PoolingPRM
 from rsd_graph.providers.scripted import ScriptedStepModel
-from rsd_graph.providers.wires.completion import Completion, HostedModel
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest, HostedModel
+from rsd_graph.providers.wires.ends import ask_again
 from tests.helpers.fake_endpoint import FakeEndpoint
 from tests.helpers.scripted_wire import ScriptedWire, verdict
 
@@ -130,3 +131,17 @@ async def test_a_step_whose_second_request_finds_no_room() -> None:
 
     assert written["ended"] == "context"
     assert (written["usage"]["calls"], written["usage"]["prompt_tokens"]) == (2, 7)
+
+
+async def test_an_end_that_cannot_be_asked_for() -> None:
+    """The step itself was written, and is paid for."""
+    request = CompletionRequest("<Q>", max_tokens=8, stop=("\n\n",))
+    first = Completion("a", "eos", usage(prompt_tokens=7))
+
+    async def fail(request: CompletionRequest) -> Completion:
+        raise EndpointConnectionError("down.")
+
+    with pytest.raises(EndpointConnectionError) as caught:
+        await ask_again(fail, request, first)
+
+    assert caught.value.spent == usage(prompt_tokens=7)

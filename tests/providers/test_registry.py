@@ -17,8 +17,10 @@ from rsd_graph import (
     CapabilityError,
     ConfigurationError,
     Endpoint,
+    Prefix,
     ScriptedRewardModel,
     ScriptedStepModel,
+    StepRequest,
     reward_model,
     step_model,
 )
@@ -63,6 +65,55 @@ def test_options_follow_a_question_mark() -> None:
     endpoint = hosted("vllm+http://h/v1?timeout=30&max_concurrency=64#m").endpoint
 
     assert endpoint == Endpoint("http://h/v1", "m", "target", timeout=30, max_concurrency=64)
+
+
+@pytest.mark.parametrize(
+    ("spec", "asked"),
+    [
+        ("vllm+http://h/v1?logprobs=on#m", 5),
+        ("sglang+http://h/v1?timeout=30&logprobs=true#m", 5),
+        ("tgi+http://h?logprobs=1&max_concurrency=4", 5),
+        ("llamacpp+http://h?logprobs=off", None),
+        ("vllm+http://h/v1#m?logprobs=on", None),  # behind the "#" it is the model's name
+    ],
+)
+async def test_log_probabilities_are_an_option_of_every_writer(
+    spec: str, asked: int | None
+) -> None:
+    """`logprobs=on` asks for them, whatever the server's protocol and its other options are."""
+    model = hosted(spec)
+
+    async def render(conversation: object) -> str:
+        return ""
+
+    model.wire.render = render  # type: ignore[method-assign]
+
+    request = await model.request_for(StepRequest(Prefix([]), 8))
+
+    assert request.logprobs == asked
+
+
+@pytest.mark.parametrize(
+    ("spec", "error", "words"),
+    [
+        ("chat+http://h/v1?logprobs=on#m", CapabilityError, "chat reports no log-probabilities"),
+        ("vllm+http://h/v1?logprobs=loud#m", ConfigurationError, "cannot be used with 'loud'"),
+        ("vllm+http://h/v1?logprobs=on&logprobs=off#m", ConfigurationError, "stands twice"),
+        ("vllm+http://h/v1?logprob=on#m", ConfigurationError, "Did you mean 'logprobs'"),
+    ],
+)
+def test_a_writer_without_log_probabilities_says_so(
+    spec: str, error: type[Exception], words: str
+) -> None:
+    """Nothing is silently ignored: neither by a chat API nor in a misspelt option."""
+    with pytest.raises(error, match=words):
+        step_model(spec, "draft")
+
+
+def test_a_prm_is_asked_for_no_log_probabilities_of_its_steps() -> None:
+    """It writes none."""
+    with pytest.raises(ConfigurationError, match="unknown option 'logprobs'"):
+        reward_model("qwen-prm+vllm+http://h/v1?logprobs=on#m")
 
 
 def test_the_callers_settings_win() -> None:

@@ -179,3 +179,21 @@ async def test_a_server_that_batches_passes(clock: list[float]) -> None:
 
     assert verdict == "pass"
     assert seen == "one at a time 10 requests/s, 50 tokens/s; 8 at once 40 requests/s, 200 tokens/s"
+
+
+async def test_a_verdict_on_the_drafts_words_needs_them() -> None:
+    """And of a cascade the PRM is examined like any other, from the first word on."""
+    prm = reward_model("cascade:0.0,0.97,free:lowest,embedded:prm")
+    target = step_model("embedded:target", "target")
+
+    async def seen(draft: str) -> dict[str, Check]:
+        writer = step_model(draft, "draft")
+        checks = [c async for c in examine(writer, target, prm, SHIPPED)]
+        return {check.name: check for check in checks if check.role == "prm"}
+
+    silent, telling = await seen("embedded:draft"), await seen("embedded:draft?logprobs=on")
+
+    assert silent["reads log-probabilities"].verdict == "fail"
+    assert "logprobs=on" in silent["reads log-probabilities"].fix
+    assert telling["reads log-probabilities"].verdict == "pass"
+    assert telling["tells right from wrong"].verdict == "pass"

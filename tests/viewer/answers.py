@@ -21,6 +21,11 @@ def step(text: str = "a step", reward: float | None = 0.9, delta: float = 0.7) -
     }
 
 
+def span(role: str, at: float, ms: float, use: str = "kept") -> dict[str, Any]:
+    """A stretch of work, *at* seconds after some beginning."""
+    return {"role": role, "started": 1.7e9 + at, "ms": ms, "use": use, "tokens": 5}
+
+
 def answer(
     number: int, steps: list[dict[str, Any]] | None = None, right: bool | None = True
 ) -> dict[str, Any]:

@@ -2,78 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sync_api = pytest.importorskip("playwright.sync_api")
-
-from rsd_graph.lab.statistics import mcnemar_p_value  # noqa: E402
-from rsd_graph.viewer import read_traces, write_page  # noqa: E402
-from tests.viewer.answers import answer, journal, step  # noqa: E402
-from tests.viewer.test_page import HOSTILE  # noqa: E402
-
-CHROMIUM = (
-    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with sync_api.sync_playwright() as playwright:
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield started
-        started.close()
-
-
-class Shown:
-    """A page in the browser, and everything it complained about or asked for."""
-
-    def __init__(self, browser: Any, place: Path, **options: Any) -> None:
-        self.tab = browser.new_page(**options)
-        self.complaints: list[str] = []
-        self.foreign: list[str] = []
-        self.tab.on("console", lambda said: self.complaints.append(said.text))
-        self.tab.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.tab.on("request", lambda asked: self._asked(asked.url))
-        self.tab.goto(place.as_uri())
-
-    def _asked(self, url: str) -> None:
-        if not url.startswith("file:"):
-            self.foreign.append(url)
-
-    def texts(self, selector: str) -> list[str]:
-        """The text of every such element."""
-        return [str(text) for text in self.tab.locator(selector).all_inner_texts()]
-
-
-@pytest.fixture
-def show(browser: Any, tmp_path: Path) -> Iterator[Any]:
-    """Shows journals; when the test is over, none of them has complained or asked for anything."""
-    shown: list[Shown] = []
-
-    def start(*journals: list[dict[str, Any]], **options: Any) -> Shown:
-        files = []
-        for number, lines in enumerate(journals):
-            file = tmp_path / f"{'ab'[number]}.jsonl"
-            file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-            files.append(read_traces(file))
-        write_page(tmp_path / "page.html", files)
-        shown.append(Shown(browser, tmp_path / "page.html", **options))
-        return shown[-1]
-
-    yield start
-    for each in shown:
-        assert (each.complaints, each.foreign) == ([], [])
-        each.tab.close()
+from rsd_graph.lab.statistics import mcnemar_p_value
+from tests.viewer.answers import answer, journal, span, step
+from tests.viewer.test_page import HOSTILE
 
 
 def test_an_answer_shows_who_wrote_what(show: Any) -> None:
@@ -145,14 +80,38 @@ def test_two_files_compared_as_python_compares_them(show: Any) -> None:
     assert float(page.texts("#p")[0]) == pytest.approx(mcnemar_p_value(first, second), rel=0.01)
 
 
-def test_a_hundred_thousand_answers_scroll(show: Any) -> None:
-    """Only what is in sight is in the document; the last row is one scroll away."""
-    page = show([answer(number) for number in range(100_000)])
+def test_the_timeline_shows_who_worked_when_and_for_what(show: Any) -> None:
+    """A bar for each span, in its lane; what was rejected or never used is hatched."""
+    spans = [
+        span("draft", 0.0, 100, "rejected"),
+        span("prm", 0.1, 50),
+        span("target", 0.15, 200),
+        span("draft", 0.1, 40, "wasted"),
+    ]
+    page = show([answer(0, [{**step("a", 0.1), "spans": spans}])])
 
-    page.tab.locator(".table").evaluate("box => { box.scrollTop = box.scrollHeight; }")
-    page.tab.get_by_text("q99999", exact=True).wait_for()
+    assert page.tab.locator(".timeline rect:not(.waste)").count() == 4
+    assert page.tab.locator(".timeline rect.waste").count() == 2
+    assert page.texts(".timeline figcaption") == [
+        "draft 140 ms, 140 ms of it for nothing. prm 50 ms. target 200 ms. "
+        "Hatched: rejected, or never used."
+    ]
 
-    assert page.tab.locator(".line").count() < 100
+
+def test_an_answer_that_was_laid_aside_overnight(show: Any) -> None:
+    """The night is left out of its timeline."""
+    steps = [
+        {**step("a"), "spans": [span("draft", 0, 100)]},
+        {**step("b"), "spans": [span("draft", 40_000, 100)]},
+    ]
+    page = show([answer(0, steps)])
+
+    assert page.tab.locator(".timeline text").last.text_content() == "200 ms"
+
+
+def test_answers_without_times_have_no_timeline(show: Any) -> None:
+    """Those of older versions."""
+    assert show([answer(0)]).tab.locator(".timeline").count() == 0
 
 
 def test_the_keyboard_is_enough(show: Any) -> None:
@@ -190,3 +149,72 @@ def test_it_fits_the_screen(show: Any, scheme: str, width: int) -> None:
     for name in ("Answer", "What if delta", "All answers"):
         page.tab.get_by_role("button", name=name, exact=True).click()
         assert page.tab.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_every_screen_by_keyboard(show: Any) -> None:
+    """Tab and Enter reach every screen, and a row of the table opens its answer."""
+    page = show(journal(50), journal(50, seed=1))
+    headings = []
+    for number in range(4):
+        page.tab.locator("nav button").nth(number).press("Enter")
+        headings.append(page.texts("nav [aria-current=page]")[0])
+
+    page.tab.locator("nav button").nth(2).press("Enter")
+    page.tab.locator(".line").nth(3).press("Enter")
+
+    assert headings == ["Answer", "What if delta", "All answers", "Compare"]
+    assert "answer 4 of 50: q3" in page.texts("main .row")[0]
+
+
+def test_what_can_be_used_has_a_name(show: Any) -> None:
+    """Buttons, fields and pictures say what they are to a screen reader."""
+    page = show(journal(20), journal(20, seed=1))
+    nameless = """() => [...document.querySelectorAll("button, input, select, [role=img]")].filter(
+        each => !(each.getAttribute("aria-label") || each.innerText || each.closest("label"))
+    ).map(each => each.outerHTML)"""
+    found = []
+
+    for tab in range(4):
+        page.tab.locator("nav button").nth(tab).click()
+        found += page.tab.evaluate(nameless)
+
+    assert found == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_its_colours_can_be_read(show: Any, scheme: str) -> None:
+    """Text stands out from what is behind it by 4.5 to 1 at least (WCAG AA), in both schemes."""
+    page = show([answer(0, [step("a"), step("b", 0.1)])], color_scheme=scheme)
+    measure = """() => {
+      const channel = value => (value /= 255) <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+      const light = colour => { const [r, g, b] = colour.match(/[\\d.]+/g).map(Number).map(channel); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const behind = node => { for (; node; node = node.parentElement) { const colour = getComputedStyle(node).backgroundColor; if (!colour.endsWith(", 0)")) return colour; } return "rgb(255, 255, 255)"; };
+      const ratio = node => { const [a, b] = [light(getComputedStyle(node).color), light(behind(node))].sort((x, y) => y - x); return (a + 0.05) / (b + 0.05); };
+      return [...document.querySelectorAll("main *, header *")].filter(node => !node.children.length && node.innerText).map(ratio).filter(found => found < 4.5).length;
+    }"""  # noqa: E501
+
+    assert page.tab.evaluate(measure) == 0
+
+
+def test_on_paper(show: Any, tmp_path: Any) -> None:
+    """Printed, the buttons are gone and the steps are there."""
+    page = show([answer(0)])
+    page.tab.emulate_media(media="print")
+
+    assert not page.tab.locator("nav").is_visible()
+    assert page.tab.locator(".step .said").is_visible()
+
+
+def test_the_arms_of_an_evaluation(show: Any) -> None:
+    """One journal of several arms: each shown by itself, RSD beside the target first."""
+    arms = ("draft only", "target only", "RSD 0.7")
+    page = show([{**each, "arm": arm} for arm in arms for each in journal(5)])
+
+    first = page.texts("#one option:checked, #other option:checked")
+    page.tab.locator("#one").select_option("0")
+    page.tab.locator("#other").select_option("")
+
+    assert first == ["RSD 0.7", "target only"]
+    assert page.texts(".facts b")[0] == "5"
+    assert page.texts("nav button") == ["Answer", "What if delta", "All answers"]
+    assert "one=0" in page.tab.url

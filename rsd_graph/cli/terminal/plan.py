@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rsd_graph.cli.terminal.screen import screen, screen_rule
-from rsd_graph.lab.report.text import text_table
+from rsd_graph.cli.terminal.screen import screen, screen_rule, show_table
 
 _NONE = "-"
 
@@ -20,9 +19,9 @@ def show_plan(found: Mapping[str, Any]) -> None:
     if found["overrun"]:
         console.print(f"under {found['overrun']} of the assumptions tried RSD cannot keep up")
     console.print(screen_rule("expected"))
-    console.print(text_table(["", "RSD", "target alone"], _expectations(found, alone)))
+    show_table(console, ["", "RSD", "target alone"], _expectations(found, alone))
     console.print(screen_rule("PRMs, and how they may be served"))
-    console.print(text_table(["PRM", "judged by", "answers/s", "s", "GPUs"], _options(found)))
+    show_table(console, ["PRM", "judged by", "answers/s", "s", "GPUs"], _options(found))
     ahead = "drafts ahead" if found["drafts_ahead"] else "drafts nothing ahead under this load"
     console.print(f"look-ahead: --lookahead auto, which {ahead}")
     console.print(screen_rule("servers"))

@@ -18,10 +18,20 @@ _KEPT, _REJECTED, _REWRITTEN = "green", "red strike", "cyan"
 _MARGIN = 24
 
 
+class _Screen(Console):
+    """A console whose reader may leave: that is an error like others, and unwinds what runs.
+
+    Rich's own ends the program where it stands, inside of an event loop, too.
+    """
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def screen(*, plain: bool = False) -> Console:
     """Standard output: in colour on a terminal, unless *plain* or `NO_COLOR` says otherwise."""
     colours: Literal["auto"] | None = None if plain or os.environ.get("NO_COLOR") else "auto"
-    return Console(color_system=colours, highlight=False, markup=False, emoji=False, soft_wrap=True)
+    return _Screen(color_system=colours, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show_step(console: Console, step: Step) -> None:
@@ -62,7 +72,7 @@ def show_table(console: Console, headers: Sequence[str], rows: Sequence[Sequence
 def _as_list(name: str, headers: Sequence[str], row: Sequence[str]) -> str:
     first, *cells = row
     told = (f"  {header}: {cell}" for header, cell in zip(headers, cells, strict=True) if cell)
-    return "\n".join([f"{name} {first}", *told])
+    return "\n".join([f"{name} {first}".strip(), *told])
 
 
 def cost_line(

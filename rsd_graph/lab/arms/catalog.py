@@ -14,6 +14,8 @@ beam:4x4                 4 beams, each continued by 4 sampled drafts
 oracle                   the better of both models' steps, by reward: no router does better
 gsi:4  gsi:4:20:0.5      GSI: soft best-of-4 of steps with the tilted reward (n, beta, u)
 specreason  specreason:7         RSD with the target as its own judge, by digits
+verdict:0.5:free:lowest          RSD with this delta and another scorer, as an endpoint string;
+                                 `prm` in it is the run's: verdict:0.7:cascade:learned:v.json,prm
 served:vllm+http://...   one more endpoint alone, such as the target with speculative decoding
 """
 
@@ -41,9 +43,10 @@ from rsd_graph.lab.arms.sampled import best_of_n, majority
 from rsd_graph.lab.arms.specreason import specreason
 from rsd_graph.lab.question import Extract
 from rsd_graph.lab.setup import Setup
-from rsd_graph.providers.base import Sampling
+from rsd_graph.providers.base import RewardModel, Sampling
 from rsd_graph.providers.prm.combine import Aggregation
-from rsd_graph.providers.registry import step_model
+from rsd_graph.providers.prm.spelled import spelled
+from rsd_graph.providers.registry import reward_model, step_model
 
 _Maker = Callable[..., Arm]
 """(setup, what follows the name) -> the arm."""
@@ -81,8 +84,12 @@ def named_arm(name: str, setup: Setup, extract: Extract) -> Arm:
 
 def _split(name: str) -> list[str]:
     """The kind of arm, and what follows it; an endpoint stays whole."""
-    kind, _, endpoint = name.partition(":")
-    return [kind, endpoint] if kind == "served" else re.split(r":|(?<=\d)x(?=\d)", name)
+    kind, _, rest = name.partition(":")
+    if kind == "served":
+        return [kind, rest]
+    if kind == "verdict":
+        return [kind, *rest.split(":", 1)]
+    return re.split(r":|(?<=\d)x(?=\d)", name)
 
 
 def _sampling(setup: Setup) -> Setup:
@@ -135,6 +142,19 @@ def _served(setup: Setup, endpoint: str) -> Arm:
     return replace(arm, name=f"served {public(endpoint)}")
 
 
+def _verdict(setup: Setup, delta: str, spec: str) -> Arm:
+    """RSD with another scorer; the draft reports log-probabilities for it."""
+
+    def scorer(spec: str) -> RewardModel:
+        if spec == "prm":
+            return setup.models.prm
+        return spelled(spec, scorer) or reward_model(spec)
+
+    judged = setup.with_logprobs().with_models(prm=scorer(spec))
+    arm = rsd(judged, reward_threshold(float(delta)))
+    return replace(arm, name=f"{arm.name}, {public(spec)}")
+
+
 def _positive(number: str) -> int:
     count = int(number)
     if count < 1:
@@ -161,5 +181,6 @@ _ARMS: Mapping[str, _Maker] = MappingProxyType(
         "gsi": _gsi,
         "specreason": lambda setup, threshold="7": specreason(setup, float(threshold)),
         "served": _served,
+        "verdict": _verdict,
     }
 )

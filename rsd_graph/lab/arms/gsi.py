@@ -30,7 +30,6 @@ from rsd_graph.nodes.request import is_judgeable, tokens_of
 from rsd_graph.providers.base import StepModel, TextScorer
 from rsd_graph.providers.prm.each import all_or_none
 from rsd_graph.providers.prm.ratio import LikelihoodRatio
-from rsd_graph.providers.wires.completion import HostedModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +69,12 @@ def guided(setup: Setup, guidance: Guidance) -> Arm:
         CapabilityError: This target cannot report the probability of given text.
     """
     ratio = LikelihoodRatio(setup.models.target)
-    reporting = setup.with_models(draft=_reporting(setup.models.draft))
+    reporting = setup.with_logprobs()
 
     async def solve(question: str, seed: int) -> Outcome:
         return await _Answer(reporting, question, seed, guidance, ratio).finish()
 
     return Arm(str(guidance), solve)
-
-
-def _reporting(draft: StepModel) -> StepModel:
-    """The draft, with the log-probabilities of its words where its server can be asked for them."""
-    return HostedModel(draft.wire, logprobs=True) if isinstance(draft, HostedModel) else draft
 
 
 @dataclass(frozen=True, slots=True)

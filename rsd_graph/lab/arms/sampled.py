@@ -67,7 +67,7 @@ async def _scored(
     if not steps:
         return draft, -math.inf
     scores = await setup.models.prm.score(Prefix(setup.conversation(question)), steps)
-    ledger = add(draft.ledger, {"prm": scores.usage, "scored_steps": len(steps)})
+    ledger = add(draft.ledger, {"prm": scores.usage, "scored_steps": scores.verdicts})
     return replace(draft, ledger=ledger), AGGREGATIONS[by](scores.rewards)
 
 

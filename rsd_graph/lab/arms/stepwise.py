@@ -58,7 +58,7 @@ class UnfinishedAnswer:
         prm = self.setup.models.prm
         scores = await prm.score(self.prefix_of(steps), [candidate])
         check_scores(scores, [candidate], prm)
-        self.book({"prm": scores.usage, "scored_steps": 1})
+        self.book({"prm": scores.usage, "scored_steps": scores.verdicts})
         return scores.rewards[0]
 
     async def rank(self, steps: Sequence[Step], candidate: Candidate) -> float:

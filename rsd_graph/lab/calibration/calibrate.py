@@ -27,7 +27,8 @@ from rsd_graph.lab.files import write_whole
 from rsd_graph.lab.setup import Setup
 from rsd_graph.lab.statistics import Estimate
 from rsd_graph.lab.step_statistics import StepStatistics, step_statistics
-from rsd_graph.stacks.calibrated import FORMAT, model_identity
+from rsd_graph.providers.address import model_identity
+from rsd_graph.stacks.calibrated import FORMAT
 
 
 @dataclass(frozen=True, slots=True)

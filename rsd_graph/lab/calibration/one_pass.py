@@ -130,8 +130,7 @@ async def collect(
         InputError: No prompt, or no draft wrote a step that can be scored.
         ProviderError: An endpoint failed.
     """
-    own_steps = in_sequence(setup).with_models(target=FunctionStepModel(_ends_the_answer))
-    draft = rsd(own_steps, constant(1))
+    draft = rsd(drafting_alone(in_sequence(setup)), constant(1))
     target = alone(setup, "target") if ask_target else None
 
     async def one(prompt: str) -> Trial:
@@ -155,6 +154,11 @@ async def collect(
 def in_sequence(setup: Setup) -> Setup:
     """The same models in Algorithm 1 as it stands: nothing starts early, no failure is hidden."""
     return setup.with_options(lookahead=0, hedge=None, on_prm_error="raise")
+
+
+def drafting_alone(setup: Setup) -> Setup:
+    """The same without a target: where the draft writes what nobody can score, the answer ends."""
+    return setup.with_models(target=FunctionStepModel(_ends_the_answer))
 
 
 async def answered(arm: Arm, prompt: str, is_right: IsRight | None) -> Answered:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 from rsd_graph.lab.calibration.step_evidence import StepEvidence
 from rsd_graph.lab.exam import Exam
 from rsd_graph.lab.files import write_whole
+from rsd_graph.lab.journal import Record
 from rsd_graph.lab.report.findings import Findings
 from rsd_graph.lab.report.pictures import as_svg, draw, save
+from rsd_graph.viewer.page import REPORT, sealed
+from rsd_graph.viewer.trace import trace_of
 
 _PICTURES = {
     "accuracy-against-cost": (
@@ -58,19 +61,22 @@ def write_report(
         ConfigurationError: The page cannot be written.
     """
     figures = draw(findings, evidence)
-    shown = _shown(findings)
-    page = _template().render(
+    title = f"RSD on {conditions['dataset']}: {conditions['questions']} questions"
+    main = _template().render(
         open_ended=findings.is_open_ended,
-        title=f"RSD on {conditions['dataset']}: {conditions['questions']} questions",
+        title=title,
         conditions=[f"{name} {value}" for name, value in conditions.items() if value is not None],
         headers=findings.headers,
         rows=findings.cells(),
-        pictures=[(*_PICTURES[name], Markup(as_svg(figure))) for name, figure in figures.items()],
-        arms=shown,
-        transcripts=_transcripts(findings, exam, shown),
+        pictures=[(*_PICTURES[name], _inline(as_svg(each))) for name, each in figures.items()],
     )
-    write_whole(path, page)
+    write_whole(path, sealed(title, REPORT, {"transcripts": _transcripts(findings, exam)}, main))
     save(figures, path.with_suffix(""))
+
+
+def _inline(svg: str) -> str:
+    """A picture as the data of an image, which can run nothing and style nothing but itself."""
+    return base64.b64encode(svg.encode()).decode()
 
 
 def _template() -> jinja2.Template:
@@ -86,14 +92,24 @@ def _shown(findings: Findings) -> list[str]:
     return [*main, *(name for name in names if name not in main)][:_SHOWN_ARMS]
 
 
-def _transcripts(findings: Findings, exam: Exam, arms: Sequence[str]) -> list[dict[str, object]]:
-    """Every question with the answers of *arms*."""
+def _transcripts(findings: Findings, exam: Exam) -> list[dict[str, object]]:
+    """Every question with the answers of a few arms."""
+    arms = _shown(findings)
+    deltas = {summary.name: summary.delta for summary in findings.summaries}
     records = zip(*(findings.records[arm] for arm in arms), strict=True)
     return [
         {
-            "question": question,
-            "disputed": len({bool(answer["correct"]) for answer in answers}) > 1,
-            "answers": answers,
+            "id": question.id,
+            "level": question.level,
+            "text": question.text,
+            "gold": question.gold,
+            "answers": [_answer(record, deltas[record["arm"]]) for record in answers],
         }
         for question, answers in zip(exam.questions, records, strict=True)
     ]
+
+
+def _answer(record: Record, delta: float | None) -> dict[str, object]:
+    """One answer as the viewer shows it, and its judge's reward if there was one."""
+    known = {} if delta is None else {"delta": delta}
+    return {**trace_of({**record, **known}), "score": record.get("reward")}

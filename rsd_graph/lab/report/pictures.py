@@ -1,7 +1,7 @@
 """The pictures of a report, drawn by matplotlib (extra `eval`).
 
-Text and axes are drawn in one ink that becomes the page's own text colour in the SVG, so that one
-picture serves light and dark pages.
+Text and axes are drawn in one ink that the SVG changes with the page's scheme, so that one picture
+serves light and dark pages.
 """
 
 from __future__ import annotations
@@ -72,15 +72,22 @@ def draw(findings: Findings, evidence: StepEvidence | None) -> dict[str, Figure]
     return drawn
 
 
+_SCHEMES = (
+    "<style>svg{color:#1d2127} @media (prefers-color-scheme:dark){svg{color:#e6e9ed}}</style>"
+)
+
+
 def as_svg(figure: Figure) -> str:
-    """A figure for a page: transparent, its ink the page's text colour."""
+    """A figure for a page: transparent, its ink the text colour of light and dark pages."""
     import matplotlib
 
     buffer = io.StringIO()
     with matplotlib.rc_context(_STYLE):
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     drawing = buffer.getvalue().replace(INK, "currentColor")
-    return drawing[drawing.index("<svg") :]
+    begin = drawing.index("<svg")
+    inside = drawing.index(">", begin) + 1
+    return drawing[begin:inside] + _SCHEMES + drawing[inside:]
 
 
 def save(drawn: Mapping[str, Figure], folder: Path) -> None:

@@ -22,6 +22,7 @@ from rsd_graph.providers.http.failures import exchange_error, status_error
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.retry import with_retries
 from rsd_graph.providers.http.session import session_headers
+from rsd_graph.providers.telemetry import trace_headers
 
 T = TypeVar("T")
 
@@ -111,7 +112,8 @@ class Client:
         endpoint: Endpoint,
         semaphore: asyncio.Semaphore,
     ) -> tuple[bytes, Mapping[str, str]]:
-        url, headers = endpoint.root + path, session_headers(endpoint.session_header)
+        url = endpoint.root + path
+        headers = {**session_headers(endpoint.session_header), **trace_headers()}
         try:
             async with (
                 semaphore,

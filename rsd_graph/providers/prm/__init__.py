@@ -1,7 +1,9 @@
 """Process reward models: one class per way a PRM answers."""
 
+from rsd_graph.providers.prm.cascade import Cascade
 from rsd_graph.providers.prm.combine import Aggregated, Ensemble
 from rsd_graph.providers.prm.confidence import DraftConfidence
+from rsd_graph.providers.prm.features import FirstTokenCertainty, LeastLikelyToken
 from rsd_graph.providers.prm.format import (
     MATH_SHEPHERD,
     RECOMPUTE,
@@ -12,6 +14,7 @@ from rsd_graph.providers.prm.format import (
 )
 from rsd_graph.providers.prm.function import FunctionPRM
 from rsd_graph.providers.prm.generative import GENPRM, JUDGE, JUDGE_GREEDY, THINKPRM
+from rsd_graph.providers.prm.learned import Learned
 from rsd_graph.providers.prm.outcome import OutcomeRM
 from rsd_graph.providers.prm.pooling import PoolingPRM, SplitPoolingPRM
 from rsd_graph.providers.prm.ratio import HybridRatio, LikelihoodRatio
@@ -37,10 +40,14 @@ __all__ = [
     "THINKPRM",
     "VERSAPRM",
     "Aggregated",
+    "Cascade",
     "DraftConfidence",
     "Ensemble",
+    "FirstTokenCertainty",
     "FunctionPRM",
     "HybridRatio",
+    "Learned",
+    "LeastLikelyToken",
     "LikelihoodRatio",
     "OutcomeRM",
     "PRMFormat",

@@ -17,6 +17,7 @@ from rsd_graph.providers.base import (
     TextScorer,
 )
 from rsd_graph.providers.prm.each import all_with_costs, opinion
+from rsd_graph.providers.prm.features import no_logprobs
 
 
 class LikelihoodRatio:
@@ -99,10 +100,5 @@ def draft_log_probability(candidate: Candidate) -> float:
         CapabilityError: It reported nothing.
     """
     if candidate["logprob"] is None:
-        raise CapabilityError(
-            "the draft reported no log-probabilities.",
-            role="draft",
-            expected="a draft that reports them",
-            hint="Build it with HostedModel(wire, logprobs=True).",
-        )
+        raise no_logprobs()
     return candidate["logprob"]

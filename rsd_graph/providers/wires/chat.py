@@ -63,6 +63,8 @@ class ChatStepModel:
 
     approximation: ClassVar[str] = "continue-from-here"
     """Named in traces: this model does not continue the prefix itself."""
+    operation: ClassVar[str] = "chat"
+    """What OpenTelemetry calls it."""
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Protocol, runtime_checkable
+from typing import ClassVar, Protocol, runtime_checkable
 from uuid import uuid4
 
 from rsd_graph.answer.actions import Actions
@@ -29,6 +29,7 @@ from rsd_graph.providers.adapted import adapted_prm
 from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepModel, StepRequest
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.logs import get_logger
+from rsd_graph.providers.names import Name, public_name
 from rsd_graph.providers.wires.chat_api import CalledTool, ChatAnswer, chat
 from rsd_graph.providers.wires.completions_api import openai_sampling
 
@@ -64,13 +65,21 @@ class ChatActionModel:
         actions: What may be done.
         checked: Mark actions that cannot be carried out as `"invalid"`: for the draft, so that the
             target acts instead. The target's own are passed on as they are.
+        name: What the model is called where others read it.
 
     Raises:
         ConfigurationError: A tool's schema is not a JSON schema.
     """
 
-    def __init__(self, client: Client, actions: Actions, *, checked: bool) -> None:
+    operation: ClassVar[str] = "chat"
+    """What OpenTelemetry calls it."""
+
+    def __init__(
+        self, client: Client, actions: Actions, *, checked: bool, name: Name | None = None
+    ) -> None:
         actions.check_schemas()
+        self.endpoint = client.endpoint
+        self.public_name = name or public_name(f"chat+{client.endpoint}")
         self._client = client
         self._actions = actions
         self._checked = checked
@@ -133,6 +142,11 @@ class ActionRewardModel:
     def __init__(self, prm: RewardModelLike) -> None:
         self._prm = adapted_prm(prm)
         self.endpoint = getattr(prm, "endpoint", "")
+
+    @property
+    def public_name(self) -> Name:
+        """The PRM's own."""
+        return public_name(self._prm)
 
     @property
     def reward_range(self) -> tuple[float, float]:

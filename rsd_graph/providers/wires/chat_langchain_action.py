@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.ledger import timed, usage
 from rsd_graph.answer.state import Candidate, FunctionCall, ToolCall
 from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import StepRequest
+from rsd_graph.providers.names import Name
 from rsd_graph.providers.wires.chat_action import mark_invalid
 from rsd_graph.providers.wires.chat_langchain import LangChainRoute, is_cut
 
@@ -33,6 +34,9 @@ class LangChainActionModel:
         CapabilityError: Its integration has no tools, or no answers of that form.
         ConfigurationError: A tool's schema is not a JSON schema.
     """
+
+    operation: ClassVar[str] = "chat"
+    """What OpenTelemetry calls it."""
 
     def __init__(
         self,
@@ -58,6 +62,11 @@ class LangChainActionModel:
                 f"{route} cannot be given {what}: its LangChain integration does not offer them.",
                 expected="a chat model with bind_tools, such as ChatOpenAI or ChatAnthropic",
             ) from None
+
+    @property
+    def public_name(self) -> Name:
+        """As its integration names it."""
+        return self._route.public_name
 
     async def write_step(self, request: StepRequest) -> Candidate:
         """See `StepModel.write_step`. A full context is an outcome (`"context"`), not an error."""

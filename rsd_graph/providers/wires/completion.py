@@ -8,19 +8,24 @@ conversation, then plain text is continued.
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Protocol
 
 from rsd_graph.answer.books import kept_on_error, spent_before
 from rsd_graph.answer.ledger import Usage, add_usage, timed, usage
 from rsd_graph.answer.recent import Recent
-from rsd_graph.answer.state import Candidate, Ended, Message
+from rsd_graph.answer.state import Candidate, Certainty, Ended, Message
 from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Prefix, Sampling, StepRequest
 from rsd_graph.providers.http.answers import reading
 from rsd_graph.providers.http.endpoint import Endpoint
+
+_RIVALS = 5
+"""Likeliest tokens asked for at each place: what OpenAI and TGI give at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,33 +58,63 @@ class Token:
 class Completion:
     """Generated text, cut before the stop string that ended it.
 
-    `ended` is `"separator"` only if one of the request's own stop strings matched.
+    `ended` is `"separator"` only if one of the request's own stop strings matched. Unless
+    `is_whole`, the last of the tokens were not reported.
     """
 
     text: str
     ended: Ended
     usage: Usage
     tokens: Sequence[Token] = ()
+    is_whole: bool = True
 
     @property
     def logprob(self) -> float | None:
-        """See `log_probability_within`; `None` if the tokens were not reported."""
-        return log_probability_within(self.text, self.tokens) if self.tokens else None
+        """See `log_probability_within`; `None` if not all tokens were reported."""
+        known = self.tokens and self.is_whole
+        return log_probability_within(self.text, self.tokens) if known else None
+
+    @property
+    def certainty(self) -> Certainty | None:
+        """What the tokens tell beside their sum; `None` if there are none to tell it."""
+        inside = list(tokens_within(self.text, self.tokens))
+        if not inside:
+            return None
+        logprobs = [token.logprob for token in inside]
+        return Certainty(
+            tokens=len(inside),
+            mean=fmean(logprobs),
+            lowest=min(logprobs),
+            first_entropy=entropy_at_least(inside[0].top.values()),
+        )
 
 
-def log_probability_within(text: str, tokens: Iterable[Token]) -> float:
-    """Sum over the tokens that begin inside *text*: what ends it is not part of it.
+def tokens_within(text: str, tokens: Iterable[Token]) -> Iterator[Token]:
+    """The tokens that begin inside *text*: what ends it is not part of it.
 
     The separator and the end-of-text token are left out, because servers disagree on reporting
     them; a token that holds the last characters and the separator together counts in full.
     """
-    total, position = 0.0, 0
+    position = 0
     for token in tokens:
         if position >= len(text):
             break
-        total += token.logprob
+        yield token
         position += len(token.text)
-    return total
+
+
+def log_probability_within(text: str, tokens: Iterable[Token]) -> float:
+    """Sum over `tokens_within` *text*."""
+    return sum((token.logprob for token in tokens_within(text, tokens)), 0.0)
+
+
+def entropy_at_least(logprobs: Iterable[float]) -> float:
+    """The entropy, in nats, of a token of which only the likeliest are known: a lower bound.
+
+    What is not known counts as one more token; to divide it further could only add entropy.
+    """
+    known = [math.exp(logprob) for logprob in logprobs]
+    return -sum(p * math.log(p) for p in (*known, 1.0 - sum(known)) if p > 0)
 
 
 class CompletionWire(Protocol):
@@ -117,15 +152,15 @@ class HostedModel:
 
     Args:
         wire: The server's protocol.
-        logprobs: Ask for token log-probabilities (for likelihood-ratio weighting); off by default
-            because servers charge for it.
+        logprobs: Ask for the log-probabilities of tokens and of the likeliest in their places; off
+            by default because servers charge for it. In an endpoint string: `?logprobs=on`.
     """
 
     _REMEMBERED_PROMPTS = 4096
 
     def __init__(self, wire: CompletionWire, *, logprobs: bool = False) -> None:
         self.wire = wire
-        self._logprobs = 0 if logprobs else None
+        self._logprobs = _RIVALS if logprobs else None
         self._prompts: Recent[str, str] = Recent(self._REMEMBERED_PROMPTS)
 
     @property
@@ -145,13 +180,15 @@ class HostedModel:
         except ContextOverflowError as error:
             spent = add_usage(usage(cached_tokens=0), spent_before(error))
             completion = Completion("", "context", spent)
-        spent = timed(completion.usage, started)
-        return Candidate(
+        written = Candidate(
             text=completion.text,
             ended=completion.ended,
             logprob=completion.logprob,
-            usage=spent,
+            usage=timed(completion.usage, started),
         )
+        if certainty := completion.certainty:
+            written["certainty"] = certainty
+        return written
 
     async def request_for(self, request: StepRequest) -> CompletionRequest:
         """The wire's request for one step."""

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, Field
 
 from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.state import Ended
-from rsd_graph.errors import ContextOverflowError, ServerError
+from rsd_graph.errors import CapabilityError, ContextOverflowError, ServerError
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.http.answers import Count, ListOf, LogProbabilities, LogProbability, Shape
 from rsd_graph.providers.http.endpoint import Endpoint
@@ -151,6 +151,13 @@ class CompletionsWire(Served):
         choice = answer.choices[0]
         text, found = cut_at_stop(choice.text, request.stop)
         ended = "separator" if found else self._ended(choice, request.stop)
+        if request.logprobs is not None and text and not (choice.logprobs or Logprobs()).tokens:
+            raise self.endpoint.error(
+                CapabilityError,
+                "this server was asked for log-probabilities and reported none.",
+                expected="the log-probability of each token it wrote",
+                hint="Is it a server, or a proxy, that leaves them out? Take logprobs=on away.",
+            )
         with self._client.reading():
             tokens = choice.tokens()
         return Completion(text, ended or "eos", answer.usage.spent, tokens), ended is not None

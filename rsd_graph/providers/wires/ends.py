@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal, cast, get_args
 
+from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import add_usage
 from rsd_graph.errors import CapabilityError, ConfigurationError
 from rsd_graph.providers.http.endpoint import Endpoint
@@ -53,7 +54,8 @@ async def ask_again(
     length; its tokens are in the usage.
     """
     prompt = request.prompt + first.text
-    probe = await complete(CompletionRequest(prompt, max_tokens=1, seed=request.seed))
+    with kept_on_error([first.usage]):
+        probe = await complete(CompletionRequest(prompt, max_tokens=1, seed=request.seed))
     is_over = probe.ended == "eos" and not probe.text
     return replace(
         first,

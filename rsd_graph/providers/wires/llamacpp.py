@@ -76,17 +76,25 @@ class _Answer(Shape):
         return counted(self.tokens_evaluated, self.tokens_predicted, self.timings.cache_n)
 
     @property
-    def reported(self) -> list[Token]:
-        """The generated tokens, but for those that ended the text; none if one of it is missing.
+    def is_whole(self) -> bool:
+        """Whether every token of the text is reported.
 
         llama.cpp takes back as many tokens as the stop string is by itself, however many it was
-        here, and of a character in several tokens it reports the last: part of a text's probability
-        is not the text's. Of tokens that its speculative decoding drafted it reports probability 1.
+        here: part of a text's probability is not the text's.
+        """
+        said = sum(len(row.bytes) for row in self.completion_probabilities)
+        return said >= len(self.content.encode())
+
+    @property
+    def reported(self) -> list[Token]:
+        """The generated tokens, but for those that ended the text; none where one is left out.
+
+        Of a character in several tokens llama.cpp reports the last, and of tokens that its
+        speculative decoding drafted probability 1.
         """
         rows = self.completion_probabilities
-        ids, said = [row.id for row in rows], sum(len(row.bytes) for row in rows)
-        is_whole = ids == self.tokens[: len(ids)] and said >= len(self.content.encode())
-        if self.timings.draft_n or not is_whole:
+        ids = [row.id for row in rows]
+        if self.timings.draft_n or ids != self.tokens[: len(ids)]:
             return []
         tops = [{rival.token: rival.logprob for rival in row.top_logprobs} for row in rows]
         return [Token(row.token, row.logprob, top) for row, top in zip(rows, tops, strict=True)]
@@ -143,7 +151,9 @@ class LlamaCppWire(Served):
         """See `CompletionWire.complete`."""
         prompt = request.prompt.removeprefix(await self._opening_text())
         answer = await self._ask({"prompt": prompt, **_body(request)})
-        return Completion(answer.content, answer.ended, answer.spent, answer.reported)
+        return Completion(
+            answer.content, answer.ended, answer.spent, answer.reported, answer.is_whole
+        )
 
     async def _ask(self, body: Mapping[str, object]) -> _Answer:
         return await self._client.post("/completion", body, _Answer)

@@ -13,8 +13,9 @@ from collections.abc import AsyncIterator
 from rsd_graph.answer.limits import Limits
 from rsd_graph.providers.adapted import adapted
 from rsd_graph.providers.base import RewardModelLike, StepModelLike
+from rsd_graph.providers.prm.spelled import FREE, parts_of
 from rsd_graph.stacks.doctor.finding import APPLES, SHIPPED, Check, Example, Seat, Verdict
-from rsd_graph.stacks.doctor.prm import examine_prm
+from rsd_graph.stacks.doctor.prm import examine_prm, reads_words
 from rsd_graph.stacks.doctor.writer import examine_writer
 
 __all__ = ["APPLES", "SHIPPED", "Check", "Example", "Verdict", "examine"]
@@ -43,5 +44,10 @@ async def examine(
     for role, model in (("draft", models.draft), ("target", models.target)):
         async for check in examine_writer(Seat(role, example, limits, separator), model):
             yield check
-    async for check in examine_prm(Seat("prm", example, limits, separator), models.prm):
-        yield check
+    seat, parts = Seat("prm", example, limits, separator), list(parts_of(models.prm))
+    if any(isinstance(part, FREE) for part in parts):
+        yield await seat.check("reads log-probabilities", reads_words(seat, models.draft))
+    for part in parts:
+        if not isinstance(part, FREE):
+            async for check in examine_prm(seat, part):
+                yield check

@@ -9,7 +9,7 @@ from functools import partial
 from types import MappingProxyType
 
 from rsd_graph.answer.ledger import Usage
-from rsd_graph.providers.base import Prefix, RewardModel
+from rsd_graph.providers.base import Prefix, RewardModel, StepModel, StepRequest
 from rsd_graph.providers.prm.pooling import TAG, PoolingPRM
 from rsd_graph.providers.scripted import candidate
 from rsd_graph.stacks.doctor.cache import examine_cache
@@ -63,6 +63,15 @@ async def examine_prm(seat: Seat, prm: RewardModel) -> AsyncIterator[Check]:
         async for check in examine_cache(seat, endpoint, ask, _mend(prm)):
             yield check
     yield await seat.check("throughput", _throughput(seat, prm))
+
+
+async def reads_words(seat: Seat, draft: StepModel) -> Finding:
+    """Whether the draft reports what a verdict on its own words reads."""
+    step = await draft.write_step(StepRequest(seat.prefix(), max_tokens=16))
+    if certainty := step.get("certainty"):
+        return "pass", f"the draft's least likely token of {certainty['tokens']}", ""
+    fix = "Add logprobs=on to the draft's endpoint string, before the #."
+    return "fail", "the draft reports none", fix
 
 
 async def _judged_at_the_tag(seat: Seat, prm: PoolingPRM) -> Finding:

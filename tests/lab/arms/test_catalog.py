@@ -9,9 +9,11 @@ from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.arms.catalog import named_arm
 from rsd_graph.lab.arms.oracle import advantage_oracle
 from rsd_graph.lab.setup import Setup
-from tests.helpers.counted_models import setup
+from rsd_graph.providers.scripted import FunctionStepModel
+from tests.helpers.counted_models import draft_writes, setup
 
 SETUP = setup()
+SURE = FunctionStepModel(lambda request: {**draft_writes(request), "logprob": -1.0})
 
 
 def arm_of(name: str, made_from: Setup = SETUP) -> Arm:
@@ -49,6 +51,17 @@ async def test_every_arm_has_a_name_and_answers(name: str, arm: str) -> None:
     assert made.name == arm
     assert outcome.text.endswith("the answer")
     assert outcome.finish_reason == "stop"
+
+
+async def test_another_scorer_is_an_arm() -> None:
+    """As an endpoint string spells it; `prm` in it is the run's own."""
+    always = arm_of("verdict:0.7:cascade:0.0,2.0,free:mean,prm", SETUP.with_models(draft=SURE))
+
+    outcome = await always.solve("q", 0)
+
+    assert always.name == "RSD 0.7, cascade:0.0,2.0,free:mean,prm"
+    assert outcome.text == (await arm_of("rsd").solve("q", 0)).text
+    assert outcome.ledger["prm"]["calls"] == outcome.ledger["scored_steps"] == 3
 
 
 async def test_what_is_started_early_is_part_of_the_setup() -> None:

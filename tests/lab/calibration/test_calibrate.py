@@ -21,7 +21,8 @@ from rsd_graph.lab.calibration.objectives import Choice, Objective
 from rsd_graph.lab.calibration.one_pass import Sample, Trial
 from rsd_graph.lab.calibration.sweep import point
 from rsd_graph.lab.statistics import wilson_interval
-from rsd_graph.stacks.calibrated import calibrated_delta, model_identity
+from rsd_graph.providers.address import model_identity
+from rsd_graph.stacks.calibrated import calibrated_delta
 from tests.helpers.counted_models import setup
 
 TOKENS = Accounting()

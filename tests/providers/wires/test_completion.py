@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -143,8 +144,30 @@ async def test_log_probabilities_are_asked_for_only_when_wanted() -> None:
 
     written = await HostedModel(wire, logprobs=True).write_step(request())
 
-    assert wire.requests[0].logprobs == 0
+    assert wire.requests[0].logprobs == 5
     assert written["logprob"] == -1.5
+    assert (written["certainty"]["tokens"], written["certainty"]["lowest"]) == (2, -1.0)
+
+
+@pytest.mark.parametrize(
+    ("top", "entropy"),
+    [
+        ({"a": 0.5, "b": 0.5}, math.log(2)),
+        ({"a": 1.0}, 0.0),
+        ({"a": 0.5}, math.log(2)),  # the other half is taken for one token
+        ({"a": 0.5, "b": 0.25}, 1.5 * math.log(2)),
+    ],
+)
+async def test_the_first_tokens_entropy_is_never_overstated(
+    top: dict[str, float], entropy: float
+) -> None:
+    """What a server does not report counts as one more token: a lower bound, exact if it is one."""
+    likeliest = {text: math.log(p) for text, p in top.items()}
+    wire = ScriptedWire(says("ab", tokens=[Token("a", likeliest["a"], likeliest), Token("b", -9)]))
+
+    written = await HostedModel(wire, logprobs=True).write_step(request())
+
+    assert written["certainty"]["first_entropy"] == pytest.approx(entropy)
 
 
 async def test_a_wire_that_cannot_score_text_says_so() -> None:

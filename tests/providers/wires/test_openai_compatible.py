@@ -183,3 +183,10 @@ def test_a_misspelt_choice_of_ends_is_refused() -> None:
     """It is never taken for consent to the heuristic."""
     with pytest.raises(ConfigurationError, match="ask-again"):
         OpenAICompatibleWire(Endpoint("http://127.0.0.1:1"), ends="ask_again")  # type: ignore[arg-type]
+
+
+async def test_log_probabilities_that_are_left_out_are_an_error() -> None:
+    """Nothing is silently ignored: a proxy that drops the field is named."""
+    async with FakeOpenAICompatible(["So 7.", EOS]) as server:
+        with pytest.raises(CapabilityError, match="asked for log-probabilities and reported none"):
+            await wire(server).complete(ask(logprobs=5))

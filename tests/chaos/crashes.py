@@ -1,0 +1,168 @@
+"""Commands that are killed again and again, and must end as if nobody had."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.chaos import crashed_child
+from tests.chaos.report import Part
+from tests.chaos.server import WorldServer
+from tests.chaos.world import KEY, question
+
+PROCESSES = multiprocessing.get_context("forkserver")
+PROCESSES.set_forkserver_preload(["tests.chaos.crashed_child", "tests.helpers.durable_child"])
+
+QUESTIONS = 8
+_PATIENCE = 120.0
+_TIMES = ("ms", "seconds", "scoring_ms")
+
+
+@dataclass
+class Job:
+    """A command with a result that does not depend on when it is killed.
+
+    Attributes:
+        name: The command.
+        arguments: All of them.
+        result: Where its result stands.
+        read: The result without the times it took.
+    """
+
+    name: str
+    arguments: list[str]
+    result: Path
+    read: Callable[[Path], Any]
+
+    def live(self, server: WorldServer, requests: int | None, most_bytes: int | None = None) -> int:
+        """Run it, or go on with it, until it ends or has sent so many requests; its exit code."""
+        said = str(self.result.with_suffix(".said"))
+        arguments = (self.arguments, said, most_bytes)
+        process = PROCESSES.Process(target=crashed_child.command, args=arguments)
+        process.start()
+        until, first = time.monotonic() + _PATIENCE, server.requests
+        while process.is_alive() and time.monotonic() < until:
+            if requests is not None and server.requests - first >= requests:
+                process.kill()
+            process.join(0.002)
+        if process.is_alive():
+            process.kill()
+            raise TimeoutError(f"{self.name} hangs: {Path(said).read_text()}")
+        assert process.exitcode is not None
+        return process.exitcode
+
+    def said(self) -> str:
+        """What its last run wrote on the terminal."""
+        return self.result.with_suffix(".said").read_text(encoding="utf-8")
+
+
+def jobs(folder: Path, url: str) -> list[Job]:
+    """One of each command, with files in *folder* and models at *url*."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [{"id": n, "question": question(n), "answer": str(n)} for n in range(QUESTIONS)]
+    asked, prompts = folder / "questions.jsonl", folder / "prompts.txt"
+    asked.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    prompts.write_text("\n".join(row["question"] for row in rows), encoding="utf-8")
+    seats = [
+        *("--draft", f"vllm+{url}/vllm/draft#m", "--target", f"vllm+{url}/vllm/target#m"),
+        *("--prm", f"qwen-prm+vllm+{url}/vllm-last/prm#m"),
+    ]
+    answers, journal, file = folder / "out.jsonl", folder / "eval.jsonl", folder / "delta.json"
+    batch = ["batch", str(asked), str(answers), "--json", *seats]
+    measured = ["eval", "--dataset", str(asked), "--arms", "target,rsd", "--json"]
+    measured += ["--journal", str(journal), "--report", str(folder / "report.html")]
+    chosen = [
+        "calibrate",
+        str(prompts),
+        "--confidence",
+        "0.5",
+        "--target-share",
+        "0.5",
+        "--out",
+        str(file),
+    ]
+    return [
+        Job("batch", batch, answers, _records),
+        Job("eval", [*measured, *seats], journal, _records),
+        Job("calibrate", [*chosen, *seats], file, _whole),
+    ]
+
+
+def _tells(file: Path) -> bool:
+    return file.is_file() and KEY.encode() in file.read_bytes()
+
+
+def _records(path: Path) -> Any:
+    """The last record of each arm and question."""
+    lines = path.read_text(encoding="utf-8").split("\n")[1:-1]
+    records = [timeless(json.loads(line)) for line in lines]
+    return {f"{record['arm']} {record['question']}": record for record in records}
+
+
+def _whole(path: Path) -> Any:
+    return timeless(json.loads(path.read_text(encoding="utf-8")))
+
+
+def timeless(value: Any) -> Any:
+    """The same without the times anything took."""
+    if isinstance(value, dict):
+        return {key: timeless(item) for key, item in value.items() if key not in _TIMES}
+    return [timeless(item) for item in value] if isinstance(value, list) else value
+
+
+def killed_to_the_end(
+    job: Job, whole: Job, server: WorldServer, dice: random.Random, most: int
+) -> tuple[int, list[str]]:
+    """Kill *job* at random places until it ends; how often, and how it differs from *whole*."""
+    kills = 0
+    while (code := job.live(server, dice.randrange(most))) == -signal.SIGKILL:
+        kills += 1
+        if kills % 10 == 9:  # one that needs more than all requests at once never ends by luck
+            most = 2 * most
+    if code != 0:
+        return kills, [f"{job.name} ends with {code}: {job.said()}"]
+    same = job.read(job.result) == whole.read(whole.result)
+    return kills, [] if same else [f"{job.name} differs from the uninterrupted run"]
+
+
+def requests_of(job: Job, server: WorldServer) -> int:
+    """How many requests it sends when nobody kills it."""
+    before = server.requests
+    assert job.live(server, None) == 0, job.said()
+    return server.requests - before
+
+
+def run(kills: int, seed: int, folder: Path) -> Part:
+    """Rounds of all commands until there were so many kills."""
+    dice, started = random.Random(seed), time.monotonic()
+    os.environ["RSD_API_KEY"] = KEY
+    counts, violations = Counter[str](), list[str]()
+    with WorldServer(seed) as server:
+        whole = jobs(folder / "whole", server.url)
+        sent = {job.name: requests_of(job, server) for job in whole}
+        number = 0
+        with suppress(KeyboardInterrupt):
+            while sum(counts.values()) < kills and not violations:
+                number += 1
+                for job, unkilled in zip(
+                    jobs(folder / f"{number}", server.url), whole, strict=True
+                ):
+                    found = killed_to_the_end(job, unkilled, server, dice, sent[job.name])
+                    counts[job.name] += found[0]
+                    violations += found[1]
+                sys.stderr.write(f"{dict(counts)} {violations}\n")
+    violations += [f"the key is in {file.name}" for file in folder.rglob("*") if _tells(file)]
+    told: dict[str, Any] = {f"SIGKILLs of `{name}`": n for name, n in counts.items()}
+    told |= {"runs killed to the end": 3 * number, "violations": len(violations)}
+    return Part(told, violations, time.monotonic() - started)

@@ -1,0 +1,131 @@
+"""Canaries in the key, the question and the steps, looked for in everything that leaves us.
+
+The key stands nowhere. Questions and steps stand where they are asked to be kept, never in a log.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import pickle
+import random
+import sqlite3
+import traceback
+from pathlib import Path
+from typing import Any
+
+import pytest
+from langchain_core.callbacks import BaseCallbackHandler
+from pydantic import SecretStr
+from structlog.testing import capture_logs
+from typer.testing import CliRunner
+
+from rsd_graph import ChatRSD, RSDError, create_rsd_graph, initial_state
+from rsd_graph.cli import app
+from tests.chaos.server import WorldServer
+from tests.chaos.stacks import PRMS, WRITERS, Stack
+from tests.chaos.world import KEY, question
+
+WORDS = "apples"
+"""In every question and in every step."""
+
+
+class Tracer(BaseCallbackHandler):
+    """Keeps all that a tracer is told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def __getattribute__(self, name: str) -> Any:
+        if not name.startswith("on_"):
+            return super().__getattribute__(name)
+        return lambda *args, **kwargs: self.told.append(f"{name} {args!r} {kwargs!r}")
+
+
+async def test_whatever_happens_no_canary_leaves(caplog: pytest.LogCaptureFixture) -> None:
+    """Every wire under faults, some of which quote the key: logs, errors, traces, pickles."""
+    caplog.set_level(logging.DEBUG)
+    dice, tracer, shown, failed = random.Random(3), Tracer(), list[str](), 0
+    with WorldServer(seed=4) as server, capture_logs() as logs:
+        server.rate = 0.5
+        for number, (writer, prm) in enumerate(zip([*WRITERS, *WRITERS], PRMS, strict=False)):
+            stack = Stack(writer, dice.choice(list(WRITERS)), prm)
+            models = stack.models(server.url, timeout=30, in_flight=4)
+            chat = ChatRSD(**vars_of(models), lookahead=2, hedge=0.3, api_key=SecretStr(KEY))
+            shown += [repr(chat), str(chat), *map(repr, vars_of(models).values())]
+            for offset in range(3):
+                try:
+                    asked = question(10 * number + offset)
+                    answer = await chat.ainvoke(asked, {"callbacks": [tracer]})
+                    shown.append(repr(answer))
+                except RSDError as error:
+                    failed += 1
+                    shown += ["".join(traceback.format_exception(error)), repr(vars(error))]
+                    shown.append(pickle.dumps(error).decode("latin-1"))
+
+    everything = [*shown, *tracer.told, *map(repr, logs), caplog.text]
+    assert failed > 10
+    assert len(tracer.told) > 100
+    assert [text for text in everything if KEY in text] == []
+    assert [line for line in (*map(repr, logs), caplog.text) if WORDS in line] == []
+
+
+def vars_of(models: Any) -> dict[str, Any]:
+    """The three by role."""
+    return {role: getattr(models, role) for role in ("draft", "target", "prm")}
+
+
+async def test_a_checkpoint_holds_the_answer_and_no_key(tmp_path: Path) -> None:
+    """Of an answer whose models are asked with a key."""
+    pytest.importorskip("langgraph.checkpoint.sqlite")
+    from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+    database = tmp_path / "checkpoints.sqlite"
+    with WorldServer(seed=5) as server:
+        models = Stack("vllm", "tgi", "pure").models(server.url, timeout=30, in_flight=4)
+        async with AsyncSqliteSaver.from_conn_string(str(database)) as saver:
+            graph = create_rsd_graph(**vars_of(models)).compile(checkpointer=saver)
+            thread: Any = {"configurable": {"thread_id": "one"}}
+            await graph.ainvoke(initial_state(question(1)), thread)
+
+    with sqlite3.connect(database) as connection:
+        kept = "\n".join(connection.iterdump())
+    connection.close()
+    dumped = "".join(file.read_bytes().decode("latin-1") for file in tmp_path.iterdir())
+    assert KEY not in kept + dumped
+    assert WORDS in dumped
+
+
+def test_files_and_terminals_of_commands_hold_no_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Journals and calibrations of runs whose key is in the environment."""
+    monkeypatch.setenv("RSD_API_KEY", KEY)
+    rows = [{"question": question(n), "answer": str(n)} for n in range(3)]
+    asked = tmp_path / "asked.jsonl"
+    asked.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    with WorldServer(seed=6) as server:
+        url = server.url
+        seats = [
+            *("--draft", f"vllm+{url}/vllm/draft#m", "--target", f"vllm+{url}/vllm/target#m"),
+            *("--prm", f"qwen-prm+vllm+{url}/vllm-last/prm#m"),
+        ]
+        for command in (
+            ["batch", str(asked), str(tmp_path / "answers.jsonl")],
+            [
+                "calibrate",
+                str(asked),
+                "--confidence",
+                "0.5",
+                "--target-share",
+                "0.5",
+                "--out",
+                str(tmp_path / "delta.json"),
+            ],
+        ):
+            found = CliRunner().invoke(app, [*command, *seats])
+            assert (found.exit_code, KEY in found.output) == (0, False), found.output
+
+    written = {f.name: f.read_bytes().decode("latin-1") for f in tmp_path.iterdir()}
+    assert {"answers.jsonl", "delta.json"} <= written.keys()
+    assert [name for name, text in written.items() if KEY in text] == []
