@@ -20,13 +20,14 @@ from tests.chaos import crashed_child
 from tests.chaos.report import Part
 from tests.chaos.server import WorldServer
 from tests.chaos.world import KEY, question
+from tests.helpers.durable_child import STEPS
+from tests.runtime.test_durability import live_until, settled
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.crashed_child", "tests.helpers.durable_child"])
 
-QUESTIONS = 8
 _PATIENCE = 120.0
-_TIMES = ("ms", "seconds", "scoring_ms")
+_TIMES = ("ms", "seconds", "started")
 
 
 @dataclass
@@ -67,10 +68,10 @@ class Job:
         return self.result.with_suffix(".said").read_text(encoding="utf-8")
 
 
-def jobs(folder: Path, url: str) -> list[Job]:
+def jobs(folder: Path, url: str, questions: int = 8) -> list[Job]:
     """One of each command, with files in *folder* and models at *url*."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [{"id": n, "question": question(n), "answer": str(n)} for n in range(QUESTIONS)]
+    rows = [{"id": n, "question": question(n), "answer": str(n)} for n in range(questions)]
     asked, prompts = folder / "questions.jsonl", folder / "prompts.txt"
     asked.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     prompts.write_text("\n".join(row["question"] for row in rows), encoding="utf-8")
@@ -78,6 +79,7 @@ def jobs(folder: Path, url: str) -> list[Job]:
         *("--draft", f"vllm+{url}/vllm/draft#m", "--target", f"vllm+{url}/vllm/target#m"),
         *("--prm", f"qwen-prm+vllm+{url}/vllm-last/prm#m"),
     ]
+    sequential = ["--lookahead", "0"]  # else the costs depend on who is faster
     answers, journal, file = folder / "out.jsonl", folder / "eval.jsonl", folder / "delta.json"
     batch = ["batch", str(asked), str(answers), "--json", *seats]
     measured = ["eval", "--dataset", str(asked), "--arms", "target,rsd", "--json"]
@@ -93,8 +95,8 @@ def jobs(folder: Path, url: str) -> list[Job]:
         str(file),
     ]
     return [
-        Job("batch", batch, answers, _records),
-        Job("eval", [*measured, *seats], journal, _records),
+        Job("batch", [*batch, *sequential], answers, _records),
+        Job("eval", [*measured, *seats, *sequential], journal, _records),
         Job("calibrate", [*chosen, *seats], file, _whole),
     ]
 
@@ -136,6 +138,22 @@ def killed_to_the_end(
     return kills, [] if same else [f"{job.name} differs from the uninterrupted run"]
 
 
+def killed_graph(database: Path, dice: random.Random, violations: list[str]) -> int:
+    """Kill a graph with SQLite checkpoints until its answer is whole; how often."""
+    kills, killed = 0, True
+    while killed:
+        before = settled(str(database))
+        heard, killed = live_until(str(database), dice.randint(1, 12))
+        kills += killed
+        after = settled(str(database))
+        if after[: len(before)] != before or any(index < len(before) for _, index in heard):
+            violations.append("a settled step was lost, or written again")
+    texts = [f"{'target' if index % 3 == 2 else 'draft'} {index}" for index in range(STEPS)]
+    if [step["text"] for step in after] != texts:
+        violations.append("a resumed graph differs from the uninterrupted run")
+    return kills
+
+
 def requests_of(job: Job, server: WorldServer) -> int:
     """How many requests it sends when nobody kills it."""
     before = server.requests
@@ -155,6 +173,7 @@ def run(kills: int, seed: int, folder: Path) -> Part:
         with suppress(KeyboardInterrupt):
             while sum(counts.values()) < kills and not violations:
                 number += 1
+                counts["a graph"] += killed_graph(folder / f"{number}.sqlite", dice, violations)
                 for job, unkilled in zip(
                     jobs(folder / f"{number}", server.url), whole, strict=True
                 ):
@@ -163,6 +182,6 @@ def run(kills: int, seed: int, folder: Path) -> Part:
                     violations += found[1]
                 sys.stderr.write(f"{dict(counts)} {violations}\n")
     violations += [f"the key is in {file.name}" for file in folder.rglob("*") if _tells(file)]
-    told: dict[str, Any] = {f"SIGKILLs of `{name}`": n for name, n in counts.items()}
-    told |= {"runs killed to the end": 3 * number, "violations": len(violations)}
+    told: dict[str, Any] = {f"SIGKILLs of {name}": n for name, n in counts.items()}
+    told |= {"runs killed to the end": 4 * number, "violations": len(violations)}
     return Part(told, violations, time.monotonic() - started)

@@ -118,9 +118,9 @@ class WorldServer:
         _, _, role, route = path.split("/", 3)
         counts = "token" not in route and "template" not in route and route != "api/chat"
         if self.dice.random() >= self.rate:
+            self.answered[role] += counts
             wire.send(wire.body)
             await wire.writer.drain()
-            self.answered[role] += counts
             return True
         fault = self._fault(wire)
         self.injected[fault.__name__] += 1

@@ -22,7 +22,7 @@ from tests.chaos.stacks import Stack
 def test_a_killed_batch_ends_as_if_nobody_had(tmp_path: Path) -> None:
     """SIGKILL at random requests: the answers are those of an uninterrupted run."""
     with WorldServer(seed=1) as server:
-        whole, killed = jobs(tmp_path / "whole", server.url)[0], jobs(tmp_path, server.url)[0]
+        whole, killed = jobs(tmp_path / "whole", server.url, 3)[0], jobs(tmp_path, server.url, 3)[0]
         sent = requests_of(whole, server)
 
         kills, wrong = killed_to_the_end(killed, whole, server, random.Random(4), sent)
@@ -34,7 +34,7 @@ def test_a_killed_batch_ends_as_if_nobody_had(tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line_and_no_loss(tmp_path: Path) -> None:
     """The command stops and says so; with room again it goes on, and ends as if there had been."""
     with WorldServer(seed=1) as server:
-        whole, full = jobs(tmp_path / "whole", server.url)[0], jobs(tmp_path, server.url)[0]
+        whole, full = jobs(tmp_path / "whole", server.url, 3)[0], jobs(tmp_path, server.url, 3)[0]
         requests_of(whole, server)
         size = whole.result.stat().st_size
 
