@@ -1,6 +1,6 @@
 """The long runs of `make chaos`: python -m tests.chaos PART SIZE [SEED].
 
-Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser), `load` (seconds).
+Parts: `faults` (how many), `crashes` (SIGKILLs) and `bodies` (for each parser).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.chaos import bodies, crashes, load, long_run, report
+from tests.chaos import bodies, crashes, long_run, report
 
 
 def main(name: str, size: str, seed: str = "0") -> int:
@@ -25,7 +25,6 @@ def main(name: str, size: str, seed: str = "0") -> int:
             "faults": lambda: long_run.run(int(size), int(seed)),
             "crashes": lambda: crashes.run(int(size), int(seed), Path(folder)),
             "bodies": lambda: bodies.run(int(size), int(seed)),
-            "load": lambda: load.run(int(size), int(seed)),
         }[name]()
     report.keep(name, f"python -m tests.chaos {name} {size} {seed}", part)
     return int(bool(part.violations))

@@ -169,19 +169,21 @@ def run(kills: int, seed: int, folder: Path) -> Part:
     with WorldServer(seed) as server:
         whole = jobs(folder / "whole", server.url)
         sent = {job.name: requests_of(job, server) for job in whole}
-        number = 0
+        number, ended = 0, 0
         with suppress(KeyboardInterrupt):
             while sum(counts.values()) < kills and not violations:
                 number += 1
                 counts["a graph"] += killed_graph(folder / f"{number}.sqlite", dice, violations)
+                ended += 1
                 for job, unkilled in zip(
                     jobs(folder / f"{number}", server.url), whole, strict=True
                 ):
                     found = killed_to_the_end(job, unkilled, server, dice, sent[job.name])
                     counts[job.name] += found[0]
                     violations += found[1]
+                    ended += 1
                 sys.stderr.write(f"{dict(counts)} {violations}\n")
     violations += [f"the key is in {file.name}" for file in folder.rglob("*") if _tells(file)]
     told: dict[str, Any] = {f"SIGKILLs of {name}": n for name, n in counts.items()}
-    told |= {"runs killed to the end": 4 * number, "violations": len(violations)}
+    told |= {"runs that went on until they ended": ended, "violations": len(violations)}
     return Part(told, violations, time.monotonic() - started)
