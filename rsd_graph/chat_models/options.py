@@ -10,14 +10,14 @@ from typing import Annotated, Any, Self
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import AliasChoices, ConfigDict, Field, SkipValidation
 
-from rsd_graph.acceptance import Criterion
+from rsd_graph.acceptance import Criterion, check_criterion
 from rsd_graph.answer.mistakes import did_you_mean, our_errors
 from rsd_graph.answer.options import Options
-from rsd_graph.chat_models.parts import check_parts
+from rsd_graph.chat_models.parts import parts
 from rsd_graph.chat_models.shared import Shared
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.base import RewardModelLike, StepModelLike
-from rsd_graph.stacks.calibrated import chosen_criterion
+from rsd_graph.stacks.calibrated import check_learned, chosen_criterion
 from rsd_graph.stacks.settings import check_whole, from_environment, over
 
 _LANGCHAINS_OWN = {"stream", "ls_structured_output_format"}
@@ -72,7 +72,18 @@ class ChatOptions(BaseChatModel, Options):
         check_whole(said)
         with our_errors(said, type(self).model_fields):
             super().__init__(**said)
-        check_parts(self)
+        self._check_parts()
+
+    def _check_parts(self) -> None:
+        """Refuse what cannot work, before any server is asked or started.
+
+        Raises:
+            ConfigurationError: A string names no model, the PRM never gives a reward of delta, or a
+                verdict was learned on the words of another draft.
+        """
+        prm = parts(self, serving=False).prm
+        check_criterion(self.criterion, prm.reward_range)
+        check_learned(prm, self.draft)
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.runnables import Runnable
 
-from rsd_graph.acceptance import check_criterion
 from rsd_graph.answer.options import names_of
+from rsd_graph.chat_models.shared import Shared
 from rsd_graph.embedded.engine import parse_name
 from rsd_graph.errors import CapabilityError, Role
 from rsd_graph.providers.adapted import adapted
@@ -21,17 +21,37 @@ from rsd_graph.providers.base import Models, RewardModelLike, StepModelLike
 from rsd_graph.providers.prm.spelled import rewritten
 from rsd_graph.providers.registry import reward_model, step_model
 from rsd_graph.providers.wires.chat import ChatStepModel
-from rsd_graph.stacks.calibrated import check_learned
-
-if TYPE_CHECKING:
-    from rsd_graph.chat_models.options import ChatOptions
 
 T = TypeVar("T")
 
 _EMBEDDED = re.compile(r"(?P<family>[\w-]+\+)?embedded:(?P<name>.+)")
 
 
-def parts(model: ChatOptions, *, serving: bool = True) -> Models:
+class Seats(Protocol):
+    """What is said of the three models, and what was made of it before."""
+
+    @property
+    def draft(self) -> str | StepModelLike | BaseChatModel:
+        """The draft."""
+        ...
+
+    @property
+    def target(self) -> str | StepModelLike | BaseChatModel:
+        """The target."""
+        ...
+
+    @property
+    def prm(self) -> str | RewardModelLike:
+        """The PRM."""
+        ...
+
+    @property
+    def shared(self) -> Shared:
+        """Where models are kept that are built once."""
+        ...
+
+
+def parts(model: Seats, *, serving: bool = True) -> Models:
     """The models in their seats; those named by strings are built once, embedded ones served.
 
     Unless *serving*, embedded models have to be there, but none is started.
@@ -98,15 +118,3 @@ def _unserved(spec: str) -> str:
     parse_name(name)
     query = "?" + urlencode(options) if options else ""
     return f"{embedded['family'] or ''}llamacpp+http://embedded{query}"
-
-
-def check_parts(model: ChatOptions) -> None:
-    """Refuse what cannot work, before any server is asked or started.
-
-    Raises:
-        ConfigurationError: A string names no model, or the PRM never gives a reward of delta, or a
-            verdict was learned on the words of another draft.
-    """
-    prm = parts(model, serving=False).prm
-    check_criterion(model.criterion, prm.reward_range)
-    check_learned(prm, model.draft)

@@ -41,7 +41,8 @@ def public_name(model: object) -> Name:
         return model.public_name
     made = getattr(model, "wire", model)
     kind = type(made).__name__
-    provider = next((name for name, place in _PLACES if place.endswith(f":{kind}")), kind)
+    servers = [name for name, place in _PLACES if place.endswith(f":{kind}")]
+    provider = [*servers, *getattr(made, "providers", ()), kind][0]
     name = str(getattr(model, "endpoint", None) or "").partition("#")[2]
     return Name(provider, name or provider)
 

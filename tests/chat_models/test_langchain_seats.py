@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.tools import tool
 from langchain_core.utils.function_calling import convert_to_openai_tool
+from openai import DefaultAsyncHttpxClient
 from pydantic import BaseModel, Field
 
-from rsd_graph import CapabilityError, ChatRSD, Endpoint
+from rsd_graph import CapabilityError, ChatRSD
+from rsd_graph.embedded.engine import endpoint_for
 from rsd_graph.providers.prm import FunctionPRM
 from tests.helpers.chat_support import RewardByText
 
@@ -210,16 +213,22 @@ async def test_a_reward_function_may_ask_a_model_unheard() -> None:
 # -- real servers -------------------------------------------------------------------------------
 
 
-def hosted(url: str, **fields: Any) -> Any:
-    """LangChain's own client of OpenAI's API."""
+Hosted = Callable[..., BaseChatModel]
+
+
+@pytest.fixture
+async def hosted() -> AsyncIterator[Hosted]:
+    """LangChain's own client of OpenAI's API, whose connections are closed here."""
     openai = pytest.importorskip("langchain_openai")
-    return openai.ChatOpenAI(base_url=f"{url}/v1", model="bigram", api_key="none", **fields)
+    async with DefaultAsyncHttpxClient() as http:
+        yield partial(openai.ChatOpenAI, api_key="none", http_async_client=http)
 
 
-async def test_an_agent_over_a_chat_api(tool_server: str) -> None:
+async def test_an_agent_over_a_chat_api(tool_server: str, hosted: Hosted) -> None:
     """Through LangChain's OpenAI integration, tools included."""
     agents = pytest.importorskip("langchain.agents")
-    model = ChatRSD(draft=hosted(tool_server), target=hosted(tool_server), prm=RewardByText())
+    seated = hosted(base_url=f"{tool_server}/v1", model="bigram")
+    model = ChatRSD(draft=seated, target=seated, prm=RewardByText())
 
     result = await agents.create_agent(model, [add]).ainvoke({"messages": [("user", "3 + 3?")]})
 
@@ -227,19 +236,20 @@ async def test_an_agent_over_a_chat_api(tool_server: str) -> None:
     assert result["messages"][-1].text == "Done."
 
 
-async def test_plain_chat_over_llama_cpp(llamacpp_server: Endpoint) -> None:
-    """A real llama.cpp server behind LangChain's OpenAI integration."""
-    model = ChatRSD(
-        draft=hosted(llamacpp_server.url),
-        target=hosted(llamacpp_server.url),
-        prm=RewardByText(),
-        max_steps=2,
-    )
+async def test_plain_chat_over_llama_cpp(hosted: Hosted) -> None:
+    """A real llama.cpp server, whose model was never taught to chat, behind that integration."""
+    pytest.importorskip("xllamacpp")
+    served = endpoint_for("draft")
+    seated = hosted(base_url=served.url, model=served.model)
+    model = ChatRSD(draft=seated, target=seated, prm=RewardByText(), max_tokens=40, max_steps=1)
 
     answer = await model.ainvoke("q")
 
-    assert answer.text.startswith("First, 3+4=7.")
-    assert answer.response_metadata["rsd"]["ledger"]["draft"]["completion_tokens"] > 0
+    rsd = answer.response_metadata["rsd"]
+    assert len(rsd["steps"]) == 1
+    assert rsd["ledger"]["draft"]["calls"] == 1
+    assert rsd["ledger"]["draft"]["completion_tokens"] > 0
+    assert rsd["ledger"]["draft"]["prompt_tokens"] > 100
 
 
 def test_a_langchain_model_has_its_own_name() -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import queue
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from threading import Thread
 from typing import Any
@@ -15,8 +13,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rsd_graph.server.guard import Access
-from rsd_graph.viewer.page import chat_page
 from tests.helpers.browsing import CHROMIUM, Shown, chromium
+from tests.helpers.difficult_server import Difficult
 from tests.server.conftest import Serve, stack
 
 QUESTION = "How many?"
@@ -29,54 +27,6 @@ def browser() -> Iterator[Any]:
         pytest.skip("no Chromium on this machine")
     with chromium() as started:
         yield started
-
-
-class Difficult(ThreadingHTTPServer):
-    """A fake: a server whose stream the test writes, byte by byte; `None` drops the connection."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.written: queue.Queue[bytes | None] = queue.Queue()
-        self.url = f"http://127.0.0.1:{self.server_port}/"
-
-    def say(self, **chunk: Any) -> None:
-        """Send one event."""
-        self.written.put(b"data: " + json.dumps({"choices": [], **chunk}).encode() + b"\n\n")
-
-    def event(self, kind: str, index: int, **facts: Any) -> None:
-        """Send an event of the graph."""
-        self.say(rsd={"event": {"type": kind, "index": index, **facts}})
-
-    def drop(self) -> None:
-        """End the connection without a word."""
-        self.written.put(None)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Difficult
-
-    def do_GET(self) -> None:
-        is_page = self.path == "/"
-        body = chat_page() if is_page else json.dumps({"data": [{"id": "math"}]})
-        self._begin("text/html; charset=utf-8" if is_page else "application/json")
-        self.wfile.write(body.encode())
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self._begin("text/event-stream")
-        while (piece := self.server.written.get()) is not None:
-            self.wfile.write(piece)
-            self.wfile.flush()
-
-    def _begin(self, kind: str) -> None:
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
 
 
 @pytest.fixture
@@ -237,6 +187,24 @@ def test_bytes_that_come_one_by_one(difficult: Difficult, page: Shown) -> None:
     page.tab.locator(".turn .step").wait_for()
 
     assert page.texts(".turn .said") == ["Schlüssel"]
+
+
+def test_the_newest_step_stays_in_sight(difficult: Difficult, page: Shown) -> None:
+    """Unless somebody has scrolled up to read."""
+    ask(page)
+
+    def say(number: int) -> None:
+        chunk = {"index": 0, "delta": {"content": f"step {number}"}, "finish_reason": None}
+        difficult.say(choices=[chunk])
+        page.wait_for(".turn .step", number)
+
+    for number in range(1, 31):
+        say(number)
+    followed = page.tab.evaluate("scrollY > 0")
+    page.tab.evaluate("scrollTo(0, 0)")
+    say(31)
+
+    assert (followed, page.tab.evaluate("scrollY")) == (True, 0)
 
 
 def test_hostile_text_stays_text(difficult: Difficult, page: Shown) -> None:

@@ -13,6 +13,7 @@ from rsd_graph.providers.base import Prefix, Scores
 from rsd_graph.providers.facts import ServerFacts, describe
 from rsd_graph.providers.http.answers import reading
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.names import Name, public_name
 from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import PRMFormat, refuse_reserved
 from rsd_graph.providers.wires.completion import (
@@ -45,6 +46,11 @@ class TokenProbabilityPRM:
     def endpoint(self) -> Endpoint:
         """Where the model is served."""
         return self._model.endpoint
+
+    @property
+    def public_name(self) -> Name:
+        """What it is called where others read it."""
+        return public_name(self._model)
 
     @property
     def family(self) -> str:

@@ -5,7 +5,7 @@ const field = (name, node, hint) => el("label", {title: hint}, name + " ", node)
 const turns = [];
 let asking = null;
 
-const model = el("select", {id: "model"}), delta = el("input", {id: "delta", type: "number", min: 0, max: 1, step: 0.05, placeholder: "as served"});
+const model = el("select", {id: "model"}), delta = el("input", {id: "threshold", type: "number", min: 0, max: 1, step: 0.05, placeholder: "as served"});
 const key = el("input", {id: "key", type: "password", autocomplete: "off"});
 const keyForm = el("form", {onsubmit: event => { event.preventDefault(); listModels(); }, onchange: () => listModels()},
   el("input", {type: "text", autocomplete: "username", hidden: true}), field("key", key, "if this server wants one"));
@@ -34,6 +34,12 @@ async function listModels() {
     tell("");
   } catch (error) { tell(error.message); }
 }
+function following(change) {
+  // Whoever looks at the end of the page goes on seeing it; whoever reads further up is left alone.
+  const page = document.documentElement, follows = innerHeight + scrollY >= page.scrollHeight - 40;
+  change();
+  if (follows) scrollTo(0, page.scrollHeight);
+}
 function conversation() {
   return turns.flatMap(turn => [{role: "user", content: turn.question}, ...(turn.answer.text ? [{role: "assistant", content: turn.answer.text}] : [])]);
 }
@@ -46,7 +52,7 @@ async function send() {
   Object.assign(stop, {disabled: false});
   const turn = new Turn(text, delta.value === "" ? null : Number(delta.value));
   turns.push(turn);
-  talk.append(turn.node);
+  following(() => talk.append(turn.node));
   await turn.run(asking.signal);
   asking = null;
   Object.assign(ask, {disabled: false});
@@ -74,7 +80,7 @@ class Turn {
       this.answer.error = signal.aborted ? "Stopped; what has come so far stands." : error.message;
     } finally {
       clearInterval(clock);
-      this.finish();
+      following(() => this.finish());
     }
   }
   take(chunk) {
@@ -82,7 +88,7 @@ class Turn {
     if (chunk === true) return;
     this.since = Date.now();
     this.answer.take(chunk);
-    this.draw();
+    following(() => this.draw());
   }
   draw() {
     const {steps, drafts, delta: threshold} = this.answer;

@@ -58,7 +58,7 @@ function histogram(answers, delta) {
       const tall = 130 * right / most, more = 130 * wrong / most, x = 10 + 49 * i;
       return [el("rect", {x, y: 140 - tall, width: 46, height: tall, class: known ? "b-right" : "b-all"}), el("rect", {x, y: 140 - tall - more, width: 46, height: more, class: "b-wrong"})];
     }),
-    isThere(delta) ? el("line", {x1: 10 + 980 * delta, x2: 10 + 980 * delta, y1: 4, y2: 146, class: "b-line"}) : null, [0, 0.25, 0.5, 0.75, 1].map(at => el("text", {x: 4 + 965 * at, y: 160}, at)));
+    isThere(delta) ? el("line", {x1: 10 + 980 * delta, x2: 10 + 980 * delta, y1: 4, y2: 146, class: "b-line"}) : null, [0, 0.25, 0.5, 0.75, 1].map(at => el("text", {x: 10 + 980 * at, y: 160, "text-anchor": at === 0 ? "start" : at === 1 ? "end" : "middle"}, at)));
 }
 const spent = (answer, kind) => answer.flops && isThere(answer.flops[kind]) ? amount(answer.flops[kind]) : null;
 function fullFlops(answer) {

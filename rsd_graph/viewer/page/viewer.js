@@ -34,7 +34,7 @@ function go(change) {
 function draw() {
   document.getElementById("top").replaceChildren(...[el("h1", {}, document.title),
     FILES.length > 1 ? el("div", {class: "row"}, chooser("one", "show"), chooser("other", "beside", "nothing")) : null,
-    el("p", {class: "faint"}, FILES.length > 1 ? "" : ONE.name, ONE.conditions.target ? ` · ${ONE.conditions.draft} → ${ONE.conditions.target}, ${ONE.conditions.prm}` : ""),
+    el("p", {class: "faint"}, [FILES.length > 1 ? null : ONE.name, ONE.conditions.target && `${ONE.conditions.draft} → ${ONE.conditions.target}, ${ONE.conditions.prm}`].filter(Boolean).join(" · ")),
     ...[ONE, OTHER].filter(isThere).flatMap(file => file.remarks.map(remark => el("p", {class: "note"}, `${file.name}: ${remark}`))),
     el("nav", {"aria-label": "screens"}, tabs.map(tab => el("button", {onclick: () => go({tab}), "aria-current": tab === state.tab ? "page" : null}, SCREENS[tab][0])))].filter(isThere));
   arrived = draw;
