@@ -71,13 +71,12 @@ test-live: $(READY)  ## the suite that needs real servers: installs and starts t
 	$(BIN)/python tests/live/install.py .venv-live
 	RSD_LIVE_VENV=.venv-live $(BIN)/pytest -m live tests/live
 
-chaos: $(READY)  ## the long runs under faults, kills and load, into benchmarks/results/chaos.md: hours
+chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/results/chaos.md: hours
 	PYTHONMALLOC=pymalloc $(BIN)/python -X dev -W error -m tests.chaos faults 100000
 	$(BIN)/python -m tests.chaos crashes 1000
 	$(BIN)/python -m tests.chaos bodies 1000
-	$(BIN)/python -m tests.chaos load 600
 
-mutate: $(READY)  ## mutate the core and see whether a test notices: docs/promises.md tells of the survivors
+mutate: $(READY)  ## mutate the core and see whether a test notices: half an hour and more
 	$(BIN)/pip install --quiet mutmut==3.8.1
 	$(BIN)/mutmut run
 	$(BIN)/mutmut results

@@ -1,6 +1,6 @@
 """The long runs of `make chaos`: python -m tests.chaos PART SIZE [SEED].
 
-Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser), `load` (seconds).
+Parts: `faults` (how many), `crashes` (SIGKILLs) and `bodies` (for each parser).
 """
 
 from __future__ import annotations
@@ -9,23 +9,24 @@ import logging
 import signal
 import sys
 import tempfile
+import threading
 from pathlib import Path
 
 import structlog
 
-from tests.chaos import bodies, crashes, load, long_run, report
+from tests.chaos import bodies, crashes, long_run, report
 
 
 def main(name: str, size: str, seed: str = "0") -> int:
     """Run one part; exit 1 if anything was wrong."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # early, with what has been found
+    stop = threading.Event()  # early, after a round, with what has been found
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with tempfile.TemporaryDirectory() as folder:
         part = {
-            "faults": lambda: long_run.run(int(size), int(seed)),
-            "crashes": lambda: crashes.run(int(size), int(seed), Path(folder)),
+            "faults": lambda: long_run.run(int(size), int(seed), stop),
+            "crashes": lambda: crashes.run(int(size), int(seed), Path(folder), stop),
             "bodies": lambda: bodies.run(int(size), int(seed)),
-            "load": lambda: load.run(int(size), int(seed)),
         }[name]()
     report.keep(name, f"python -m tests.chaos {name} {size} {seed}", part)
     return int(bool(part.violations))

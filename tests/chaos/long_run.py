@@ -8,7 +8,6 @@ import random
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +41,20 @@ class Loudspeaker(logging.Handler):
         )
 
 
-def run(faults: int, seed: int) -> Part:
-    """Rounds until *faults* have been injected."""
+def run(faults: int, seed: int, stop: threading.Event) -> Part:
+    """Rounds until *faults* have been injected, or *stop* is set."""
     dice, found, started = random.Random(seed), Findings(), time.monotonic()
     Loudspeaker(found).listen()
     settings: dict[str, set[Any]] = {}
     with WorldServer(seed) as server:
         play(Setting.drawn(dice), server, 10**9, found)  # what is loaded once is loaded
         opened = _descriptors()
-        with suppress(KeyboardInterrupt):
-            while server.injected.total() < faults:
-                setting = Setting.drawn(dice)
-                for name, value in (*vars(setting).items(), *vars(setting.stack).items()):
-                    settings.setdefault(name, set()).add(value)
-                play(setting, server, 100 * found.rounds, found)
-                _say(found, server, started)
+        while server.injected.total() < faults and not stop.is_set():
+            setting = Setting.drawn(dice)
+            for name, value in (*vars(setting).items(), *vars(setting.stack).items()):
+                settings.setdefault(name, set()).add(value)
+            play(setting, server, 100 * found.rounds, found)
+            _say(found, server, started)
         left = _left_open(server)
         descriptors = _descriptors() - opened
     counts = {
