@@ -156,6 +156,17 @@ def test_the_profile_of_the_shipped_models() -> None:
     assert (profile["tool_calling"], profile["max_input_tokens"]) == (False, 1024)
 
 
+def test_an_answer_the_shipped_models_cannot_know_says_so() -> None:
+    """Beside the answer, and only there: models of yours are not spoken of."""
+    pytest.importorskip("xllamacpp")
+
+    theirs = ChatRSD().invoke("What is 2+2?").response_metadata["rsd"]
+    yours = scripted([candidate("4", "eos")], [0.9]).invoke("What is 2+2?")
+
+    assert theirs["notice"].endswith("This question is no such story.")
+    assert "notice" not in yours.response_metadata["rsd"]
+
+
 def test_a_history_is_summed_up_at_a_fraction_of_what_the_model_reads() -> None:
     """The shipped models' share is known; of endpoints of yours, only you can tell."""
     middleware = pytest.importorskip("langchain.agents.middleware")

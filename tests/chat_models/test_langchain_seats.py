@@ -9,19 +9,17 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import get_usage_metadata_callback
 from langchain_core.language_models import BaseChatModel, FakeListChatModel, GenericFakeChatModel
-from langchain_core.messages import AIMessage, BaseMessage, ToolMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import AIMessage, ToolMessage
 from langchain_core.tools import tool
-from langchain_core.utils.function_calling import convert_to_openai_tool
 from openai import DefaultAsyncHttpxClient
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from rsd_graph import CapabilityError, ChatRSD
 from rsd_graph.embedded.engine import endpoint_for
 from rsd_graph.providers.prm import FunctionPRM
 from tests.helpers.chat_support import RewardByText
+from tests.helpers.langchain_models import COUNTS, Speaker, says
 
-COUNTS = {"input_tokens": 20, "output_tokens": 5, "total_tokens": 25}
 GOOD = FunctionPRM(lambda question, steps: 0.1 if "wrong" in steps[-1] else 0.9)
 
 
@@ -29,37 +27,6 @@ GOOD = FunctionPRM(lambda question, steps: 0.1 if "wrong" in steps[-1] else 0.9)
 def add(a: int, b: int) -> int:
     """Add two numbers."""
     return a + b
-
-
-def says(text: str = "", *calls: dict[str, Any]) -> AIMessage:
-    """A message with usage; each call is `add` with these arguments."""
-    named = [
-        {"name": "add", "args": args, "id": f"call_{number}", "type": "tool_call"}
-        for number, args in enumerate(calls)
-    ]
-    return AIMessage(text, tool_calls=named, usage_metadata=COUNTS)
-
-
-class Speaker(BaseChatModel):
-    """A LangChain model with tools that says these messages, and remembers what it was told."""
-
-    script: list[AIMessage]
-    heard: list[list[BaseMessage]] = Field(default_factory=list)
-    told: list[dict[str, Any]] = Field(default_factory=list)
-
-    @property
-    def _llm_type(self) -> str:
-        return "speaker"
-
-    def bind_tools(self, tools: Sequence[Any], **kwargs: Any) -> Any:
-        return self.bind(tools=[convert_to_openai_tool(each) for each in tools], **kwargs)
-
-    def _generate(
-        self, messages: list[BaseMessage], stop: Any = None, run_manager: Any = None, **kwargs: Any
-    ) -> ChatResult:
-        self.heard.append(messages)
-        self.told.append(kwargs)
-        return ChatResult(generations=[ChatGeneration(message=self.script.pop(0))])
 
 
 def on(draft: Sequence[AIMessage], target: Sequence[AIMessage] = ()) -> ChatRSD:

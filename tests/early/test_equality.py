@@ -23,6 +23,7 @@ from rsd_graph import (
 )
 from rsd_graph.answer.ledger import settled_tokens
 from rsd_graph.answer.options import Lookahead, OnPRMError
+from rsd_graph.runtime.listener import AnswerListener
 from rsd_graph.runtime.run import settled_steps
 from tests.helpers.hashed import transcript
 from tests.helpers.trio import Trio, booked, unexplained
@@ -86,7 +87,8 @@ async def outcome(question: str, **options: Any) -> tuple[Any, ...]:
     trio, steps, end = Trio(salt=question, **options), list[Step](), ""
     ledgers: list[Ledger] = []
     try:
-        laps = settled_steps(trio.graph, initial_state(question, seed=1), on_end=ledgers.append)
+        listening = [AnswerListener(on_end=ledgers.append)]
+        laps = settled_steps(trio.graph, initial_state(question, seed=1), listening=listening)
         async for lap in laps:
             steps += lap.steps
             end = str(lap.finish_reason)
