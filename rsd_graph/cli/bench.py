@@ -58,7 +58,7 @@ def _summary(results: dict[str, Any]) -> str:
     return "\n".join([HEADER, "", *lines])
 
 
-def _pictures(results: dict[str, Any], folder: Path) -> list[Path]:
+def _pictures(results: dict[str, object], folder: Path) -> list[Path]:
     try:
         from rsd_graph.lab.latency.charts import draw
 

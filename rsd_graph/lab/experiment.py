@@ -40,7 +40,7 @@ class Experiment:
         judge: Endpoint string of the reward model that judges open-ended answers, if one does.
     """
 
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
     dataset: str = ""
     system: str | None = None
     seed: int = 0

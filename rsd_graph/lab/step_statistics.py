@@ -87,7 +87,7 @@ def read_step_statistics(path: Path) -> StepStatistics:
     return found
 
 
-def _objects(text: str) -> list[dict[str, Any]]:
+def _objects(text: str) -> list[dict[str, object]]:
     """One JSON object, or one a line."""
     try:
         found = [json.loads(text)]

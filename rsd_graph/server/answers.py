@@ -13,7 +13,7 @@ from langchain_core.messages.ai import UsageMetadata
 
 from rsd_graph.server.requests import ChatRequest
 
-Body = dict[str, Any]
+Body = dict[str, object]
 
 _FINISH = {"stop": "stop", "tool_calls": "tool_calls", "repetition": "stop", "blank": "stop"}
 """Why an answer ended, in the few words clients know; every other reason is `length`."""
@@ -25,7 +25,7 @@ class Piece:
 
     choice: int
     chunk: AIMessageChunk | None = None
-    event: Mapping[str, Any] | None = None
+    event: Mapping[str, object] | None = None
 
 
 @dataclass(slots=True)
@@ -42,7 +42,7 @@ class Completion:
     created: int = field(default_factory=lambda: int(time.time()))
     _usage: list[UsageMetadata] = field(default_factory=list)
     _details: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    _events: dict[int, list[Mapping[str, Any]]] = field(default_factory=dict)
+    _events: dict[int, list[Mapping[str, object]]] = field(default_factory=dict)
 
     # -- a stream --------------------------------------------------------------------------------
 
@@ -92,7 +92,7 @@ class Completion:
 
     # -- a whole answer --------------------------------------------------------------------------
 
-    def heard(self, choice: int, event: Mapping[str, Any]) -> None:
+    def heard(self, choice: int, event: Mapping[str, object]) -> None:
         """Keep an event for the body."""
         self._events.setdefault(choice, []).append(event)
 

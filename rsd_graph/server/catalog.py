@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from langchain_core.language_models.chat_models import BaseChatModel
 
@@ -37,7 +36,7 @@ class Offered:
 
     stack: str
     llm: ChatRSD
-    options: Mapping[str, Any]
+    options: Mapping[str, object]
 
 
 class Catalog:

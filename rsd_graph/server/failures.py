@@ -6,11 +6,10 @@ Never told: the prompt, a key, an endpoint's address, the words of a server behi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from rsd_graph import errors
 
-Body = dict[str, Any]
+Body = dict[str, object]
 
 
 class RefusedError(Exception):

@@ -7,7 +7,7 @@ because many clients send every field they know.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from langchain_core.messages import BaseMessage, convert_to_messages
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -112,10 +112,10 @@ class ChatRequest(BaseModel):
     stop: str | Annotated[list[str], Field(max_length=4)] | None = None
     max_tokens: Annotated[int | None, Field(ge=1)] = None
     max_completion_tokens: Annotated[int | None, Field(ge=1)] = None
-    tools: list[dict[str, Any]] | None = None
-    tool_choice: str | dict[str, Any] | None = None
+    tools: list[dict[str, object]] | None = None
+    tool_choice: str | dict[str, object] | None = None
     parallel_tool_calls: bool | None = None
-    response_format: dict[str, Any] | None = None
+    response_format: dict[str, object] | None = None
     n: Annotated[int, Field(ge=1)] = 1
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -135,7 +135,7 @@ class ChatRequest(BaseModel):
         """The messages, as LangChain has them."""
         return [turn.as_message() for turn in self.messages]
 
-    def options(self, choice: int) -> dict[str, Any]:
+    def options(self, choice: int) -> dict[str, object]:
         """`ChatRSD`'s call options for one of the `n` choices; each has a seed of its own."""
         said = {name: getattr(self, name) for name in _CALL_OPTIONS}
         said["max_tokens"] = self.max_completion_tokens or self.max_tokens

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from functools import reduce
 from operator import add
-from typing import Any, cast
+from typing import cast
 
 from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
@@ -57,7 +57,7 @@ class Run:
         if self._first.done():
             self._first.result()  # raises what went wrong
 
-    async def whole(self) -> dict[str, Any]:
+    async def whole(self) -> dict[str, object]:
         """The body of an answer that is not streamed.
 
         Raises:
@@ -73,7 +73,7 @@ class Run:
                     self.completion.heard(piece.choice, piece.event)
         return self.completion.whole([reduce(add, of_one) for of_one in chunks])
 
-    async def events(self) -> AsyncGenerator[dict[str, Any]]:
+    async def events(self) -> AsyncGenerator[dict[str, object]]:
         """The chunks of a stream; an error is its last one, and what was sent before stands."""
         for body in self.completion.opening():
             yield body

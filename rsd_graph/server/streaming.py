@@ -64,7 +64,7 @@ class EventStream(Response):
     """
 
     def __init__(
-        self, events: AsyncGenerator[dict[str, Any]], close: Callable[[], Awaitable[None]]
+        self, events: AsyncGenerator[dict[str, object]], close: Callable[[], Awaitable[None]]
     ) -> None:
         self._events = events
         self._close = close
@@ -92,9 +92,9 @@ class EventStream(Response):
         await send({"type": "http.response.body", "body": _DONE, "more_body": False})
 
 
-async def _kept_alive(events: AsyncGenerator[dict[str, Any]]) -> AsyncGenerator[bytes]:
+async def _kept_alive(events: AsyncGenerator[dict[str, object]]) -> AsyncGenerator[bytes]:
     """Each event as bytes, and a comment whenever none has come for a while."""
-    waiting: asyncio.Future[dict[str, Any]] | None = None
+    waiting: asyncio.Future[dict[str, object]] | None = None
     async with aclosing(events):
         try:
             while True:

@@ -77,7 +77,7 @@ class StackConfig(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _is_sound(cls, said: Any) -> Any:
+    def _is_sound(cls, said: object) -> Any:
         if isinstance(said, dict) and "api_key" in said:
             raise ValueError(
                 "a key never stands in a file; name the variable that holds it with api_key_env, "
@@ -118,7 +118,7 @@ def load_config(path: str | Path) -> Config:
         ) from error
 
 
-def load_stack(path: str | Path, stack: str | None = None) -> dict[str, Any]:
+def load_stack(path: str | Path, stack: str | None = None) -> dict[str, object]:
     """What one stack and the environment set, as keyword arguments of `ChatRSD`.
 
     Args:

@@ -16,7 +16,7 @@ SETTINGS = (*ROLES, *settable_in("flag"))
 """What flags and the environment can set: the three models, and most options."""
 
 
-def from_environment() -> dict[str, Any]:
+def from_environment() -> dict[str, object]:
     """What `RSD_DRAFT`, `RSD_DELTA` and their kin set; an empty variable sets nothing.
 
     Raises:
@@ -36,7 +36,7 @@ def _variable(name: str) -> Any:
         raise ConfigurationError(f"{variable} in the environment: {error}") from None
 
 
-def over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+def over(lower: Mapping[str, object], upper: Mapping[str, Any]) -> dict[str, Any]:
     """*upper*, and what *lower* says beside it; `delta` and `accept` replace each other.
 
     Raises:
@@ -53,7 +53,7 @@ def over(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
     return {**{name: lower[name] for name in lower if name not in replaced}, **upper}
 
 
-def check_whole(said: Mapping[str, Any]) -> None:
+def check_whole(said: Mapping[str, object]) -> None:
     """Refuse one or two models of your own beside shipped ones that nobody asked for.
 
     Raises:

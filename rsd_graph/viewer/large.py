@@ -103,7 +103,7 @@ class LargeFile:
         return answer_in(record, number, self.conditions)
 
 
-def _row(answer: Trace) -> dict[str, Any]:
+def _row(answer: Trace) -> dict[str, object]:
     """An answer without its texts; equal texts have equal sums, so that they can be compared."""
     ledger = answer["ledger"]
     return {
@@ -116,7 +116,7 @@ def _row(answer: Trace) -> dict[str, Any]:
     }
 
 
-def _thin(step: Step) -> dict[str, Any]:
+def _thin(step: Step) -> dict[str, object]:
     told: Mapping[str, Any] = step
     sums = {name: _sum(told.get(name)) for name in ("text", "rejected_text")}
     numbers = {name: told.get(name) for name in ("source", "reward", "accepted", "tokens")}

@@ -34,7 +34,7 @@ class Traces:
 
     name: str
     answers: list[Trace] = field(default_factory=list)
-    conditions: dict[str, Any] = field(default_factory=dict)
+    conditions: dict[str, object] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
 
 
@@ -62,12 +62,12 @@ def read_traces(path: Path) -> Traces:
     return found
 
 
-def is_header(record: Mapping[str, Any]) -> bool:
+def is_header(record: Mapping[str, object]) -> bool:
     """Whether this is the first line of a journal: the conditions of the answers after it."""
     return "config_hash" in record
 
 
-def answer_in(record: Mapping[str, Any], number: int, conditions: Mapping[str, Any]) -> Trace:
+def answer_in(record: Mapping[str, object], number: int, conditions: Mapping[str, object]) -> Trace:
     """The answer in one record; one that failed has no steps, and delta may be the whole file's.
 
     Raises:

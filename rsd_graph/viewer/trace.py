@@ -134,5 +134,5 @@ def _question(record: Mapping[str, Any]) -> str:
     prompt = record.get("prompt", "")
     if isinstance(prompt, str):
         return prompt
-    turns: Sequence[Mapping[str, Any]] = prompt
+    turns: Sequence[Mapping[str, object]] = prompt
     return str(turns[-1].get("content", "")) if turns else ""

@@ -42,7 +42,7 @@ def takes(*options: str) -> Callable[[Callable[..., None]], Callable[..., None]]
         own = inspect.signature(command, eval_str=True)
 
         @wraps(command)
-        def run(**given: Any) -> None:
+        def run(**given: object) -> None:
             command(**{name: value for name, value in given.items() if name in own.parameters})
 
         keyword = inspect.Parameter.KEYWORD_ONLY

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from rsd_graph.cli.terminal.streams import typed
 from rsd_graph.embedded.task import SCOPE, notice
@@ -30,7 +29,7 @@ def questions_of(name: str | Path, read: Read, *, limit: int | None = None) -> Q
     return questions_in(text, _STDIN, limit=limit, read=read)
 
 
-def note_on_scope(questions: Sequence[Question], options: Mapping[str, Any]) -> None:
+def note_on_scope(questions: Sequence[Question], options: Mapping[str, object]) -> None:
     """Say on standard error how many of the questions the shipped models cannot know, if any."""
     seats = [options.get(role, f"embedded:{role}") for role in ROLES]
     outside = sum(1 for question in questions if notice(question.text, *seats))

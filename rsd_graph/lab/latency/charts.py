@@ -76,7 +76,7 @@ def _legend(figure: Any, panel: Any) -> None:
     )
 
 
-def _style(arm: str) -> dict[str, Any]:
+def _style(arm: str) -> dict[str, object]:
     """The loop is drawn broad, because others may lie on it."""
     dashed = "--" if arm.startswith("target") else "-"
     broad = 4.5 if arm == "lockstep" else 1.6

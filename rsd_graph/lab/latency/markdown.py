@@ -54,11 +54,11 @@ def markdown(results: Results) -> str:
     return f"# Latency benchmark\n\n{HEADER}\n\n{body}\n"
 
 
-def _losses(rows: Sequence[Any]) -> str:
+def _losses(rows: Sequence[object]) -> str:
     return "\n".join(f"* {line}." for line in losses(comparisons(rows)))
 
 
-def _pays(rows: Sequence[Any]) -> str:
+def _pays(rows: Sequence[object]) -> str:
     return table(
         "preset|at once|RSD answers/s|over target|over target on all GPUs|p50 s|target p50 s|"
         "all GPUs p50 s|FLOPs decode-only|FLOPs full",

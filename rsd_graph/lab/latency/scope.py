@@ -9,7 +9,6 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from typing import Any
 
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.latency.hardware import API_MS, MFU
@@ -114,7 +113,7 @@ def scope_for(quick: bool, preset: str | None) -> Scope:
     )
 
 
-def conditions(scope: Scope) -> dict[str, Any]:
+def conditions(scope: Scope) -> dict[str, object]:
     """What the numbers were taken with."""
     packages = ("rsd-graph", "langgraph", "langchain-core", "openai", "aiohttp")
     return {

@@ -34,7 +34,7 @@ from rsd_graph.providers.wires.vllm import VLLMWire
 TITLE = "latency-SIM"
 """What process listings show for this process (Linux)."""
 
-Handler = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+Handler = Callable[[dict[str, object]], Awaitable[dict[str, Any]]]
 
 
 @asynccontextmanager
@@ -85,7 +85,7 @@ def _models(name: str) -> Callable[[web.Request], Awaitable[web.Response]]:
 
 
 def _completions(writer: Writer) -> Handler:
-    async def complete(body: dict[str, Any]) -> dict[str, Any]:
+    async def complete(body: dict[str, Any]) -> dict[str, object]:
         one_step = SEPARATOR in (body.get("stop") or [])
         written = await writer.complete(body["prompt"], body["max_tokens"], one_step=one_step)
         return _completion(writer.author, written)
@@ -93,7 +93,7 @@ def _completions(writer: Writer) -> Handler:
     return complete
 
 
-def _completion(model: str, written: Written) -> dict[str, Any]:
+def _completion(model: str, written: Written) -> dict[str, object]:
     """As vLLM says how a text ended: `stop_reason` is null at the end of the text and at length."""
     choice = {
         "index": 0,
@@ -124,12 +124,12 @@ async def _tokenize(body: dict[str, Any]) -> dict[str, Any]:
     return {"tokens": ids, "count": len(ids), "max_model_len": 16_384}
 
 
-async def _detokenize(body: dict[str, Any]) -> dict[str, Any]:
+async def _detokenize(body: dict[str, Any]) -> dict[str, object]:
     return {"prompt": "".join(map(chr, body["tokens"]))}
 
 
 def _pooling(judge: Judge) -> Handler:
-    async def pool(body: dict[str, Any]) -> dict[str, Any]:
+    async def pool(body: dict[str, Any]) -> dict[str, object]:
         """Step pooling answers rows for one prompt, the last token one row for each of several."""
         prompts = body["input"] if isinstance(body["input"], list) else [body["input"]]
         rewards, jobs = await judge.rewards(prompts[-1], len(prompts))

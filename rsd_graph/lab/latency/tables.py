@@ -12,7 +12,7 @@ NONE = "-"
 """Where there is nothing to say."""
 
 
-def table(head: str, rows: Iterable[Sequence[Any]]) -> str:
+def table(head: str, rows: Iterable[Sequence[object]]) -> str:
     """A markdown table, its *head* divided by bars; nothing if there are no rows."""
     body = [f"| {' | '.join(map(str, row))} |" for row in rows]
     names = head.split("|")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
 
 from rsd_graph.lab.latency.hardware import Preset, Served
 from rsd_graph.lab.planning.advice import SWEPT, Advice, Option
@@ -13,7 +12,7 @@ from rsd_graph.lab.planning.servers import before, servers
 from rsd_graph.lab.statistics import Estimate
 
 
-def as_data(advice: Advice) -> dict[str, Any]:
+def as_data(advice: Advice) -> dict[str, object]:
     """All of it, ready for JSON. Ranges are over everything that is assumed."""
     question, best = advice.question, advice.best
     workload = question.workload
@@ -48,7 +47,7 @@ def as_data(advice: Advice) -> dict[str, Any]:
     }
 
 
-def _option(option: Option) -> dict[str, Any]:
+def _option(option: Option) -> dict[str, object]:
     return {
         "prm": option.prm,
         "pooling": option.pooling,
@@ -59,7 +58,7 @@ def _option(option: Option) -> dict[str, Any]:
     }
 
 
-def _layout(layout: Preset) -> Mapping[str, Any]:
+def _layout(layout: Preset) -> Mapping[str, object]:
     return {role: _layout_of(served) for role, served in layout.roles.items()}
 
 

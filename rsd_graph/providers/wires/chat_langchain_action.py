@@ -130,7 +130,7 @@ def _in_form(route: LangChainRoute, actions: Actions) -> Runnable[Any, Any]:
     return route.model.with_structured_output(schema, include_raw=True)
 
 
-def _json(told: Mapping[str, Any], message: AIMessage) -> str:
+def _json(told: Mapping[str, object], message: AIMessage) -> str:
     """What was read out of a message, as text; what could not be read, as it is."""
     parsed = told["parsed"]
     return str(message.text) if parsed is None else json.dumps(parsed, ensure_ascii=False)
