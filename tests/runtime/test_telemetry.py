@@ -190,6 +190,17 @@ async def test_calls_over_http_name_model_and_server(told: Told) -> None:
     assert [header.split("-")[2] for header in sent] == [f"{call.context.span_id:016x}"]
 
 
+async def test_of_several_servers_none_is_named(told: Told) -> None:
+    """Any of them may have been asked."""
+    async with FakeEndpoint({CHAT: chat_reply("It is 7.")}) as server:
+        served = f"chat+{server.url},127.0.0.1:9/v1#m"
+        await ChatRSD(draft=served, target=served, prm=RewardByText()).ainvoke("q")
+
+    calls = told.named("chat m")
+    assert calls
+    assert not any("server.address" in (call.attributes or {}) for call in calls)
+
+
 async def test_the_schema_is_pinned(told: Told) -> None:
     """Whoever reads the spans knows by which version of the conventions."""
     await functional().ainvoke("q")
