@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(VENV)/.demo
 
+unexport PYTHONDONTWRITEBYTECODE  # tests start many Pythons, and each would compile all anew
+
 .PHONY: demo test lint format typecheck unit docs wheel stranger train bench plan-check constraints clean
 
 $(READY): pyproject.toml constraints.txt

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
-import venv
 from pathlib import Path
 from zipfile import ZipFile
 
-from installed import ROOT, build, install, run
+from installed import ROOT, build, environment, install, run
 
 SMOKE = """
 import pathlib, rsd_graph
@@ -31,16 +31,14 @@ def check_types(place: Path, python: Path) -> None:
 
     mypy without pydantic's plug-in; pyright as PyPI alone can install it.
     """
-    checkers = place / "checkers"
-    venv.create(checkers, with_pip=True)
-    run(checkers / "bin" / "pip", "install", "-q", "mypy>=2", "basedpyright", cwd=place)
+    pyright = environment(place / "pyright", "basedpyright") / "basedpyright"
     code = place / "code"
     code.mkdir()
     shutil.copy(ROOT / "tests" / "typing" / "user_code.py", code)
     (code / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    programs, file = checkers / "bin", "user_code.py"
-    run(programs / "mypy", "--strict", "--python-executable", python, file, cwd=code)
-    run(programs / "basedpyright", "--pythonpath", python, file, cwd=code)
+    mypy = (sys.executable, "-m", "mypy", "--strict", "--python-executable", python)
+    run(*mypy, "user_code.py", cwd=code)
+    run(pyright, "--pythonpath", python, "user_code.py", cwd=code)
 
 
 def main() -> None:

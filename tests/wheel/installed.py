@@ -27,8 +27,13 @@ def build(into: Path) -> Path:
 
 def install(wheel: Path, place: Path, extras: str) -> Path:
     """A fresh environment with the wheel in it; its folder of programs."""
-    venv.create(place, with_pip=True)
+    return environment(place, "-c", ROOT / "constraints.txt", f"{wheel}[{extras}]")
+
+
+def environment(place: Path, *packages: str | Path) -> Path:
+    """A fresh environment with these packages in it, installed by our pip; its programs."""
+    venv.create(place)
     programs = place / "bin"
-    constraints = ROOT / "constraints.txt"
-    run(programs / "pip", "install", "-q", "-c", constraints, f"{wheel}[{extras}]", cwd=place)
+    pip = (sys.executable, "-m", "pip", "--python", programs / "python")
+    run(*pip, "install", "-q", *packages, cwd=place)
     return programs
