@@ -212,7 +212,15 @@ async def test_chat_rsd_gives_the_same_answers(
     last = f"{QWEN[served]}+vllm+{servers[served]}"
     texts, sources = {}, set()
     for prm in (stepped, last):
-        llm = ChatRSD(prm=prm, delta=0.5, lookahead=lookahead, seed=1, max_tokens=128)
+        llm = ChatRSD(
+            draft="embedded:draft",
+            target="embedded:target",
+            prm=prm,
+            delta=0.5,
+            lookahead=lookahead,
+            seed=1,
+            max_tokens=128,
+        )
         messages = [await llm.ainvoke(problem.question) for problem in PROBLEMS]
         texts[prm] = [message.text for message in messages]
         traces = (message.response_metadata["rsd"]["steps"] for message in messages)
@@ -231,7 +239,7 @@ async def test_values_are_those_of_transformers(
     prompts = [written["tokens"][:end] for end in range(1, len(written["tokens"]) + 1)]
     body = {"model": served, "input": prompts, "use_activation": False}
 
-    answer = await Client(servers[served]).post("/pooling", body)
+    answer = await Client(servers[served]).post("/pooling", body, dict)
 
     found = [value for item in answer["data"] for value in item["data"]]
     assert found == pytest.approx(written["values"], abs=1e-4)
