@@ -12,6 +12,7 @@ import structlog
 from rsd_graph import Endpoint
 from rsd_graph.stacks.settings import SETTINGS
 from tests.helpers.bigram import CONTEXT, write_bigram_model
+from tests.helpers.browsing import CHROMIUM, chromium
 from tests.helpers.fake_tool_server import FakeToolServer, in_a_thread
 
 Serve = Callable[..., Endpoint]
@@ -72,3 +73,13 @@ def tool_server(llamacpp_server: Endpoint) -> Iterator[str]:
     """The URL of a server that writes text as llama.cpp does and acts as a fake does."""
     with in_a_thread(FakeToolServer(llamacpp_server.url)) as server:
         yield server.url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One browser for a module: while it is open, no event loop can be run in this thread."""
+    pytest.importorskip("playwright")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine")
+    with chromium() as started:
+        yield started

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
@@ -89,10 +89,16 @@ def parted(spec: str) -> tuple[str, dict[str, str]]:
     options = query.split("&") if query else []
     own = [option for option in options if option.partition("=")[0] in OF_THE_WRITER]
     others = "&".join(option for option in options if option not in own)
-    named = dict(option.partition("=")[::2] for option in own)
-    if len(named) < len(own):
-        raise ConfigurationError(f"an option stands twice in {query}.")
+    named = _once([option.partition("=")[::2] for option in own], query)
     return address + ("?" + others if others else "") + hash_mark + model, named
+
+
+def _once(options: Sequence[tuple[str, str]], query: str) -> dict[str, str]:
+    """The options by name; *query* is where they were said."""
+    named = dict(options)
+    if len(named) < len(options):
+        raise ConfigurationError(f"an option stands twice in {query}.")
+    return named
 
 
 def bare(model: object) -> object:
@@ -163,10 +169,7 @@ def _at_url(family: str | None, provider: str, url: str, role: Role) -> Address:
             "an endpoint string is shown in logs and results; it cannot hold a key.",
             hint=f"Remove what stands before '@' and set RSD_{role.upper()}_API_KEY instead.",
         )
-    pairs = parse_qsl(parts.query, keep_blank_values=True)
-    own = dict(pairs)
-    if len(own) < len(pairs):
-        raise ConfigurationError(f"an option stands twice in {parts.query}.")
+    own = _once(parse_qsl(parts.query, keep_blank_values=True), parts.query)
     usual = {name: own.pop(name) for name in OF_THE_ENDPOINT if name in own}
     endpoint = call(Endpoint, url, parts.fragment, role, name=provider, options=usual)
     return Address(family, provider, endpoint, own)

@@ -120,9 +120,8 @@ class _Observed:
             "gen_ai.request.model": self.public_name.model,
             "rsd.role": self._role,
         }
-        at = str(self.endpoint or "")
-        place = urlsplit(at if "," not in at else "")  # of several servers, any may be asked
-        if place.hostname:
+        place = urlsplit(str(self.endpoint or ""))
+        if place.hostname and "," not in place.netloc:  # of several servers, any may be asked
             told["server.address"] = place.hostname
             told["server.port"] = place.port or (443 if place.scheme == "https" else 80)
         return told

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
 
+from benchmarks.replicas import engines, over
 from rsd_graph import ChatRSD
 from rsd_graph.embedded.engine import Engine
 from rsd_graph.embedded.task import held_out_problems
@@ -18,29 +19,16 @@ QUESTIONS = [problem.question for problem in held_out_problems(6)]
 
 
 @pytest.fixture
-def engines() -> Iterator[list[Engine]]:
-    started = [Engine() for _ in range(3)]
-    yield started
-    for engine in started:
-        engine.close()
+def servers() -> Iterator[list[Engine]]:
+    with engines() as started:
+        yield started
 
 
-def over(engines: list[Engine]) -> ChatRSD:
-    """RSD over all servers of these engines."""
-
-    def hosts(role: str) -> str:
-        at = [engine.endpoint(role).url.split("/")[2] for engine in engines]
-        return f"llamacpp+http://{','.join(at)}/v1#{role}"
-
-    prm = f"recompute+{hosts('prm')}"
-    return ChatRSD(draft=hosts("draft"), target=hosts("target"), prm=prm, lookahead=2, hedge=0.2)
-
-
-async def test_the_answers_are_those_of_one_server(engines: list[Engine]) -> None:
-    """Look-ahead and hedge included; and most of what is read is in the server's cache."""
+async def test_the_answers_are_those_of_one_server(servers: list[Engine]) -> None:
+    """Look-ahead and hedge included."""
     expected = [answer.text for answer in await ChatRSD().abatch(QUESTIONS)]
 
-    answers = await over(engines).abatch(QUESTIONS)
+    answers = await over(servers).abatch(QUESTIONS)
 
     assert [answer.text for answer in answers] == expected
 
@@ -54,25 +42,23 @@ async def cached_share(model: ChatRSD) -> float:
 
 
 async def test_what_an_answer_has_said_is_read_once(
-    engines: list[Engine], monkeypatch: pytest.MonkeyPatch
+    servers: list[Engine], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Scattered over the servers, each request reads what another server wrote."""
-    together = await cached_share(over(engines))
-    several = [Engine() for _ in range(3)]
+    together = await cached_share(over(servers))
     turns = itertools.count()
     monkeypatch.setattr(replicas, "current_session", lambda: str(next(turns)))
 
-    scattered = await cached_share(over(several))
+    with engines() as others:
+        scattered = await cached_share(over(others))
 
-    for engine in several:
-        engine.close()
     assert together > scattered
 
 
-async def test_a_killed_server_loses_no_step(engines: list[Engine]) -> None:
+async def test_a_killed_server_loses_no_step(servers: list[Engine]) -> None:
     """Each of its answers goes on elsewhere, with the same words."""
     expected = [answer.text for answer in await ChatRSD().abatch(QUESTIONS)]
-    model = over(engines)
+    model = over(servers)
 
     said = []
     for number, question in enumerate(QUESTIONS):
@@ -80,7 +66,7 @@ async def test_a_killed_server_loses_no_step(engines: list[Engine]) -> None:
         async for chunk in model.astream(question):
             text += chunk.text
             if number == 2 and len(text) > 1:
-                engines[0].close()
+                servers[0].close()
         said.append(text)
 
     assert said == expected

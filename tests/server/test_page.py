@@ -13,20 +13,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from rsd_graph.server.guard import Access
-from tests.helpers.browsing import CHROMIUM, Shown, chromium
+from tests.helpers.browsing import Shown
 from tests.helpers.difficult_server import Difficult
 from tests.server.conftest import Serve, stack
 
 QUESTION = "How many?"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    pytest.importorskip("playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture

@@ -10,19 +10,9 @@ from typing import Any
 import pytest
 
 from rsd_graph.viewer import read_traces, write_page
-from tests.helpers.browsing import CHROMIUM, Shown, chromium
+from tests.helpers.browsing import Shown
 
 Open = Callable[..., Shown]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One browser for a module: while it is open, no event loop can be run in this thread."""
-    pytest.importorskip("playwright")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine")
-    with chromium() as started:
-        yield started
 
 
 @pytest.fixture
