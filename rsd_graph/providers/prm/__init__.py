@@ -1,5 +1,6 @@
 """Process reward models: one class per way a PRM answers."""
 
+from rsd_graph.providers.prm.by_phase import ByPhase
 from rsd_graph.providers.prm.cascade import Cascade
 from rsd_graph.providers.prm.combine import Aggregated, Ensemble
 from rsd_graph.providers.prm.confidence import DraftConfidence
@@ -40,6 +41,7 @@ __all__ = [
     "THINKPRM",
     "VERSAPRM",
     "Aggregated",
+    "ByPhase",
     "Cascade",
     "DraftConfidence",
     "Ensemble",
