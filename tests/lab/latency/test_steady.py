@@ -26,17 +26,16 @@ def at_work(routing: Routing) -> Steady:
 
 def test_it_keeps_the_pace_of_the_graph() -> None:
     """The loop without LangGraph settles what the graph settles without look-ahead."""
-    workload = Workload(steps=6)
+    workload = Workload(steps=8)
     ours = steady(PRESET, workload, 16)
+    graphs = loaded("sequential", PRESET, workload, 16)
 
-    assert ours.per_second == pytest.approx(
-        loaded("sequential", PRESET, workload, 16).per_second, rel=0.1
-    )
+    assert ours.per_second == pytest.approx(graphs.per_second, rel=0.15)
     assert ours.restarted == 0
 
 
 def test_our_routing_is_as_good_as_the_best_and_scattering_is_not() -> None:
-    """Rendezvous hashing with bounded load, answers dealt out evenly, and every request anywhere."""
+    """Rendezvous hashing with bounded load, answers dealt out, every request anywhere."""
     best, ours, scattered = at_work("in turn"), at_work("rendezvous"), at_work("scattered")
 
     assert ours.per_second > 0.9 * best.per_second
