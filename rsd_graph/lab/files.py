@@ -107,7 +107,7 @@ class JsonLines:
         Raises:
             ConfigurationError: It cannot be written; all lines before it are kept.
         """
-        line = json.dumps(row, default=str).encode("ascii") + b"\n"
+        line = json_line(row)
         self.cut()
         try:
             written = 0
@@ -140,6 +140,11 @@ class JsonLines:
     def close(self) -> None:
         """Close the file, and let others have it."""
         self._file.close()
+
+
+def json_line(row: Mapping[str, object]) -> bytes:
+    """An object as a line of ASCII."""
+    return json.dumps(row, default=str).encode("ascii") + b"\n"
 
 
 def write_whole(path: Path, text: str) -> None:

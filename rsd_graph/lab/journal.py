@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NotRequired, Required, Self, cast
 
@@ -41,6 +41,8 @@ class Judgement(TypedDict, total=False):
     """Where nobody judges: the question in words,"""
     answer: str
     """and the answer's last word."""
+    response: Mapping[str, object]
+    """Of a request in OpenAI's words: the body of its answer."""
 
 
 class Record(Judgement):
@@ -112,6 +114,11 @@ class RecordFile:
             ConfigurationError: It cannot be written; all records before it are kept.
         """
         self._lines.append(record)
+
+    def reread(self) -> Iterator[Record]:
+        """Every record in the file, read anew one by one."""
+        rows = self._lines.rows()
+        return (record_of(row) for row in rows if not is_header(row))
 
     def head(self, note: Row) -> None:
         """Write a header that says *note*, too; the last one counts."""

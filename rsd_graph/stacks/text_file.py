@@ -23,8 +23,12 @@ def read_text(path: str | Path) -> str:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def lines_of(path: str | Path) -> Iterator[str]:
+def lines_of(path: str | Path, name: str = "") -> Iterator[str]:
     """The lines of a text file, one by one and without their ends; however long it is.
+
+    Args:
+        path: The file.
+        name: What errors call it, if not by its path.
 
     Raises:
         ConfigurationError: See `read_text`.
@@ -33,7 +37,7 @@ def lines_of(path: str | Path) -> Iterator[str]:
         with Path(path).open("rb") as file:
             for number, line in enumerate(file, start=1):
                 whole = line.removesuffix(b"\n").removesuffix(b"\r")
-                yield from decoded(whole, str(path), first_line=number).split("\n")
+                yield from decoded(whole, name or str(path), first_line=number).split("\n")
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}.") from error
 

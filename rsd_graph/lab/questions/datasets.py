@@ -13,7 +13,7 @@ from rsd_graph.errors import CapabilityError, InputError
 from rsd_graph.lab.question import Exclusion, Question, QuestionList
 from rsd_graph.lab.questions import candies
 from rsd_graph.lab.questions.files import SUFFIXES, Located, numbered, parquet_rows, rows_of
-from rsd_graph.lab.questions.rows import Read, Row, read_row
+from rsd_graph.lab.questions.rows import PROMPT, Read, Row, read_row
 from rsd_graph.plugins import nearest
 from rsd_graph.stacks.text_file import lines_of
 
@@ -89,6 +89,9 @@ def rows_at(name_or_path: str | Path, split: str = "test") -> tuple[str, Iterabl
         CapabilityError: A library is needed that is not installed.
     """
     path, name = Path(name_or_path), str(name_or_path)
+    if name == candies.NAME:
+        problems = held_out_problems(candies.COUNT)
+        return name, numbered(({PROMPT: problem.question} for problem in problems), name)
     if path.exists():
         return _source_name(path, split), _local_rows(path, split)
     return _hub_name(name), numbered(_hub_rows(name, split), name)

@@ -14,7 +14,6 @@ asked for, however long they are.
 from __future__ import annotations
 
 import csv
-import importlib
 import json
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -182,9 +181,10 @@ def parquet_library(path: Path) -> Any:
         CapabilityError: It is not installed.
     """
     try:
-        return importlib.import_module("pyarrow.parquet")
+        import pyarrow.parquet
     except ImportError as error:
         raise CapabilityError(
             f"{path} needs the library pyarrow.",
             hint="Install it with: pip install 'rsd-graph[parquet]'",
         ) from error
+    return pyarrow.parquet

@@ -79,7 +79,7 @@ def read_row(row: Row, *, source: str, index: int, where: str = "") -> Question 
 
 def row_id(row: Row) -> object:
     """The id that the row itself states; `None` if it has none."""
-    return _first(row, _ID_FIELDS)
+    return _first(row, (*_ID_FIELDS, "custom_id"))
 
 
 def read_prompt(row: Row, *, source: str, index: int, where: str = "") -> Question:
