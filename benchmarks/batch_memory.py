@@ -14,10 +14,12 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from rsd_graph import ChatRSD, FunctionPRM, Prefix, StepRequest, candidate
+from rsd_graph import ChatRSD, Prefix, Scores, StepRequest, candidate
+from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.cli.terminal.batch import Batch
 from rsd_graph.lab.batch.budget import Budget
@@ -30,27 +32,31 @@ MIB = 2**20
 
 
 def writes(request: StepRequest) -> Candidate:
-    """Two steps of a usual length, and the end."""
-    if len(request.prefix.steps) == 2:
-        return candidate("The answer is \\boxed{42}.", "eos")
-    return candidate("So we add what was found before to what is given here. " * 4)
+    """An answer of one long step."""
+    return candidate("So we add what was found before to what is given here. " * 12, "eos")
 
 
-async def judges(prefix: Prefix, steps: list[Candidate]) -> list[float]:
+class Judge:
     """All steps are good."""
-    return [0.9 for _ in steps]
+
+    reward_range = (0.0, 1.0)
+
+    async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
+        """As good as the last."""
+        return Scores([0.9 for _ in candidates], usage(prompt_tokens=20))
 
 
 def answer(count: int) -> None:
     """Answer so many questions; prints the most memory this process ever had, in bytes."""
     model = FunctionStepModel(writes)
-    llm = ChatRSD(draft=model, target=model, prm=FunctionPRM(judges))
+    seats = {"draft": model, "target": model, "prm": Judge()}
+    llm = ChatRSD(**seats)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as held:
         questions, answers = Path(folder) / "q.jsonl", Path(folder) / "a.jsonl"
         with questions.open("w") as file:
             for n in range(count):
                 file.write(json.dumps({"id": n, "question": f"What is {n} + 1? " * 20}) + "\n")
-        asked = Batch.of(questions, held, llm, {}, "rsd", None, Shard(), None)
+        asked = Batch.of(questions, held, llm, seats, "rsd", None, Shard(), None)
         found = asyncio.run(asked.answered(answers, Budget(), 64, None, quiet=True))
         written = answers.stat().st_size
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -66,7 +72,8 @@ def measure() -> str:
         found = json.loads(said.splitlines()[-1])
         memory[size] = found["memory"]
         rows.append(
-            f"| {found['answers']:,} | {found['written'] / MIB:,.0f} | {found['memory'] / MIB:.0f} |"
+            f"| {found['answers']:,} | {found['written'] / MIB:,.0f} "
+            f"| {found['memory'] / MIB:.0f} |"
         )
     few, many = SIZES
     each = (memory[many] - memory[few]) / (many - few)
@@ -82,8 +89,8 @@ def measure() -> str:
             "|---|---|---|",
             *rows,
             "",
-            f"That is {each:.0f} bytes for each further question: to know what is answered, 64 bits "
-            "of each id are kept in a set.",
+            f"That is {each:.0f} bytes for each further question: 64 bits of each id are kept in "
+            "sets, to know what is answered and that no id occurs twice.",
             "",
         ]
     )
