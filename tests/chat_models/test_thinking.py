@@ -160,8 +160,8 @@ def test_thinking_off_closes_it_in_the_prompt(thinking: str, quiet: set[int]) ->
     ("options", "words"),
     [
         ({"max_thinking_tokens": 4, "min_step_tokens": 5}, "has no room for one step"),
-        ({"thinking": None, "answer_by": "target"}, "answer_by is said, and thinking=None"),
-        ({"thinking": "off", "max_thinking_steps": 3}, "max_thinking_steps is said"),
+        ({"thinking": None, "answer_by": "target"}, "answer_by is said, and thinking is not"),
+        ({"thinking": None, "max_thinking_steps": 3}, "max_thinking_steps is said"),
         ({"accept": {"thinking": "clipping"}}, "one criterion each for thinking and answer"),
         ({"thinking": None, "accept": {"thinking": "clipping", "answer": "clipping"}}, "accept"),
         ({"thinking": "maybe"}, "thinking"),
