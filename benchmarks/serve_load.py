@@ -22,9 +22,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.serve_hang_ups import HangUps, hang_ups
-from benchmarks.serving import asking, cpu_seconds, over_http, resident_mb
+from benchmarks.serving import STEPS, asking, cpu_seconds, over_http, resident_mb
 from rsd_graph.cli import OBJECTS_BETWEEN_COLLECTIONS
-from rsd_graph.lab.latency.overhead import STEPS
 from rsd_graph.lab.latency.process import started
 
 STREAMS, ROUNDS, IN_TURN = 256, 10, 100
@@ -238,7 +237,7 @@ def page(load: Load, gone: HangUps) -> str:
             "# What the server adds",
             "",
             "`python -m benchmarks.serve_load`: endpoints that answer at once, so that all the CPU "
-            f"is ours; {STEPS} steps an answer, 3 in 20 rejected. {platform.machine()}, "
+            f"is ours; {STEPS} steps an answer, two of them rejected. {platform.machine()}, "
             f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, Python "
             f"{platform.python_version()}, uvicorn {version('uvicorn')}, Starlette "
             f"{version('starlette')}.",
