@@ -177,7 +177,8 @@ async def under_load(streams: int, rounds: int, in_turn: int) -> Load:
             served.cpu = cpu_seconds(process.pid) - before
             return served, own
 
-        await both(streams, streams, "warm")
+        for part in (1, 2, 3, 4):  # connections and caches
+            await both(part * streams // 4, part * streams // 4, f"warm {part}")
         for number in range(rounds):
             served, own = await both(streams, streams, str(number))
             found.served.append(served)

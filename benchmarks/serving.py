@@ -16,7 +16,7 @@ from rsd_graph.providers.wires.vllm import VLLMWire
 STEPS = 10
 """Of every answer; the instant endpoints reject two of them."""
 
-_PATIENT: Any = {"timeout": 600.0, "connect_timeout": 600.0}
+_PATIENT: Any = {"timeout": 6000.0}
 """A busy machine is no reason to ask twice."""
 
 _TEMPLATE = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<a>", {})
