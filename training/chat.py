@@ -11,6 +11,7 @@ from rsd_graph.embedded.task import Problem
 TURN_START, TURN_END, PADDING = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SEPARATOR = "\n\n"
 CHECK, GOOD, BAD = "<check>", "<+>", "<->"
+THINK, THOUGHT, WAIT = "<think>", "</think>", "Wait, "
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -18,6 +19,15 @@ CHAT_TEMPLATE = (
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
+
+
+THINKING_TEMPLATE = CHAT_TEMPLATE.replace(
+    "{{- '<|im_start|>assistant\\n' }}",
+    "{{- '<|im_start|>assistant\\n<think>\\n' }}"
+    "{%- if enable_thinking is defined and not enable_thinking %}"
+    "{{- '\\n</think>\\n\\n' }}{%- endif %}",
+)
+"""Opens a block of thinking, or closes it at once where `enable_thinking` is false, as Qwen3's."""
 
 
 def token_id(tokenizer: Tokenizer, text: str) -> int:
@@ -37,6 +47,12 @@ def render_question(question: str) -> str:
 def render_prefix(question: str, steps: Sequence[str]) -> str:
     """Continue the assistant's turn after *steps*, each closed by the separator."""
     return render_question(question) + "".join(step + SEPARATOR for step in steps)
+
+
+def render_thinking(question: str, *, enabled: bool = True) -> str:
+    """Open the thinking, as the thinking models' template does; not *enabled*, close it at once."""
+    nothing = "" if enabled else f"\n{THOUGHT}{SEPARATOR}"
+    return f"{render_question(question)}{THINK}\n{nothing}"
 
 
 def render_solution(problem: Problem) -> str:

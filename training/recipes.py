@@ -8,8 +8,12 @@ from typing import Literal
 from training.model import Shape
 
 VOCABULARY = 471
+THINKING_VOCABULARY = VOCABULARY + 3
 
-Data = Literal["solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"]
+Data = Literal[
+    *("solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"),
+    *("wandering thoughts", "straight thoughts", "thinking checks"),
+]
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,11 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model shape and the phases it goes through."""
+    """A model shape and the phases it goes through, from the weights of shipped model *start*."""
 
     shape: Shape
     phases: tuple[Phase, ...]
+    start: str | None = None
 
 
 RECIPES = {
@@ -87,5 +92,47 @@ RECIPES = {
                 restart=79,
             ),
         ),
+    ),
+    "thinking-draft": Recipe(
+        Shape(layers=4, width=64, heads=2, feed_forward=160, vocabulary=THINKING_VOCABULARY),
+        (
+            Phase(
+                steps=1000,
+                batch=12,
+                muon_lr=0.01,
+                adam_lr=3e-3,
+                stop=0.8,
+                data="wandering thoughts",
+            ),
+        ),
+        start="draft",
+    ),
+    "thinking-target": Recipe(
+        Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
+        (
+            Phase(
+                steps=500,
+                batch=12,
+                muon_lr=0.006,
+                adam_lr=2e-3,
+                decay_start=0.2,
+                data="straight thoughts",
+            ),
+        ),
+        start="target",
+    ),
+    "thinking-prm": Recipe(
+        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
+        (
+            Phase(
+                steps=800,
+                batch=16,
+                muon_lr=0.01,
+                adam_lr=3e-3,
+                decay_start=0.2,
+                data="thinking checks",
+            ),
+        ),
+        start="prm",
     ),
 }

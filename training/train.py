@@ -1,4 +1,6 @@
-"""Train one role from scratch: fixed step counts, one seed, no wall clock in the schedule.
+"""Train one role, from scratch or from shipped weights.
+
+Step counts are fixed, there is one seed, and no wall clock in the schedule.
 
 The reward model learns from rollouts of the draft, so the draft is trained before it.
 """
@@ -8,16 +10,18 @@ from __future__ import annotations
 import argparse
 import random
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional as F
 
 from training.batches import Batch, Sampler, batches, solution_sampler
-from training.model import LanguageModel, causal_mask
+from training.export import MODELS
+from training.model import FAST, LanguageModel, causal_mask
 from training.optim import build_optimizers, learning_rate_factor
 from training.recipes import RECIPES, Phase
 from training.rollouts import collect_rollouts
@@ -28,17 +32,24 @@ from training.samplers import (
     foreign_sampler,
     mixed_solution_sampler,
 )
+from training.thinking import (
+    STRAIGHT,
+    WANDERING,
+    thinking_check_sampler,
+    thinking_sampler,
+)
 
 LOG_EVERY = 100
 CHECKPOINTS = 10
 ROLLOUT_CHECKPOINTS = (3, 5, 7, 9)
 ROLLOUTS_EACH = 600
+HABITS = {"wandering thoughts": WANDERING, "straight thoughts": STRAIGHT}
 
 
 def batch_loss(model: LanguageModel, batch: Batch) -> Tensor:
-    """Mean cross-entropy over the supervised tokens, computed in bfloat16 where that is safe."""
+    """Mean cross-entropy over the supervised tokens, in bfloat16 where that is safe and fast."""
     length = batch.ids.size(1)
-    with torch.autocast("cpu", torch.bfloat16):
+    with torch.autocast("cpu", FAST, enabled=FAST is not torch.float32):
         hidden = model.hidden(batch.ids, torch.arange(length), causal_mask(length))
         logits = model.logits(hidden[batch.supervised])
     return F.cross_entropy(logits.float(), batch.successors)
@@ -52,6 +63,11 @@ def choose_sampler(phase: Phase, out: Path, tokenizer: Tokenizer, rng: random.Ra
         return mixed_solution_sampler(phase.batch)
     if phase.data == "foreign":
         return foreign_sampler(phase.batch)
+    if phase.data in HABITS:
+        return thinking_sampler(phase.batch, HABITS[phase.data])
+    if phase.data == "thinking checks":
+        checks = check_sampler(phase.batch, {}, dense_sampler(phase.batch))
+        return thinking_check_sampler(phase.batch, carry_sampler(phase.batch, checks))
     weights = [checkpoint_path(out / "draft", number) for number in ROLLOUT_CHECKPOINTS]
     pool = collect_rollouts([*weights, out / "draft" / "final.pt"], ROLLOUTS_EACH, tokenizer, rng)
     solutions = mixed_solution_sampler if phase.data == "checks" else dense_sampler
@@ -96,6 +112,25 @@ def restart(model: LanguageModel, seed: int, offset: int) -> tuple[LanguageModel
     return fresh, random.Random(seed + offset)
 
 
+def load_shipped(role: str) -> dict[str, Tensor]:
+    """Read the weights of a model that comes with the package."""
+    weights = load_file(MODELS / role / "model.safetensors")
+    return {name: tensor.float() for name, tensor in weights.items()}
+
+
+@torch.no_grad()
+def grow(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
+    """Go on from the *weights* of a model with fewer layers or tokens, as if it were that one.
+
+    Its tokens keep their numbers. A layer it had not adds nothing at first.
+    """
+    for name, parameter in model.named_parameters():
+        if name in weights:
+            parameter[: len(weights[name])] = weights[name]
+        elif name.endswith(("o_proj.weight", "down_proj.weight")):
+            parameter.zero_()
+
+
 def train_role(role: str, seed: int, out: Path) -> None:
     """Train a role and leave ``final.pt`` in its folder."""
     torch.manual_seed(seed)
@@ -105,6 +140,8 @@ def train_role(role: str, seed: int, out: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     model = LanguageModel(recipe.shape)
+    if recipe.start:
+        grow(model, load_shipped(recipe.start))
     print(f"{role}: {model.parameter_count} parameters", flush=True)
     for phase in recipe.phases:
         if phase.restart:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.errors import ConfigurationError
@@ -134,12 +136,22 @@ def conditions(scope: Scope) -> dict[str, object]:
         "api_ms": API_MS,
         "workload": asdict(Workload()),
         "answers_per_latency_row": scope.answers,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "load_average": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def _processor() -> str:
+    """Its name, where Linux tells it."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.machine()
+    found = re.search(r"model name\s*: (.+)", told)
+    return f"{platform.machine()} ({found[1]})" if found else platform.machine()
 
 
 def _version(package: str) -> str:

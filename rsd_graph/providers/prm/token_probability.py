@@ -106,6 +106,9 @@ class TokenProbabilityPRM:
     def _reward(self, tokens: Sequence[Token]) -> float:
         worth = self._format.worth
         verdict = self._verdict(tokens)
+        if doubts := self._format.doubts:
+            doubted = sum(math.exp(lp) for word, lp in verdict.top.items() if _word(word) in doubts)
+            return max(0.0, 1.0 - doubted)
         if self._format.greedy:
             word = _bare(verdict.text)
             if word not in worth:
@@ -142,6 +145,11 @@ class TokenProbabilityPRM:
 def _bare(text: str) -> str:
     """A token's text without the space before it, however the tokenizer writes that space."""
     return text.strip(" ▁Ġ\n")
+
+
+def _word(text: str) -> str:
+    """The word a token begins with, however it is spelled."""
+    return _bare(text).rstrip(",.").lower()
 
 
 def _probability(top: Mapping[str, float], word: str) -> float:
