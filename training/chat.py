@@ -12,6 +12,7 @@ TURN_START, TURN_END, PADDING = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SEPARATOR = "\n\n"
 CHECK, GOOD, BAD = "<check>", "<+>", "<->"
 THINK, THOUGHT, WAIT = "<think>", "</think>", "Wait, "
+RECHECK, RIGHT, WRONG = "Check: ", " right.", " wrong."
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"

@@ -149,7 +149,7 @@ def _bare(text: str) -> str:
 
 def _word(text: str) -> str:
     """The word a token begins with, however it is spelled."""
-    return _bare(text).rstrip(",.").lower()
+    return _bare(text).rstrip(",.:").lower()
 
 
 def _probability(top: Mapping[str, float], word: str) -> float:
