@@ -11,6 +11,7 @@ from typing import Any
 from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import declared, names_of, picked
+from rsd_graph.answer.thinking import Phases
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.parts import parts
 from rsd_graph.errors import CapabilityError, Role
@@ -45,6 +46,7 @@ def _graph_options(model: ChatOptions) -> dict[str, Any]:
         "accept": model.criterion,
         "sampling": picked(Sampling, model),
         "limits": picked(Limits, model),
+        "phases": picked(Phases, model),
     }
 
 

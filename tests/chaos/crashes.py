@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -161,7 +161,7 @@ def requests_of(job: Job, server: WorldServer) -> int:
     return server.requests - before
 
 
-def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Part:
+def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Iterator[Part]:
     """Rounds of all commands until there were so many kills, or *stop* is set."""
     dice, started = random.Random(seed), time.monotonic()
     os.environ["RSD_API_KEY"] = KEY
@@ -182,5 +182,5 @@ def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Part:
             sys.stderr.write(f"{dict(counts)} {violations}\n")
     violations += [f"the key is in {file.name}" for file in folder.rglob("*") if _tells(file)]
     told: dict[str, Any] = {f"SIGKILLs of {name}": n for name, n in counts.items()}
-    told |= {"runs that went on until they ended": ended, "violations": len(violations)}
-    return Part(told, violations, time.monotonic() - started)
+    told |= {"runs that went on until they ended": ended}
+    yield Part(seed, told, violations, time.monotonic() - started)

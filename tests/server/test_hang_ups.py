@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from benchmarks.serve_hang_ups import hang_ups
 
 CLIENTS = 20
