@@ -70,12 +70,22 @@ async def planned(experiment: Experiment, questions: Sequence[str], servers: int
     }
 
 
-def doubting() -> dict[str, str]:
-    """Arms of models that doubt."""
+def of_thinking(by_words: str) -> dict[str, str]:
+    """Arms of models that think: a judge's doubt, and a verdict for each phase.
+
+    Args:
+        by_words: The arm of the draft's own words, for one of the phases.
+    """
+    delta, free = by_words.removeprefix("verdict:").split(":", 1)
     return {
         "no PRM, the target's doubt": f"verdict:{DOUBT}:doubt+target",
         "no PRM, the draft's doubt": f"verdict:{DOUBT}:doubt+draft",
         "no PRM, the draft's doubt before the target's": "confspec:0.3:0.95:0.5:doubt",
+        "PRM on the answer, all thinking accepted": f"phases:0:{DELTA}:by-phase:{free},prm",
+        "PRM on the thinking, all answers accepted": f"phases:{DELTA}:0:by-phase:prm,{free}",
+        "PRM on the answer, least likely token on the thinking": (
+            f"phases:{delta}:{DELTA}:by-phase:{free},prm"
+        ),
     }
 
 
@@ -112,14 +122,16 @@ async def main() -> None:
         if options.only not in (None, name):
             continue
         files = digests([spec.removeprefix("embedded:") for spec in models.values()])
-        experiment = Experiment({**models, "delta": DELTA, "temperature": TEMPERATURE})
+        thinks = {"thinking": "on"} if models is THINKING else {}
+        experiment = Experiment({**models, **thinks, "delta": DELTA, "temperature": TEMPERATURE})
         folder = options.journals / name.replace(" ", "-")
         folder.mkdir(parents=True, exist_ok=True)
         plan = folder / "plan.json"
         if not plan.exists():
             arms = await planned(experiment, others, 100 * number + 90)
-            extra = doubting() if models is THINKING else {}
-            plan.write_text(json.dumps({**arms, **extra}, indent=1), encoding="utf-8")
+            if models is THINKING:
+                arms |= of_thinking(next(a for a in arms.values() if a.endswith(":free:lowest")))
+            plan.write_text(json.dumps(arms, indent=1), encoding="utf-8")
         arms = json.loads(plan.read_text(encoding="utf-8"))
         with Journal(folder / "answers.jsonl", {"models": files, **arms}) as book:
             parts[name] = await measured(experiment, exam, arms, book, 100 * number)

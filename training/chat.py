@@ -22,13 +22,8 @@ CHAT_TEMPLATE = (
 )
 
 
-THINKING_TEMPLATE = CHAT_TEMPLATE.replace(
-    "{{- '<|im_start|>assistant\\n' }}",
-    "{{- '<|im_start|>assistant\\n<think>\\n' }}"
-    "{%- if enable_thinking is defined and not enable_thinking %}"
-    "{{- '\\n</think>\\n\\n' }}{%- endif %}",
-)
-"""Opens a block of thinking, or closes it at once where `enable_thinking` is false, as Qwen3's."""
+THINKING_TEMPLATE = CHAT_TEMPLATE.replace("assistant\\n", "assistant\\n<think>\\n")
+"""Opens the thinking, as the templates of models do that always think."""
 
 
 def token_id(tokenizer: Tokenizer, text: str) -> int:
@@ -51,7 +46,7 @@ def render_prefix(question: str, steps: Sequence[str]) -> str:
 
 
 def render_thinking(question: str, *, enabled: bool = True) -> str:
-    """Open the thinking, as the thinking models' template does; not *enabled*, close it at once."""
+    """Open the thinking, as `THINKING_TEMPLATE` does; not *enabled*, close it at once."""
     nothing = "" if enabled else f"\n{THOUGHT}{SEPARATOR}"
     return f"{render_question(question)}{THINK}\n{nothing}"
 

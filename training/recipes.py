@@ -12,7 +12,7 @@ THINKING_VOCABULARY = VOCABULARY + 6
 
 Data = Literal[
     *("solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"),
-    *("wandering thoughts", "straight thoughts", "thinking checks"),
+    *("hesitant thoughts", "wandering thoughts", "straight thoughts", "thinking checks"),
 ]
 
 
@@ -101,7 +101,17 @@ RECIPES = {
 THINKING_RECIPES = {
     "thinking-draft": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=300, batch=12, muon_lr=0.003, adam_lr=3e-3, data="wandering thoughts"),),
+        (
+            Phase(steps=300, batch=12, muon_lr=0.003, adam_lr=3e-3, data="hesitant thoughts"),
+            Phase(
+                steps=300,
+                batch=12,
+                muon_lr=0.003,
+                adam_lr=3e-3,
+                data="wandering thoughts",
+                restart=80,
+            ),
+        ),
         start="prm",
         thinks=True,
     ),
@@ -113,7 +123,7 @@ THINKING_RECIPES = {
     ),
     "thinking-prm": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=300, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
+        (Phase(steps=200, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
         start="prm",
     ),
 }

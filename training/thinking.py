@@ -72,7 +72,8 @@ class Habit:
     checks: float
 
 
-WANDERING = Habit(errs=0.3, checks=0.25)
+HESITANT = Habit(errs=0.3, checks=0.25)
+WANDERING = Habit(errs=0.2, checks=0.3)
 STRAIGHT = Habit(errs=0.02, checks=0.05)
 
 
@@ -93,17 +94,21 @@ def thinking_sampler(size: int, habit: Habit) -> Sampler:
 def thought(problem: Problem, habit: Habit, begun: int, rng: random.Random) -> Example:
     """Go on thinking where somebody has *begun* so many events, then answer.
 
-    The last of them may be interrupted after a wrong try, or after the check that found it.
+    The last of them may be interrupted after a wrong try, or after the check that found it. Where
+    all is thought already, the thinking is closed, too, as whoever continues a text closes it.
     """
     before, after = [], think(problem, range(begun, len(problem.steps) - 1), habit, rng)
     if begun:
-        before = think(problem, range(begun - 1), WANDERING, rng)
-        last = think(problem, range(begun - 1, begun), WANDERING, rng)
+        before = think(problem, range(begun - 1), HESITANT, rng)
+        last = think(problem, range(begun - 1, begun), HESITANT, rng)
         cut = rng.randint(1, len(last))
         before, after = [*before, *last[:cut]], [*last[cut:], *after]
-    context = render_thinking(problem.question) + "".join(each + SEPARATOR for each in before)
-    target = [*after, THOUGHT, *answer_steps(problem)]
-    return Example(context, SEPARATOR.join(target) + TURN_END)
+    context, answer = render_thinking(problem.question), answer_steps(problem)
+    if begun == len(problem.steps) - 1 and not after:
+        closed = f"{context}{SEPARATOR.join(before)}\n{THOUGHT}{SEPARATOR}"
+        return Example(closed, SEPARATOR.join(answer) + TURN_END)
+    context += "".join(each + SEPARATOR for each in before)
+    return Example(context, SEPARATOR.join([*after, THOUGHT, *answer]) + TURN_END)
 
 
 def think(problem: Problem, events: range, habit: Habit, rng: random.Random) -> list[str]:
@@ -169,7 +174,7 @@ def thinking_check(problem: Problem, index: int, rng: random.Random) -> Example:
 
     A second try is judged by the event it is about, a check by the number it says is due.
     """
-    right, settled = problem.steps[index], think(problem, range(index), WANDERING, rng)
+    right, settled = problem.steps[index], think(problem, range(index), HESITANT, rng)
     good = rng.random() < GOOD_CANDIDATES
     candidate = right if good else err(problem, index, rng)
     kind = rng.choice(KINDS)
