@@ -18,8 +18,8 @@ class Capped:
 
     A budgeted policy in the sense of TRIM (arXiv 2601.10245), as a rule: an answer of n steps has
     at most 1 + share * n of the target's, however bad its drafts are. TRIM's own policies, learned
-    by reinforcement or by planning, are left out. A pure function of the answer, so that runs replay. What stands unasked
-    costs no verdict.
+    by reinforcement or by planning, are left out. A pure function of the answer, so that runs
+    replay. What stands unasked costs no verdict.
 
     Args:
         prm: Asked while there is a budget.
