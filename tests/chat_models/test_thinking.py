@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, FunctionPRM, HostedModel
 from rsd_graph.errors import CapabilityError
+from tests.helpers.bigram import THINKING, write_bigram_model
 from tests.helpers.thinking_wire import SayingWire
 
 THOUGHT, ANSWER = "Two and two.\n\nThat is four, surely.\n</think>\n\n", "It is 4.\n\nDone."
@@ -209,3 +211,15 @@ def test_a_stream_shows_reasoning_as_it_is_settled() -> None:
         ("text", "It is 4."),
         ("text", "\n\nDone."),
     ]
+
+
+def test_a_real_server_meets_the_marker(serve_gguf: Any, tmp_path: Path) -> None:
+    """llama.cpp renders, thinks up to the closing marker, and answers after ours."""
+    pytest.importorskip("gguf")
+    endpoint = serve_gguf(write_bigram_model(tmp_path / "thinks.gguf", template=THINKING))
+    models = dict.fromkeys(("draft", "target"), f"llamacpp+{endpoint.url}")
+
+    message = ChatRSD(**models, prm=FunctionPRM(lambda q, s: 0.9), thinking="on").invoke("3+4?")
+
+    assert told(message) == ("Hm, 7?", "So 7.")
+    assert phases(message) == [("thinking", "Hm, 7?", "closed"), ("answer", "So 7.", "eos")]
