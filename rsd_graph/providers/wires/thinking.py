@@ -197,7 +197,10 @@ async def _whole(model: HostedModel, asked: CompletionRequest, request: StepRequ
             break
         if left < 1:
             return replace(done, ended="length")
-        done, blanks = await _longer(model, asked, request, done, stop), blanks + 1
+        before, blanks = done, blanks + 1
+        done = await _longer(model, asked, request, before, stop)
+        if done.usage["completion_tokens"] == before.usage["completion_tokens"]:
+            break  # nothing is written any more
     return done
 
 
