@@ -55,7 +55,7 @@ class Thinker:
 
     def __init__(self, wire: CompletionWire, think: str | None = None) -> None:
         self._wire = wire
-        self._think = think
+        self.think = think
         self._is_off = False
         self._found: ThinkingFormat | None = None
         self._has_looked = False
@@ -151,8 +151,8 @@ class Thinker:
                 expected="a model that marks its thinking, such as <think>",
                 hint="Leave thinking unset: gpt-oss cannot be continued step by step.",
             )
-        if self._think:
-            return format_of(self._think, rendered)
+        if self.think:
+            return format_of(self.think, rendered)
         if found := format_in(rendered):
             return found
         for opening in OPENING_MARKERS:
