@@ -213,13 +213,17 @@ def test_a_stream_shows_reasoning_as_it_is_settled() -> None:
     ]
 
 
-def test_a_real_server_meets_the_marker(serve_gguf: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("sees", ["both", "answer"])
+def test_a_real_server_meets_the_marker(serve_gguf: Any, tmp_path: Path, sees: str) -> None:
     """llama.cpp renders, thinks up to the closing marker, and answers after ours."""
     pytest.importorskip("gguf")
     endpoint = serve_gguf(write_bigram_model(tmp_path / "thinks.gguf", template=THINKING))
-    models = dict.fromkeys(("draft", "target"), f"llamacpp+{endpoint.url}")
+    models = dict.fromkeys(("draft", "target"), f"llamacpp+{endpoint.url}?logprobs=on")
+    prm = FunctionPRM(lambda question, steps: 0.9)
 
-    message = ChatRSD(**models, prm=FunctionPRM(lambda q, s: 0.9), thinking="on").invoke("3+4?")
+    message = ChatRSD(**models, prm=prm, thinking="on", prm_sees=sees).invoke("3+4?")
 
+    rewards = [step["reward"] for step in message.response_metadata["rsd"]["steps"]]
     assert told(message) == ("Hm, 7?", "So 7.")
     assert phases(message) == [("thinking", "Hm, 7?", "closed"), ("answer", "So 7.", "eos")]
+    assert rewards == pytest.approx([0.9 if sees == "both" else 1.0, 0.9], abs=1e-3)
