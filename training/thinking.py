@@ -43,7 +43,6 @@ from training.chat import (
     WAIT,
     WRONG,
     render_check,
-    render_solution,
     render_thinking,
 )
 from training.checks import Check, echo, miss_carry, read_situation, terse, vary
@@ -51,8 +50,6 @@ from training.corruptions import corrupt, slip
 
 LIKE = {THINK: "assistant", THOUGHT: "The", WAIT: "Next", RECHECK: CHECK, RIGHT: GOOD, WRONG: BAD}
 """New tokens, and known ones that stand where they will."""
-NO_THINKING = 0.15
-"""Share of the batches that answer without thinking, so that it can be switched off."""
 NEAR_MISS = 0.3
 GOOD_CANDIDATES = 0.45
 OTHER_CHECKS = 0.5
@@ -72,19 +69,16 @@ class Habit:
     checks: float
 
 
-HESITANT = Habit(errs=0.3, checks=0.25)
 WANDERING = Habit(errs=0.2, checks=0.3)
 STRAIGHT = Habit(errs=0.02, checks=0.05)
 
 
 def thinking_sampler(size: int, habit: Habit) -> Sampler:
-    """Sample thinking of that habit, after the beginning of somebody else's, and some without."""
+    """Sample thinking of that habit; where it is straight, after somebody else's beginning."""
 
     def sample(rng: random.Random) -> Sequence[Example]:
         events = rng.randint(MIN_EVENTS, MAX_EVENTS)
         problems = [training_problem(rng, events) for _ in range(size)]
-        if rng.random() < NO_THINKING:
-            return [unthought(problem) for problem in problems]
         begun = rng.randint(0, events) if habit is STRAIGHT else 0
         return [thought(problem, habit, begun, rng) for problem in problems]
 
@@ -99,8 +93,8 @@ def thought(problem: Problem, habit: Habit, begun: int, rng: random.Random) -> E
     """
     before, after = [], think(problem, range(begun, len(problem.steps) - 1), habit, rng)
     if begun:
-        before = think(problem, range(begun - 1), HESITANT, rng)
-        last = think(problem, range(begun - 1, begun), HESITANT, rng)
+        before = think(problem, range(begun - 1), WANDERING, rng)
+        last = think(problem, range(begun - 1, begun), WANDERING, rng)
         cut = rng.randint(1, len(last))
         before, after = [*before, *last[:cut]], [*last[cut:], *after]
     context, answer = render_thinking(problem.question), answer_steps(problem)
@@ -150,11 +144,6 @@ def answer_steps(problem: Problem) -> tuple[str, str]:
     return f"So {equation.tight}.", answer
 
 
-def unthought(problem: Problem) -> Example:
-    """Solve a story without thinking, as the other models do."""
-    return Example(render_thinking(problem.question, enabled=False), render_solution(problem))
-
-
 def thinking_check_sampler(size: int, others: Sampler) -> Sampler:
     """Sample checks among thoughts, and as many batches of *others*, lest those be forgotten."""
 
@@ -174,7 +163,7 @@ def thinking_check(problem: Problem, index: int, rng: random.Random) -> Example:
 
     A second try is judged by the event it is about, a check by the number it says is due.
     """
-    right, settled = problem.steps[index], think(problem, range(index), HESITANT, rng)
+    right, settled = problem.steps[index], think(problem, range(index), WANDERING, rng)
     good = rng.random() < GOOD_CANDIDATES
     candidate = right if good else err(problem, index, rng)
     kind = rng.choice(KINDS)
