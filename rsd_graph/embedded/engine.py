@@ -30,7 +30,6 @@ from rsd_graph.plugins import call
 MODELS = Path(__file__).with_name("models")
 SHIPPED = ("draft", "target", "prm")
 THINKING = tuple(f"thinking-{role}" for role in SHIPPED)
-"""The same task, worked out between `<think>` and `</think>`."""
 
 _HOST = Path(__file__).with_name("host.py")
 _SMALL_BYTES = 64 * 2**20
@@ -185,8 +184,7 @@ def endpoint_for(name: str) -> Served:
     """Serve a model, if it is not served yet, and say where.
 
     Args:
-        name: `draft`, `target`, `prm`, the same after `thinking-`, or the path of a GGUF file;
-            options may follow a `?`.
+        name: One of `SHIPPED` or `THINKING`, or the path of a GGUF file; options may follow a `?`.
 
     Raises:
         ConfigurationError: No such model or option, not a GGUF file llama.cpp can serve, or
