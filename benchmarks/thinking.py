@@ -36,7 +36,7 @@ TEMPERATURE = 0.7
 SHARE = 0.2
 SLIP = 0.01
 DOUBT = 0.5
-FIRST = 7  # arms before those of thinking, which come before the others
+FIRST = 3  # arms before those of thinking, which come before the others
 SETS = {"thinking": THINKING, "not thinking": SHIPPED}
 
 
@@ -57,17 +57,18 @@ async def planned(experiment: Experiment, questions: Sequence[str], servers: int
         "draft alone": "draft",
         TARGET: "target",
         RSD: f"rsd:{DELTA}",
+        "no PRM, 4 more drafts vote": "specguard:4:0.5",
+        "no PRM, 4 more drafts, all agree": "specguard:4:1",
+        f"PRM, at most {SHARE / 2:.0%} to the target": f"verdict:{DELTA}:capped:{SHARE / 2},prm",
+        "PRM, product so far": f"verdict:{DELTA}:so-far:product,prm",
+        f"no PRM, mean log-probability, {SHARE:.0%}": f"verdict:{at['mean']}:free:mean",
         f"no PRM, least likely token, {SHARE:.0%}": f"verdict:{at['lowest']}:free:lowest",
         f"no PRM, first token's entropy, {SHARE:.0%}": f"verdict:{at['first']}:free:first",
-        f"random, {SHARE:.0%} to the target": f"random:{SHARE}",
         "cascade, least likely token before the PRM": (
             f"verdict:{DELTA}:cascade:{low},{high},free:lowest,prm"
         ),
-        "no PRM, 4 more drafts vote": "specguard:4:0.5",
-        f"PRM, at most {SHARE / 2:.0%} to the target": f"verdict:{DELTA}:capped:{SHARE / 2},prm",
-        "PRM, product so far": f"verdict:{DELTA}:so-far:product,prm",
+        f"random, {SHARE:.0%} to the target": f"random:{SHARE}",
         f"random, {rejected:.1%} to the target, as many as RSD rejects": f"random:{rejected:.4f}",
-        f"no PRM, mean log-probability, {SHARE:.0%}": f"verdict:{at['mean']}:free:mean",
         "advantage oracle": "oracle",
     }
 

@@ -101,33 +101,20 @@ RECIPES = {
 THINKING_RECIPES = {
     "thinking-draft": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (
-            Phase(steps=250, batch=12, muon_lr=0.002, adam_lr=3e-3, data="wandering thoughts"),
-            Phase(
-                steps=300,
-                batch=12,
-                muon_lr=0.004,
-                adam_lr=3e-3,
-                decay_start=0.3,
-                data="wandering thoughts",
-                restart=80,
-            ),
-        ),
+        (Phase(steps=500, batch=12, muon_lr=0.004, adam_lr=3e-3, data="wandering thoughts"),),
         start="prm",
         thinks=True,
     ),
     "thinking-target": Recipe(
         Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
         (
-            Phase(steps=120, batch=12, muon_lr=0.0015, adam_lr=2e-3, data="straight thoughts"),
             Phase(
-                steps=120,
+                steps=250,
                 batch=12,
-                muon_lr=0.002,
+                muon_lr=0.003,
                 adam_lr=2e-3,
                 decay_start=0.3,
                 data="straight thoughts",
-                restart=80,
             ),
         ),
         start="target",
@@ -135,7 +122,7 @@ THINKING_RECIPES = {
     ),
     "thinking-prm": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=150, batch=16, muon_lr=0.002, adam_lr=2e-3, data="thinking checks"),),
+        (Phase(steps=300, batch=16, muon_lr=0.003, adam_lr=2e-3, data="thinking checks"),),
         start="prm",
     ),
 }
