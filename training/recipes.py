@@ -101,7 +101,7 @@ RECIPES = {
 THINKING_RECIPES = {
     "thinking-draft": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=500, batch=12, muon_lr=0.004, adam_lr=3e-3, data="wandering thoughts"),),
+        (Phase(steps=2000, batch=12, muon_lr=0.006, adam_lr=3e-3, data="wandering thoughts"),),
         start="prm",
         thinks=True,
     ),
@@ -109,11 +109,11 @@ THINKING_RECIPES = {
         Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
         (
             Phase(
-                steps=250,
+                steps=1500,
                 batch=12,
-                muon_lr=0.003,
+                muon_lr=0.006,
                 adam_lr=2e-3,
-                decay_start=0.3,
+                decay_start=0.4,
                 data="straight thoughts",
             ),
         ),
@@ -122,7 +122,7 @@ THINKING_RECIPES = {
     ),
     "thinking-prm": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=300, batch=16, muon_lr=0.003, adam_lr=2e-3, data="thinking checks"),),
+        (Phase(steps=1500, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
         start="prm",
     ),
 }
