@@ -78,12 +78,12 @@ Made by `python -m benchmarks.thinking`: {said}, {os.cpu_count()} cores shared w
 Measured so far: {" and ".join(f"models {_SETS[name]}" for name in parts)}.
 
 Thresholds were chosen on {chosen_on} other problems. Every row but the first two is RSD, or a
-rival, on the same questions. "vs RSD": the difference in points with its paired bootstrap interval, and in
-parentheses the questions only RSD gets right, those only this arm does, and McNemar's exact p,
-uncorrected for the number of rows. Intervals are Wilson's, 95 %. FLOPs per question are 2N for each
-token: decode-only counts generated tokens, and one for each verdict the PRM gave; full counts every
-token a model read or wrote that its server had not cached. What draft or target spend as judges, or
-as drafts that only vote, is theirs. The oracle's cost is no method's.
+rival, on the same questions. "vs RSD": the difference in points with its paired bootstrap interval,
+and in parentheses the questions only RSD gets right, those only this arm does, and McNemar's exact
+p, uncorrected for the number of rows. Intervals are Wilson's, 95 %. FLOPs per question are 2N for
+each token: decode-only counts generated tokens, and one for each verdict the PRM gave; full counts
+every token a model read or wrote that its server had not cached. What draft or target spend as
+judges, or as drafts that only vote, is theirs. The oracle's cost is no method's.
 
 {tables}
 """
