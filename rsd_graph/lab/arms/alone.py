@@ -9,6 +9,7 @@ from __future__ import annotations
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.state import Candidate, Ended, Source, Step
+from rsd_graph.early.spans import write_step, writing_span
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix, StepRequest
@@ -28,7 +29,7 @@ def alone(setup: Setup, role: Source) -> Arm:
             sampling=setup.sampling,
             seed=derive_seed(seed, role, 0),
         )
-        answer = await model.write_step(request)
+        answer = await write_step(model, request)
         reason = reason_to_finish(answer["ended"])
         return Outcome(answer["text"], [settled(answer, role)], _ledger(answer, role), reason)
 
@@ -37,7 +38,7 @@ def alone(setup: Setup, role: Source) -> Arm:
 
 def settled(candidate: Candidate, role: Source) -> Step:
     """A candidate as a settled step nobody scored."""
-    return Step(
+    step = Step(
         text=candidate["text"],
         source=role,
         reward=None,
@@ -47,6 +48,8 @@ def settled(candidate: Candidate, role: Source) -> Step:
         ms=candidate["usage"]["ms"],
         rejected_text=None,
     )
+    spans = writing_span(role, candidate, "kept")
+    return {**step, "spans": spans} if spans else step
 
 
 def reason_to_finish(ended: Ended) -> str:
