@@ -26,7 +26,7 @@ from benchmarks.serving import STEPS, asking, cpu_seconds, over_http, resident_m
 from rsd_graph.cli import OBJECTS_BETWEEN_COLLECTIONS
 from rsd_graph.lab.latency.process import started
 
-STREAMS, ROUNDS, IN_TURN = 256, 5, 50
+STREAMS, ROUNDS, IN_TURN = 256, 3, 20
 HANG_UPS, SEED = 500, 0
 OUT = Path(__file__).parent / "results" / "serve_load.md"
 
@@ -237,7 +237,7 @@ def page(load: Load, gone: HangUps) -> str:
             "# What the server adds",
             "",
             "`python -m benchmarks.serve_load`: endpoints that answer at once, so that all the CPU "
-            f"is ours; {STEPS} steps an answer, two of them rejected. {platform.machine()}, "
+            f"is ours; {STEPS} steps an answer, one of them rejected. {platform.machine()}, "
             f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, Python "
             f"{platform.python_version()}, uvicorn {version('uvicorn')}, Starlette "
             f"{version('starlette')}.",
