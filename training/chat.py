@@ -12,6 +12,7 @@ TURN_START, TURN_END, PADDING = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SEPARATOR = "\n\n"
 CHECK, GOOD, BAD = "<check>", "<+>", "<->"
 THINK, THOUGHT, WAIT = "<think>", "</think>", "Wait, "
+RECHECK, RIGHT, WRONG = "Check: ", " right.", " wrong."
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -21,13 +22,8 @@ CHAT_TEMPLATE = (
 )
 
 
-THINKING_TEMPLATE = CHAT_TEMPLATE.replace(
-    "{{- '<|im_start|>assistant\\n' }}",
-    "{{- '<|im_start|>assistant\\n<think>\\n' }}"
-    "{%- if enable_thinking is defined and not enable_thinking %}"
-    "{{- '\\n</think>\\n\\n' }}{%- endif %}",
-)
-"""Opens a block of thinking, or closes it at once where `enable_thinking` is false, as Qwen3's."""
+THINKING_TEMPLATE = CHAT_TEMPLATE.replace("assistant\\n", "assistant\\n<think>\\n")
+"""Opens the thinking, as the templates of models do that always think."""
 
 
 def token_id(tokenizer: Tokenizer, text: str) -> int:
@@ -50,7 +46,7 @@ def render_prefix(question: str, steps: Sequence[str]) -> str:
 
 
 def render_thinking(question: str, *, enabled: bool = True) -> str:
-    """Open the thinking, as the thinking models' template does; not *enabled*, close it at once."""
+    """Open the thinking, as `THINKING_TEMPLATE` does; not *enabled*, close it at once."""
     nothing = "" if enabled else f"\n{THOUGHT}{SEPARATOR}"
     return f"{render_question(question)}{THINK}\n{nothing}"
 

@@ -8,11 +8,11 @@ from typing import Literal
 from training.model import Shape
 
 VOCABULARY = 471
-THINKING_VOCABULARY = VOCABULARY + 3
+THINKING_VOCABULARY = VOCABULARY + 6
 
 Data = Literal[
     *("solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"),
-    *("wandering thoughts", "straight thoughts", "thinking checks"),
+    *("hesitant thoughts", "wandering thoughts", "straight thoughts", "thinking checks"),
 ]
 
 
@@ -42,11 +42,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model shape and the phases it goes through, from the weights of shipped model *start*."""
+    """A model shape and the phases it goes through, from the weights of shipped model *start*.
+
+    One that *thinks* has a chat template that opens its thinking.
+    """
 
     shape: Shape
     phases: tuple[Phase, ...]
     start: str | None = None
+    thinks: bool = False
 
 
 RECIPES = {
@@ -93,46 +97,34 @@ RECIPES = {
             ),
         ),
     ),
+}
+THINKING_RECIPES = {
     "thinking-draft": Recipe(
-        Shape(layers=4, width=64, heads=2, feed_forward=160, vocabulary=THINKING_VOCABULARY),
-        (
-            Phase(
-                steps=1000,
-                batch=12,
-                muon_lr=0.01,
-                adam_lr=3e-3,
-                stop=0.8,
-                data="wandering thoughts",
-            ),
-        ),
-        start="draft",
-    ),
-    "thinking-target": Recipe(
-        Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
-        (
-            Phase(
-                steps=500,
-                batch=12,
-                muon_lr=0.006,
-                adam_lr=2e-3,
-                decay_start=0.2,
-                data="straight thoughts",
-            ),
-        ),
-        start="target",
-    ),
-    "thinking-prm": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
         (
+            Phase(steps=300, batch=12, muon_lr=0.003, adam_lr=3e-3, data="hesitant thoughts"),
             Phase(
-                steps=800,
-                batch=16,
-                muon_lr=0.01,
+                steps=300,
+                batch=12,
+                muon_lr=0.003,
                 adam_lr=3e-3,
-                decay_start=0.2,
-                data="thinking checks",
+                data="wandering thoughts",
+                restart=80,
             ),
         ),
         start="prm",
+        thinks=True,
+    ),
+    "thinking-target": Recipe(
+        Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
+        (Phase(steps=160, batch=12, muon_lr=0.004, adam_lr=2e-3, data="straight thoughts"),),
+        start="target",
+        thinks=True,
+    ),
+    "thinking-prm": Recipe(
+        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
+        (Phase(steps=200, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
+        start="prm",
     ),
 }
+ALL_RECIPES = {**RECIPES, **THINKING_RECIPES}

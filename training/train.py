@@ -20,10 +20,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from training.batches import Batch, Sampler, batches, solution_sampler
+from training.chat import token_id
 from training.export import MODELS
 from training.model import FAST, LanguageModel, causal_mask
 from training.optim import build_optimizers, learning_rate_factor
-from training.recipes import RECIPES, Phase
+from training.recipes import ALL_RECIPES, Phase
 from training.rollouts import collect_rollouts
 from training.samplers import (
     carry_sampler,
@@ -33,6 +34,8 @@ from training.samplers import (
     mixed_solution_sampler,
 )
 from training.thinking import (
+    HESITANT,
+    LIKE,
     STRAIGHT,
     WANDERING,
     thinking_check_sampler,
@@ -43,7 +46,11 @@ LOG_EVERY = 100
 CHECKPOINTS = 10
 ROLLOUT_CHECKPOINTS = (3, 5, 7, 9)
 ROLLOUTS_EACH = 600
-HABITS = {"wandering thoughts": WANDERING, "straight thoughts": STRAIGHT}
+HABITS = {
+    "hesitant thoughts": HESITANT,
+    "wandering thoughts": WANDERING,
+    "straight thoughts": STRAIGHT,
+}
 
 
 def batch_loss(model: LanguageModel, batch: Batch) -> Tensor:
@@ -119,29 +126,29 @@ def load_shipped(role: str) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def grow(model: LanguageModel, weights: Mapping[str, Tensor]) -> None:
-    """Go on from the *weights* of a model with fewer layers or tokens, as if it were that one.
+def take_over(model: LanguageModel, weights: Mapping[str, Tensor], tokenizer: Tokenizer) -> None:
+    """Go on from the *weights* of a model with fewer tokens; those it has keep their numbers.
 
-    Its tokens keep their numbers. A layer it had not adds nothing at first.
+    A new one begins as the known one whose place it takes: it would take long to grow from nothing.
     """
     for name, parameter in model.named_parameters():
-        if name in weights:
-            parameter[: len(weights[name])] = weights[name]
-        elif name.endswith(("o_proj.weight", "down_proj.weight")):
-            parameter.zero_()
+        parameter[: len(weights[name])] = weights[name]
+    table = model.model.embed_tokens.weight
+    for new, known in LIKE.items():
+        table[token_id(tokenizer, new)] = table[token_id(tokenizer, known)]
 
 
 def train_role(role: str, seed: int, out: Path) -> None:
     """Train a role and leave ``final.pt`` in its folder."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    recipe = RECIPES[role]
+    recipe = ALL_RECIPES[role]
     folder = out / role
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     model = LanguageModel(recipe.shape)
     if recipe.start:
-        grow(model, load_shipped(recipe.start))
+        take_over(model, load_shipped(recipe.start), tokenizer)
     print(f"{role}: {model.parameter_count} parameters", flush=True)
     for phase in recipe.phases:
         if phase.restart:
@@ -155,7 +162,7 @@ def train_role(role: str, seed: int, out: Path) -> None:
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--role", choices=sorted(RECIPES), required=True)
+    parser.add_argument("--role", choices=sorted(ALL_RECIPES), required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, default=Path("runs"))
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Train the byte-level BPE tokenizer that all models share; those that think add three tokens.
+"""Train the byte-level BPE tokenizer that all models share; those that think add six tokens.
 
 The corpus is the task's vocabulary rather than sampled text: every word must become one token,
 spelt the same in question and answer, and every digit must stay a token of its own, with or
@@ -33,12 +33,15 @@ from training.chat import (
     CHECK,
     GOOD,
     PADDING,
+    RECHECK,
+    RIGHT,
     SEPARATOR,
     THINK,
     THOUGHT,
     TURN_END,
     TURN_START,
     WAIT,
+    WRONG,
 )
 
 OPERATORS = "+-*/="
@@ -93,10 +96,10 @@ def add_plain(tokenizer: Tokenizer, *texts: str) -> None:
 def extend_for_thinking(tokenizer: Tokenizer) -> None:
     """Add what the thinking models write; every other token keeps its number, and so its weights.
 
-    The space after "Wait," is part of the token: the day that follows is then the very token it
-    is at the start of a step.
+    The spaces after "Wait," and "Check:" are part of the tokens: the day that follows is then the
+    very token it is at the start of a step.
     """
-    add_plain(tokenizer, THINK, THOUGHT, WAIT)
+    add_plain(tokenizer, THINK, THOUGHT, WAIT, RECHECK, RIGHT, WRONG)
 
 
 def main() -> None:

@@ -159,6 +159,15 @@ def format_in(rendered: str) -> ThinkingFormat | None:
     return ThinkingFormat(opening + before, inside + closing(opening) + after, tail)
 
 
+def thought_in(text: str) -> tuple[str, str]:
+    """What is thought and what is answered in a whole *text*; without a marker all is answer."""
+    for opening in OPENING_MARKERS:
+        thought, marker, answer = text.partition(closing(opening))
+        if marker:
+            return thought.strip().removeprefix(opening).strip(), answer.strip()
+    return "", text
+
+
 def cut_partial(text: str, marker: str) -> str:
     """*text* without the beginning of *marker* that it breaks off in."""
     lengths = range(len(marker) - 1, 0, -1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from rsd_graph.answer.state import Step, initial_state
+from rsd_graph.answer.state import Step, initial_state, phase_of
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems, is_step_correct
 from rsd_graph.errors import InputError
 from rsd_graph.lab.grading.multiple_choice import extract_letter
@@ -21,8 +21,8 @@ from rsd_graph.viewer.trace import Mistakes
 Grade = Callable[[Question, str], Awaitable[Judgement]]
 """(question, answer) -> what a judge finds in it."""
 
-CheckSteps = Callable[[Question, Sequence[Step]], Mistakes]
-"""(question, steps) -> where the PRM was wrong about them."""
+CheckSteps = Callable[[Question, Sequence[Step]], Mistakes | None]
+"""(question, steps) -> where the PRM was wrong about them; `None` if they cannot be checked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,9 @@ def candies_exam(count: int | None = None, seed: int = 0) -> Exam:
     def extract(question: str, text: str) -> object:
         return extract_answer(text)
 
-    def check_steps(question: Question, steps: Sequence[Step]) -> Mistakes:
+    def check_steps(question: Question, steps: Sequence[Step]) -> Mistakes | None:
+        if any(phase_of(step) == "thinking" for step in steps):
+            return None  # thoughts have an order of their own
         return prm_mistakes(by_text[question.text], steps)
 
     return Exam(as_questions(problems), grade, extract, problems, check_steps)

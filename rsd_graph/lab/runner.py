@@ -41,8 +41,9 @@ async def answer_all(
 
     async def work(question: Question) -> None:
         record = await _answer(arm, question, grade, seed)
-        if check_steps is not None and record["error"] is None:
-            record["prm_mistakes"] = check_steps(question, record["steps"])
+        mistakes = check_steps(question, record["steps"]) if check_steps else None
+        if mistakes and record["error"] is None:
+            record["prm_mistakes"] = mistakes
         journal.add(record)
         progress(record)
 

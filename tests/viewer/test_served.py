@@ -96,7 +96,8 @@ def test_its_sums_are_those_of_a_page_from_a_file(
     sums = """() => [whatIf(ONE.answers, 0.5), ONE.answers.map(rejections), ONE.answers.map(tokens),
         ONE.answers.filter(filters().vain[1]).length, ONE.answers.map(deltaOf),
         ONE.answers.map((each, at) => firstDifference(each, OTHER.answers[at])),
-        estimate(ONE.answers, OTHER.answers, 0.8), {...compare(ONE.answers, OTHER.answers), pairs: null}]"""
+        estimate(ONE.answers, OTHER.answers, 0.8),
+        {...compare(ONE.answers, OTHER.answers), pairs: null}]"""
     served = open_page(serve(*files).url)
     served.wait_for("table.two")
 

@@ -22,6 +22,8 @@ verdict:0.5:free:lowest          RSD with this delta and another scorer, as an e
                                  `prm`, `draft` and `target` in it are the run's:
                                  verdict:0.7:cascade:learned:v.json,prm  verdict:0.5:doubt+target
                                  verdict:0.7:capped:0.2,prm  verdict:0.7:so-far:min,prm
+phases:0.5:0.7:by-phase:free:lowest,prm      the same with a delta for what is thought and one for
+                                 what is answered
 served:vllm+http://...   one more endpoint alone, such as the target with speculative decoding
 """
 
@@ -48,7 +50,7 @@ from rsd_graph.lab.arms.oracle import advantage_oracle
 from rsd_graph.lab.arms.rsd import random_mixing, rsd
 from rsd_graph.lab.arms.sampled import best_of_n, majority
 from rsd_graph.lab.arms.specreason import specreason
-from rsd_graph.lab.arms.verdict import verdict
+from rsd_graph.lab.arms.verdict import by_phase_verdict, verdict
 from rsd_graph.lab.question import Extract
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Sampling
@@ -94,8 +96,8 @@ def _split(name: str) -> list[str]:
     kind, _, rest = name.partition(":")
     if kind == "served":
         return [kind, rest]
-    if kind == "verdict":
-        return [kind, *rest.split(":", 1)]
+    if kind in ("verdict", "phases"):
+        return [kind, *rest.split(":", 1 if kind == "verdict" else 2)]
     return re.split(r":|(?<=\d)x(?=\d)", name)
 
 
@@ -197,5 +199,6 @@ _ARMS: Mapping[str, _Maker] = MappingProxyType(
         "specguard": _agreed,
         "served": _served,
         "verdict": verdict,
+        "phases": by_phase_verdict,
     }
 )

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import get_args
 
-from rsd_graph.acceptance import reward_threshold
+from rsd_graph.acceptance import Criterion, reward_threshold
 from rsd_graph.answer.ledger import Entry, Ledger, Usage, add
-from rsd_graph.answer.state import Candidate, Source
+from rsd_graph.answer.state import Candidate, Phase, Source
 from rsd_graph.chat_models.naming import public
 from rsd_graph.errors import CapabilityError
 from rsd_graph.lab.arms.arm import Arm, Outcome
@@ -37,9 +37,26 @@ def verdict(setup: Setup, delta: str, spec: str) -> Arm:
         CapabilityError: A judge whose server cannot be asked.
         ConfigurationError: The string spells no scorer.
     """
+    return _judged(setup, reward_threshold(float(delta)), spec)
+
+
+def by_phase_verdict(setup: Setup, thinking: str, answer: str, spec: str) -> Arm:
+    """The same with one delta for what is thought and one for what is answered."""
+    deltas: dict[Phase, str] = {"thinking": thinking, "answer": answer}
+    accept = {phase: reward_threshold(float(delta)) for phase, delta in deltas.items()}
+    return replace(_judged(setup, accept, spec), name=f"RSD {thinking}, {answer}, {public(spec)}")
+
+
+def _judged(setup: Setup, accept: Criterion | Mapping[Phase, Criterion], spec: str) -> Arm:
+    """RSD with the scorer *spec*.
+
+    Raises:
+        CapabilityError: A judge whose server cannot be asked.
+        ConfigurationError: The string spells no scorer.
+    """
     books = Books()
     judged = setup.with_logprobs().with_models(prm=_scorer(spec, setup, books))
-    arm = rsd(judged, reward_threshold(float(delta)))
+    arm = rsd(judged, accept)
 
     async def solve(question: str, seed: int) -> Outcome:
         outcome = await arm.solve(question, seed)

@@ -1,6 +1,7 @@
 """Process reward models: one class per way a PRM answers."""
 
 from rsd_graph.providers.prm.agreement import Agreement
+from rsd_graph.providers.prm.by_phase import ByPhase
 from rsd_graph.providers.prm.capped import Capped
 from rsd_graph.providers.prm.cascade import Cascade
 from rsd_graph.providers.prm.combine import Aggregated, Ensemble
@@ -44,6 +45,7 @@ __all__ = [
     "VERSAPRM",
     "Aggregated",
     "Agreement",
+    "ByPhase",
     "Capped",
     "Cascade",
     "DraftConfidence",

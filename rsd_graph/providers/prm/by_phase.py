@@ -25,6 +25,7 @@ class ByPhase:
     """
 
     def __init__(self, thinking: RewardModel, answer: RewardModel) -> None:
+        self.members = (thinking, answer)
         self._judges: dict[Phase, RewardModel] = {"thinking": thinking, "answer": answer}
         self.endpoint = getattr(thinking, "endpoint", None) or getattr(answer, "endpoint", None)
 

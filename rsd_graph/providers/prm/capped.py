@@ -16,10 +16,10 @@ from rsd_graph.providers.base import Prefix, RewardModel, RewardModelLike, Score
 class Capped:
     """Gives the highest reward while the target has written more than *share* of the steps so far.
 
-    A budgeted policy in TRIM's sense, as a rule: an answer of n steps has at most 1 + share * n of
-    the target's, however bad its drafts are. TRIM's own policies, learned by reinforcement or by
-    planning, are left out. A pure function of the answer, so that runs replay. What stands unasked
-    costs no verdict.
+    A budgeted policy in the sense of TRIM (arXiv 2601.10245), as a rule: an answer of n steps has
+    at most 1 + share * n of the target's, however bad its drafts are. TRIM's own policies, learned
+    by reinforcement or by planning, are left out. A pure function of the answer, so that runs
+    replay. What stands unasked costs no verdict.
 
     Args:
         prm: Asked while there is a budget.

@@ -8,8 +8,9 @@
     capped:0.2,qwen-prm+vllm+http://...                     the target writes a fifth of the steps
     so-far:min,qwen-prm+vllm+http://...                     over all steps: min, product, mean
     agree:4,vllm+http://...                                 four more drafts of each step vote
+    by-phase:free:lowest,qwen-prm+vllm+http://...           of what is thought, of what is answered
 
-What stands first in a cascade holds no comma; the last may be made of others itself.
+What stands first in a cascade or a by-phase holds no comma; the last may be made of others itself.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from rsd_graph.errors import ConfigurationError
 from rsd_graph.plugins import unknown
 from rsd_graph.providers.base import RewardModel, StepModel
 from rsd_graph.providers.prm.agreement import Agreement
+from rsd_graph.providers.prm.by_phase import ByPhase
 from rsd_graph.providers.prm.capped import Capped
 from rsd_graph.providers.prm.cascade import Cascade
 from rsd_graph.providers.prm.combine import AGGREGATIONS, Aggregated, Aggregation
@@ -40,12 +42,14 @@ _LEARNED = re.compile(r"learned:(?P<file>[^,]+)(?:,(?P<prm>.+))?")
 _CASCADE = re.compile(
     r"cascade:(?:(?P<low>[^,:]+),(?P<high>[^,:]+),)?(?P<first>[^,]+),(?P<then>.+)"
 )
+_PHASES = re.compile(r"by-phase:(?P<thinking>[^,]+),(?P<answer>.+)")
 _AROUND = re.compile(r"(?P<kind>capped|so-far|agree):(?P<how>[^,:]+),(?P<model>.+)")
 _EXPECTED = {
     "learned": "learned:FILE",
     "cascade": "cascade:FIRST,THEN or cascade:LOW,HIGH,FIRST,THEN",
     "capped": "a share of the steps and a PRM, such as capped:0.2,PRM",
     "so-far": f"{', '.join(AGGREGATIONS)} and a PRM, such as so-far:min,PRM",
+    "by-phase": "two verdicts, such as by-phase:free:lowest,PRM",
     "agree": "how many drafts and which model, such as agree:4,DRAFT",
 }
 
@@ -73,6 +77,8 @@ def spelled(
     if found := _CASCADE.fullmatch(spec):
         unsure = None if found["low"] is None else _numbers(found["low"], found["high"])
         return Cascade(make(found["first"]), make(found["then"]), unsure)
+    if found := _PHASES.fullmatch(spec):
+        return ByPhase(make(found["thinking"]), make(found["answer"]))
     if found := _AROUND.fullmatch(spec):
         return _around(found["how"], found["model"], kind, make, write)
     if kind in _EXPECTED:
@@ -94,6 +100,9 @@ def rewritten(
         unsure = "" if found["low"] is None else f"{found['low']},{found['high']},"
         members = (rewritten(found[name], model, file) for name in ("first", "then"))
         return f"cascade:{unsure}{','.join(members)}"
+    if found := _PHASES.fullmatch(spec):
+        members = (rewritten(found[name], model, file) for name in ("thinking", "answer"))
+        return f"by-phase:{','.join(members)}"
     if found := _AROUND.fullmatch(spec):
         return f"{found['kind']}:{found['how']},{rewritten(found['model'], model, file)}"
     return model(spec)

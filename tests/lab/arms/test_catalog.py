@@ -74,6 +74,18 @@ async def test_the_target_has_a_budget() -> None:
     assert outcome.finish_reason == "stop"
 
 
+async def test_each_phase_has_a_delta() -> None:
+    """Thoughts below 0 do not exist, so all stand; answers are judged by the run's own PRM."""
+    thinking = SETUP.with_options(thinking="on")
+
+    outcome = await arm_of("phases:0:0.7:prm", thinking).solve("q", 0)
+
+    thoughts = [step for step in outcome.steps if step["phase"] == "thinking"]
+    assert [step["source"] for step in thoughts] == ["draft"] * 3
+    assert "wrong 1" in [step["text"] for step in thoughts]
+    assert outcome.steps[-1]["phase"] == "answer"
+
+
 async def test_first_token_entropy_is_an_arm_of_its_authors_name() -> None:
     """The threshold is theirs, in nats."""
     assert arm_of("glimprouter:0.5").name == "GlimpRouter, entropy 0.5"

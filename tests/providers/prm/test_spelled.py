@@ -19,6 +19,7 @@ from rsd_graph.providers.prm import (
     LeastLikelyToken,
     PoolingPRM,
 )
+from rsd_graph.providers.prm.by_phase import ByPhase
 from rsd_graph.stacks.config import load_stack
 from tests.providers.prm.test_learned import written
 
@@ -64,6 +65,7 @@ def test_a_learned_verdict_says_itself_where_it_is_unsure(tmp_path: Path) -> Non
         (f"agree:4,{DRAFT}", Agreement),
         (f"capped:0.2,{PRM}", Capped),
         (f"so-far:product,{PRM}", Aggregated),
+        (f"by-phase:free:lowest,{PRM}", ByPhase),
         (f"capped:0.2,so-far:min,cascade:0,1,free:lowest,{PRM}", Capped),
     ],
 )
