@@ -7,7 +7,6 @@ size has a process of its own, which says the most memory it ever had.
 
 from __future__ import annotations
 
-import asyncio
 import json
 import platform
 import resource
@@ -57,7 +56,7 @@ def answer(count: int) -> None:
             for n in range(count):
                 file.write(json.dumps({"id": n, "question": f"What is {n} + 1? " * 20}) + "\n")
         asked = Batch.of(questions, held, llm, seats, "rsd", None, Shard(), None)
-        found = asyncio.run(asked.answered(answers, Budget(), 64, None, quiet=True))
+        found = asked.answered(answers, Budget(), 64, None, None, quiet=True)
         written = answers.stat().st_size
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"answers": found["answers"], "memory": most, "written": written}))
