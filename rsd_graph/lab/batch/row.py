@@ -14,6 +14,9 @@ NUMBER = "seconds"
 NESTED = ("steps", "ledger", "spent", "response")
 """Columns that hold JSON: their shape differs from answer to answer."""
 
+_OPTIONAL = ("answer", "spent", "response")
+"""What a record need not have."""
+
 
 def row_of(record: Record) -> dict[str, object]:
     """A record as a row."""
@@ -27,10 +30,8 @@ def record_in(row: Mapping[str, Any]) -> Record:
     plain = {name: row[name] for name in (*TEXTS, NUMBER)}
     nested = {name: json.loads(row[name]) for name in NESTED}
     found = {"arm": ARM, "level": None, **plain, **nested}
-    kept = (*Record.__required_keys__, "prompt")
-    return cast(
-        "Record", {key: value for key, value in found.items() if key in kept or value is not None}
-    )
+    absent = [name for name in _OPTIONAL if found[name] is None]
+    return cast("Record", {name: found[name] for name in found if name not in absent})
 
 
 def _whole(value: object) -> object:

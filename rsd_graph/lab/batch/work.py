@@ -47,7 +47,6 @@ async def attempt(ask: Ask, question: Question) -> Record:
     except RSDError as error:
         record = blank_record(question)
         record["error"], record["spent"] = f"{type(error).__name__}: {error}", error.ledger
-        record["correct"] = False
     record["seconds"] = round(time.perf_counter() - started, 4)
     return record
 
