@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import shutil
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +16,8 @@ from rsd_graph.answer.ledger import Ledger, acceptance_rate, flops
 from rsd_graph.answer.prices import costs
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.cli.terminal.progress import BatchProgress
-from rsd_graph.cli.terminal.questions import STDIN, note_on_scope
+from rsd_graph.cli.terminal.questions import note_on_scope, rereadable
 from rsd_graph.cli.terminal.screen import spending
-from rsd_graph.cli.terminal.streams import typing_of
 from rsd_graph.errors import CapabilityError, ConfigurationError
 from rsd_graph.lab.batch.answers import Answers, Tally, write_set_aside
 from rsd_graph.lab.batch.budget import Budget, Reason
@@ -30,10 +27,7 @@ from rsd_graph.lab.batch.words import asking
 from rsd_graph.lab.batch.work import Ask, Open, Progress, answer_open
 from rsd_graph.lab.batch.written import OPENAI
 from rsd_graph.lab.experiment import Experiment
-from rsd_graph.lab.questions.datasets import rows_at
-from rsd_graph.lab.questions.files import Located, rows_of
 from rsd_graph.providers.http.level import watched_levels
-from rsd_graph.stacks.text_file import lines_of
 
 
 class Totals(TypedDict):
@@ -106,7 +100,7 @@ class Batch:
             InputError: The questions cannot be asked; the message names the line.
             ConfigurationError: The file cannot be read.
         """
-        source, rows = _rows(path, held)
+        source, rows = rereadable(path, held)
         experiment = Experiment(options, path.name, system, int(str(options.get("seed", 0))))
         first = next(iter(rows()), None)
         if first and {"custom_id", "body"} <= first.row.keys():
@@ -205,16 +199,6 @@ class Batch:
             "in_flight": in_flight,
             **costs(ledger, self.llm.prices),
         }
-
-
-def _rows(path: Path, held: ExitStack) -> tuple[str, Callable[[], Iterable[Located]]]:
-    """The name of a source, and what reads it from its beginning each time it is called."""
-    if str(path) != "-":
-        return rows_at(path)[0], lambda: rows_at(path)[1]
-    kept = Path(held.enter_context(tempfile.TemporaryDirectory())) / "questions"
-    with kept.open("wb") as file:
-        shutil.copyfileobj(typing_of("the questions, one a line"), file)
-    return STDIN, lambda: rows_of(lines_of(kept, STDIN), STDIN)
 
 
 def _requests(llm: ChatRSD, name: str, experiment: Experiment) -> tuple[ReadRow, Ask]:

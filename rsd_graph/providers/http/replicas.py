@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
@@ -75,11 +74,15 @@ class Replicas:
             ProviderError: None was reached, or what one of them said.
         """
         name = current_session()
-        *others, last = self._in_order(name)
-        for replica in others:
-            with suppress(EndpointConnectionError):
+        order = self._in_order(name)
+        replica = next(order)
+        while True:
+            try:
                 return await self._ask_one(replica, name, exchange)
-        return await self._ask_one(last, name, exchange)
+            except EndpointConnectionError:
+                if (following := next(order, None)) is None:
+                    raise
+                replica = following
 
     async def _ask_one(self, replica: Replica, name: str, exchange: Exchange[T]) -> T:
         if replica.ejected_until:
@@ -98,18 +101,25 @@ class Replicas:
             self._home[name] = replica
         return answer
 
-    def _in_order(self, name: str) -> Sequence[Replica]:
-        """Whom to ask: those that can be reached, as far as is known, the answer's own first."""
+    def _in_order(self, name: str) -> Iterator[Replica]:
+        """Whom to ask: those that can be reached, as far as is known, the answer's own first.
+
+        The others are ranked only if that one is not reached: with hundreds of them it takes time.
+        """
         if len(self._all) == 1:
-            return self._all
+            yield from self._all
+            return
         if url := current_replica():
-            return [one for one in self._all if one.endpoint.url == url]
+            yield from (one for one in self._all if one.endpoint.url == url)
+            return
         now = asyncio.get_running_loop().time()
         reachable = [one for one in self._all if one.ejected_until <= now] or self._all
+        if (first := self._home.get(name)) in reachable:
+            yield first
         ranked = _ranked(name, reachable)
-        home = self._home.get(name)
-        first = home if home in reachable else _not_too_busy(ranked)
-        return [first, *(one for one in ranked if one is not first)]
+        if first not in reachable:
+            yield (first := _not_too_busy(ranked))
+        yield from (one for one in ranked if one is not first)
 
     def _eject(self, replica: Replica, error: ProviderError | None = None) -> None:
         if error and not replica.ejected_until and len(self._all) > 1:
