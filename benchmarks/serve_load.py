@@ -22,9 +22,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.serve_hang_ups import HangUps, hang_ups
-from benchmarks.serving import asking, cpu_seconds, over_http, resident_mb
+from benchmarks.serving import STEPS, asking, cpu_seconds, over_http, resident_mb
 from rsd_graph.cli import OBJECTS_BETWEEN_COLLECTIONS
-from rsd_graph.lab.latency.overhead import STEPS
 from rsd_graph.lab.latency.process import started
 
 STREAMS, ROUNDS, IN_TURN = 256, 10, 100
@@ -178,7 +177,8 @@ async def under_load(streams: int, rounds: int, in_turn: int) -> Load:
             served.cpu = cpu_seconds(process.pid) - before
             return served, own
 
-        await both(streams, streams, "warm")
+        for part in (1, 2, 3, 4):  # connections and caches
+            await both(part * streams // 4, part * streams // 4, f"warm {part}")
         for number in range(rounds):
             served, own = await both(streams, streams, str(number))
             found.served.append(served)
@@ -238,7 +238,7 @@ def page(load: Load, gone: HangUps) -> str:
             "# What the server adds",
             "",
             "`python -m benchmarks.serve_load`: endpoints that answer at once, so that all the CPU "
-            f"is ours; {STEPS} steps an answer, 3 in 20 rejected. {platform.machine()}, "
+            f"is ours; {STEPS} steps an answer, two of them rejected. {platform.machine()}, "
             f"{os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}, Python "
             f"{platform.python_version()}, uvicorn {version('uvicorn')}, Starlette "
             f"{version('starlette')}.",

@@ -8,11 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from rsd_graph import ChatRSD, Endpoint
-from rsd_graph.lab.latency.overhead import STEPS
 from rsd_graph.providers.prm import PoolingPRM
 from rsd_graph.providers.wires.completion import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
+
+STEPS = 10
+"""Of every answer; the instant endpoints reject two of them."""
+
+_PATIENT: Any = {"timeout": 6000.0}
+"""A busy machine is no reason to ask twice."""
 
 _TEMPLATE = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<a>", {})
 
@@ -21,11 +26,14 @@ def over_http(draft: str, target: str, prm: str, **options: Any) -> ChatRSD:
     """RSD over three endpoints with vLLM's routes; an answer has at most `STEPS` steps."""
 
     def model(url: str) -> HostedModel:
-        return HostedModel(VLLMWire(Endpoint(f"{url}/v1"), _TEMPLATE))
+        return HostedModel(VLLMWire(Endpoint(f"{url}/v1", **_PATIENT), _TEMPLATE))
 
     options = {"max_steps": STEPS, "max_tokens": 100_000, **options}
     return ChatRSD(
-        draft=model(draft), target=model(target), prm=PoolingPRM(Endpoint(prm)), **options
+        draft=model(draft),
+        target=model(target),
+        prm=PoolingPRM(Endpoint(prm, **_PATIENT)),
+        **options,
     )
 
 

@@ -23,6 +23,7 @@ class EarlyRequests:
     Attributes:
         drafter: The draft, with its look-ahead.
         hedge: The target, with its hedge.
+        target_endpoint: Where the target is served, without credentials; `None` if nowhere.
 
     Raises:
         ConfigurationError: A setting outside its range.
@@ -38,6 +39,8 @@ class EarlyRequests:
     ) -> None:
         self.drafter = Drafter(draft, lookahead, max_waste)
         self.hedge = Hedge(target, hedge)
+        place = getattr(target, "endpoint", None)
+        self.target_endpoint = None if place is None else str(place)
 
     def in_vain(self, run: str, accepted: int) -> list[Span]:
         """What of it a rejection makes useless, after so many *accepted* steps of one lap.

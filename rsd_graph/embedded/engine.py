@@ -1,35 +1,35 @@
 """The embedded engine: llama.cpp behind HTTP on loopback, one process for each GGUF file.
 
     embedded:draft                                        a model that comes with the package
+    embedded:thinking-draft                               one that thinks before it answers
     embedded:/models/qwen2.5-1.5b-q4_k_m.gguf             your own
     embedded:/models/qwen2.5-7b-q4_k_m.gguf?gpu_layers=99&context=8192&slots=4&threads=6
     embedded:target?speculate=draft                       with speculative decoding of tokens
 
 A file is served once for each set of options, however often it is named, and until the interpreter
-is gone, however it goes.
+is gone, however it goes. A server that is killed is started again at its address.
 """
 
 from __future__ import annotations
 
 import atexit
 import importlib.util
-import json
 import os
-import subprocess
-import sys
 import threading
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from rsd_graph.embedded.server_process import ServerProcess
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.plugins import call
 
 MODELS = Path(__file__).with_name("models")
 SHIPPED = ("draft", "target", "prm")
+THINKING = tuple(f"thinking-{role}" for role in SHIPPED)
+"""The same task, worked out between `<think>` and `</think>`."""
 
-_HOST = Path(__file__).with_name("host.py")
 _SMALL_BYTES = 64 * 2**20
 """Below this, one thread: sharing small matrices costs more than it saves, and on a busy machine
 forty times more. Above it, few slots: their memory counts."""
@@ -112,19 +112,17 @@ class Engine:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._servers: dict[tuple[Path, EngineOptions], _Server] = {}
+        self._servers: dict[tuple[Path, EngineOptions], ServerProcess] = {}
 
     def endpoint(self, name: str) -> Served:
         """See `endpoint_for`."""
         path, options = parse_name(name)
         with self._lock:
             server = self._servers.get((path, options))
-            if server is not None and not server.alive:
-                server.close()
-                server = None
             if server is None:
                 _require_llama_cpp()
-                server = self._servers[path, options] = _Server(path, options)
+                server = self._servers[path, options] = ServerProcess(path, asdict(options))
+            server.revive()
         return Served(f"{server.address}/v1", path.stem, _TIMEOUT, options.slots)
 
     def close(self) -> None:
@@ -135,45 +133,6 @@ class Engine:
             self._servers.clear()
 
 
-class _Server:
-    """One GGUF file in a process of its own."""
-
-    def __init__(self, path: Path, options: EngineOptions) -> None:
-        caller = {"caller": os.getpid(), "path": str(path), "name": path.stem}
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", str(_HOST), json.dumps(asdict(options) | caller)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            self.address = self._listening(path)
-        except BaseException:  # Ctrl-C, too, while the model is read
-            self.close()
-            raise
-
-    def _listening(self, path: Path) -> str:
-        """Its address, once it is ready."""
-        assert self._process.stdout is not None
-        reply = json.loads(self._process.stdout.readline() or '{"error": "llama.cpp crashed"}')
-        if "error" in reply:
-            raise ConfigurationError(
-                f"{path} cannot be served: {reply['error']}.",
-                expected="a GGUF file of a text model, and a free port; port=0 takes any",
-            )
-        return str(reply["address"])
-
-    @property
-    def alive(self) -> bool:
-        return self._process.poll() is None
-
-    def close(self) -> None:
-        """End it, whatever it is doing; it has nothing to save."""
-        self._process.kill()
-        with self._process:  # closes the pipes and waits
-            pass
-
-
 _ENGINE = Engine()
 atexit.register(_ENGINE.close)
 
@@ -182,7 +141,8 @@ def endpoint_for(name: str) -> Served:
     """Serve a model, if it is not served yet, and say where.
 
     Args:
-        name: `draft`, `target`, `prm`, or the path of a GGUF file; options may follow a `?`.
+        name: `draft`, `target`, `prm`, the same after `thinking-`, or the path of a GGUF file;
+            options may follow a `?`.
 
     Raises:
         ConfigurationError: No such model or option, not a GGUF file llama.cpp can serve, or
@@ -216,11 +176,15 @@ def parse_name(name: str) -> tuple[Path, EngineOptions]:
 
 
 def _file(model: str) -> Path:
-    path = MODELS / f"{model}.gguf" if model in SHIPPED else Path(model).expanduser().resolve()
+    path = (
+        MODELS / f"{model}.gguf"
+        if model in (*SHIPPED, *THINKING)
+        else Path(model).expanduser().resolve()
+    )
     if not path.is_file():
         raise ConfigurationError(
             f"embedded:{model} is not there: {path} is no file.",
-            expected=f"one of {', '.join(SHIPPED)}, or the path of a GGUF file",
+            expected=f"one of {', '.join((*SHIPPED, *THINKING))}, or the path of a GGUF file",
         )
     return path
 

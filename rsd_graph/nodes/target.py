@@ -41,6 +41,7 @@ async def target_step(
         raise ContextOverflowError(
             "the question alone fills the model's context.",
             role="target",
+            endpoint=early.target_endpoint,
             expected="a prompt that leaves room for an answer",
             hint="Shorten the conversation or serve the target with a longer context.",
         )

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import math_verify  # noqa: F401 (all preloaded: a kill costs no imports)
 import structlog
 
 import rsd_graph.cli.batch
@@ -18,7 +19,7 @@ import rsd_graph.lab.experiment
 import rsd_graph.lab.questions.datasets
 import rsd_graph.lab.runner
 import rsd_graph.providers.prm
-import rsd_graph.providers.wires.vllm  # noqa: F401 (preloaded: a kill costs no imports)
+import rsd_graph.providers.wires.vllm  # noqa: F401
 from rsd_graph.cli import main
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,11 @@ from tests.runtime.test_durability import live_until, settled
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.crashed_child", "tests.helpers.durable_child"])
 
-_PATIENCE = 120.0
+_PATIENCE = 900.0
 _TIMES = ("ms", "seconds", "started")
+_OF_ONE_SEED = 50
+_GRAPHS = 8
+"""For each of the commands, which take more time to be killed."""
 
 
 @dataclass
@@ -140,14 +143,14 @@ def killed_to_the_end(
 
 def killed_graph(database: Path, dice: random.Random, violations: list[str]) -> int:
     """Kill a graph with SQLite checkpoints until its answer is whole; how often."""
-    kills, killed = 0, True
+    kills, killed, before = 0, True, list[Any]()
     while killed:
-        before = settled(str(database))
         heard, killed = live_until(str(database), dice.randint(1, 12))
         kills += killed
         after = settled(str(database))
         if after[: len(before)] != before or any(index < len(before) for _, index in heard):
             violations.append("a settled step was lost, or written again")
+        before = after
     texts = [f"{'target' if index % 3 == 2 else 'draft'} {index}" for index in range(STEPS)]
     if [step["text"] for step in after] != texts:
         violations.append("a resumed graph differs from the uninterrupted run")
@@ -161,26 +164,58 @@ def requests_of(job: Job, server: WorldServer) -> int:
     return server.requests - before
 
 
-def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Part:
-    """Rounds of all commands until there were so many kills, or *stop* is set."""
-    dice, started = random.Random(seed), time.monotonic()
+def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Iterator[Part]:
+    """Seeds from *seed* on until there were so many kills, something is wrong, or *stop* is set."""
     os.environ["RSD_API_KEY"] = KEY
-    counts, violations = Counter[str](), list[str]()
     with WorldServer(seed) as server:
         whole = jobs(folder / "whole", server.url)
         sent = {job.name: requests_of(job, server) for job in whole}
-        number, ended = 0, 0
-        while sum(counts.values()) < kills and not violations and not stop.is_set():
-            number += 1
-            counts["a graph"] += killed_graph(folder / f"{number}.sqlite", dice, violations)
-            ended += 1
-            for job, unkilled in zip(jobs(folder / f"{number}", server.url), whole, strict=True):
-                found = killed_to_the_end(job, unkilled, server, dice, sent[job.name])
-                counts[job.name] += found[0]
-                violations += found[1]
-                ended += 1
-            sys.stderr.write(f"{dict(counts)} {violations}\n")
-    violations += [f"the key is in {file.name}" for file in folder.rglob("*") if _tells(file)]
-    told: dict[str, Any] = {f"SIGKILLs of {name}": n for name, n in counts.items()}
-    told |= {"runs that went on until they ended": ended, "violations": len(violations)}
-    return Part(told, violations, time.monotonic() - started)
+        done, wrong = 0, False
+        while done < kills and not wrong and not stop.is_set():
+            started, killed, dice = time.monotonic(), Killed(), random.Random(seed)
+            while killed.total() < min(_OF_ONE_SEED, kills - done) and not stop.is_set():
+                killed.round(folder / f"{seed}", dice, server, whole, sent)
+            yield killed.part(seed, time.monotonic() - started)
+            seed, done, wrong = seed + 1, done + killed.total(), bool(killed.violations)
+
+
+class Killed:
+    """What was killed, and what came of it."""
+
+    def __init__(self) -> None:
+        self.counts = Counter[str]()
+        self.ended = 0
+        self.violations: list[str] = []
+
+    def total(self) -> int:
+        """All kills."""
+        return sum(self.counts.values())
+
+    def round(
+        self,
+        folder: Path,
+        dice: random.Random,
+        server: WorldServer,
+        whole: list[Job],
+        sent: dict[str, int],
+    ) -> None:
+        """Graphs, and one of each command, each killed until it ends."""
+        folder = folder / f"{self.ended}"
+        killed = jobs(folder, server.url)
+        for number in range(_GRAPHS):
+            database = folder / f"{number}.sqlite"
+            self.counts["a graph"] += killed_graph(database, dice, self.violations)
+        for job, unkilled in zip(killed, whole, strict=True):
+            kills, wrong = killed_to_the_end(job, unkilled, server, dice, sent[job.name] // 2)
+            self.counts[job.name] += kills
+            self.violations += wrong
+        self.ended += _GRAPHS + len(killed)
+        files = (file for file in folder.rglob("*") if _tells(file))
+        self.violations += [f"the key is in {file.name}" for file in files]
+        sys.stderr.write(f"{dict(self.counts)} {self.violations}\n")
+
+    def part(self, seed: int, seconds: float) -> Part:
+        """The same as figures."""
+        counts = {f"SIGKILLs of {name}": n for name, n in self.counts.items()}
+        counts["runs that went on until they ended"] = self.ended
+        return Part(seed, counts, self.violations, seconds)

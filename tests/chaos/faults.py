@@ -98,7 +98,6 @@ FAILURES = (429, 500, 501, 502, 503, 504, 508, 529, 599)
 WORDS: tuple[Any, ...] = (
     b"",
     b"<html><style>p{}</style><h1>502 Bad Gateway</h1>",
-    {"error": {"message": "maximum context length is 9"}},
     {"error": "down"},
     {"detail": [{"msg": "bad"}]},
     {"error": None},
@@ -133,6 +132,13 @@ async def refuse(wire: Wire) -> bool:
     if status < 400 or wire.dice.random() < 0.1:
         extra["location"] = wire.dice.choice(PLACES)
     wire.send(body, f"{status} No", **extra)
+    return True
+
+
+async def full_context(wire: Wire) -> bool:
+    """A claim that nobody can check: for a draft a reason to ask the target, else to end."""
+    said = json.dumps({"error": {"message": "maximum context length is 9"}})
+    wire.send(said.encode(), wire.dice.choice(("400 No", "413 No", "422 No")))
     return True
 
 

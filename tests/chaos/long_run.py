@@ -8,6 +8,7 @@ import random
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,10 @@ from tests.chaos.rounds import Findings, Setting, play
 from tests.chaos.server import WorldServer
 
 _QUIET_SECONDS = 30.0
+_OF_ONE_SEED = 5_000
+"""Faults after which what was counted is kept, and the next seed begins."""
+
+_SETTINGS = ("draft", "target", "prm", "mode", "lookahead", "hedge", "on_prm_error", "in_flight")
 
 
 class Loudspeaker(logging.Handler):
@@ -23,36 +28,46 @@ class Loudspeaker(logging.Handler):
 
     def __init__(self, found: Findings) -> None:
         super().__init__(logging.ERROR)
-        self._found = found
+        self._wrong = found.violations
 
     def emit(self, record: logging.LogRecord) -> None:
         """What asyncio logs: a task's error that nobody retrieved, say."""
         error = record.exc_info[1] if record.exc_info else None
-        self._found.violations.append(f"asyncio: {error!r} {record.getMessage()[:500]}")
+        self._wrong.append(f"asyncio: {error!r} {record.getMessage()[:500]}")
 
-    def listen(self) -> None:
-        """To asyncio, to objects that fail as they are collected, and to threads that die."""
+    def __enter__(self) -> None:
+        """Listen to asyncio, to objects that fail as they are collected, to threads that die."""
         logging.getLogger("asyncio").addHandler(self)
-        sys.unraisablehook = lambda e: self._found.violations.append(
-            f"{e.exc_value!r} {e.object!r}"
-        )
-        threading.excepthook = lambda e: self._found.violations.append(
-            f"{e.exc_value!r} in a thread"
-        )
+        sys.unraisablehook = lambda e: self._wrong.append(f"{e.exc_value!r} {e.object!r}")
+        threading.excepthook = lambda e: self._wrong.append(f"{e.exc_value!r} in a thread")
+
+    def __exit__(self, *_: object) -> None:
+        """Listen no more."""
+        logging.getLogger("asyncio").removeHandler(self)
+        sys.unraisablehook, threading.excepthook = sys.__unraisablehook__, threading.__excepthook__
 
 
-def run(faults: int, seed: int, stop: threading.Event) -> Part:
-    """Rounds until *faults* have been injected, or *stop* is set."""
+def run(faults: int, seed: int, stop: threading.Event) -> Iterator[Part]:
+    """Worlds of seeds from *seed* on, until *faults* have been injected or *stop* is set."""
+    done = 0
+    while done < faults and not stop.is_set():
+        part = _one(min(_OF_ONE_SEED, faults - done), seed, stop)
+        done += part.counts["faults injected"]
+        seed += 1
+        yield part
+
+
+def _one(faults: int, seed: int, stop: threading.Event) -> Part:
     dice, found, started = random.Random(seed), Findings(), time.monotonic()
-    Loudspeaker(found).listen()
     settings: dict[str, set[Any]] = {}
-    with WorldServer(seed) as server:
+    with Loudspeaker(found), WorldServer(seed) as server:
         play(Setting.drawn(dice), server, 10**9, found)  # what is loaded once is loaded
+        _left_open(server)
         opened = _descriptors()
         while server.injected.total() < faults and not stop.is_set():
             setting = Setting.drawn(dice)
             for name, value in (*vars(setting).items(), *vars(setting.stack).items()):
-                settings.setdefault(name, set()).add(value)
+                settings.setdefault(name, set()).add(str(value))
             play(setting, server, 100 * found.rounds, found)
             _say(found, server, started)
         left = _left_open(server)
@@ -65,15 +80,11 @@ def run(faults: int, seed: int, stop: threading.Event) -> Part:
         "answered, every step the right one": found.errors.pop("none", 0),
         **{f"told as `{name}`": n for name, n in sorted(found.errors.items())},
         **{f"fault: {name.replace('_', ' ')}": n for name, n in sorted(server.injected.items())},
-        **{
-            f"settings of {name}": ", ".join(sorted(map(str, settings[name])))
-            for name in ("draft", "target", "prm", "mode", "lookahead", "hedge", "on_prm_error")
-        },
+        **{f"settings of {name}": sorted(settings[name]) for name in _SETTINGS if name in settings},
         "connections left open": left,
         "descriptors more than at the beginning": descriptors,
-        "violations": len(found.violations),
     }
-    return Part(counts, found.violations, time.monotonic() - started)
+    return Part(seed, counts, found.violations, time.monotonic() - started)
 
 
 def _descriptors() -> int:

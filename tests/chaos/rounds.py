@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -13,9 +15,10 @@ from langchain_core.messages import BaseMessage
 from rsd_graph import ChatRSD, RSDError
 from rsd_graph.answer.ledger import Ledger
 from rsd_graph.answer.state import Step
+from rsd_graph.runtime.sync import run_sync
 from tests.chaos.server import WorldServer
 from tests.chaos.stacks import PRMS, WRITERS, Stack
-from tests.chaos.world import DELTA, KEY, question, wrong_step, wrong_sums
+from tests.chaos.world import DELTA, KEY, Claims, question, wrong_step, wrong_sums
 
 MODES = ("ainvoke", "astream", "abatch", "invoke", "stream", "batch")
 PATIENCE = 120.0
@@ -51,6 +54,8 @@ class Setting:
     def drawn(cls, dice: random.Random, in_flight: Sequence[int] = (1, 64)) -> Setting:
         """Any."""
         writers, width = list(WRITERS), dice.choice(in_flight)
+        waits = width > 1 and dice.random() < 0.1  # all at once, or nothing else would be done
+        rate = dice.choice([0.1, *[0.4] * 4, *[0.7] * 5]) if dice.random() < 0.97 else 0.0
         return cls(
             Stack(dice.choice(writers), dice.choice(writers), dice.choice(list(PRMS))),
             dice.choice(MODES),
@@ -58,11 +63,11 @@ class Setting:
             dice.choice([None, 0.0, 0.3]),
             dice.choice(["raise", "target"]),
             width,
-            rate=dice.choice([0.0, 0.1, 0.3, 0.6, 0.9, 0.9]),
-            slow=0.02 if width > 1 else 0.0,
-            questions=64 if width > 1 else 8,
-            timeout=dice.choice([1.0, 3.0]) if width > 1 else 10.0,
-            debug=dice.random() < 0.03,
+            rate=rate,
+            slow=0.05 if waits else 0.0,
+            questions=64 if width > 1 and rate else 8,
+            timeout=0.5 if waits else 30.0,
+            debug=dice.random() < 0.02,
         )
 
 
@@ -81,6 +86,7 @@ def play(setting: Setting, server: WorldServer, first: int, found: Findings) -> 
     server.rate, server.slow = setting.rate, setting.slow
     server.answered.clear()
     server.doubtful.clear()
+    server.full.clear()
     models = setting.stack.models(server.url, setting.timeout, setting.in_flight)
     chat = ChatRSD(
         draft=models.draft,
@@ -95,7 +101,9 @@ def play(setting: Setting, server: WorldServer, first: int, found: Findings) -> 
     before = len(found.violations)
     outcomes = _ask(chat, setting, [question(number) for number in numbers])
     for number, outcome in zip(numbers, outcomes, strict=True):
-        found.violations += _wrong(setting, f"q{number}", outcome)
+        name = f"q{number}"
+        full = Claims(server.full[name, "draft"], server.full[name, "target"])
+        found.violations += _wrong(setting, name, outcome, full)
         kind = type(outcome.error).__name__ if outcome.error else "none"
         found.errors[kind] = found.errors.get(kind, 0) + 1
     found.violations += _miscounted(setting, server, outcomes)
@@ -108,15 +116,21 @@ def play(setting: Setting, server: WorldServer, first: int, found: Findings) -> 
 
 def _ask(chat: ChatRSD, setting: Setting, questions: Sequence[str]) -> list[Outcome]:
     config: Any = {"max_concurrency": setting.in_flight}
+    run_sync(_debugged(setting.debug))  # -X dev turns it on, which costs most of the time
     match setting.mode:
         case "batch":
             return [_outcome(a) for a in chat.batch(questions, config, return_exceptions=True)]
-        case "invoke":
-            return [_caught(chat.invoke, asked) for asked in questions]
-        case "stream":
-            return [_caught(lambda q: _joined(list(chat.stream(q))), asked) for asked in questions]
+        case "invoke" | "stream":
+            ask = chat.invoke if setting.mode == "invoke" else _streamed(chat)
+            with ThreadPoolExecutor(setting.in_flight) as threads:
+                return list(threads.map(partial(_caught, ask), questions))
         case _:
             return asyncio.run(_ask_async(chat, setting, questions), debug=setting.debug)
+
+
+async def _debugged(debug: bool) -> None:
+    """On the loop of those who ask without one."""
+    asyncio.get_running_loop().set_debug(debug)
 
 
 async def _ask_async(chat: ChatRSD, setting: Setting, questions: Sequence[str]) -> list[Outcome]:
@@ -146,6 +160,10 @@ async def _ask_async(chat: ChatRSD, setting: Setting, questions: Sequence[str]) 
     return outcomes
 
 
+def _streamed(chat: ChatRSD) -> Callable[[str], Any]:
+    return lambda asked: _joined(list(chat.stream(asked)))
+
+
 def _joined(chunks: list[Any]) -> Any:
     total = chunks[0]
     for chunk in chunks[1:]:
@@ -171,11 +189,11 @@ def _outcome(answer: BaseMessage | BaseException) -> Outcome:
     return Outcome(told["steps"], told["ledger"], error)
 
 
-def _wrong(setting: Setting, asked: str, outcome: Outcome) -> list[str]:
+def _wrong(setting: Setting, asked: str, outcome: Outcome, full: Claims) -> list[str]:
     error, unscored = outcome.error, setting.on_prm_error == "target"
-    wrong = [wrong_step(asked, outcome.steps, setting.stack.read_out, unscored)]
+    wrong = [wrong_step(asked, outcome.steps, setting.stack.read_out, unscored, full)]
     if error is None:
-        is_whole = bool(outcome.steps) and outcome.steps[-1]["ended"] == "eos"
+        is_whole = bool(outcome.steps) and outcome.steps[-1]["ended"] in ("eos", "context")
         wrong.append(None if is_whole else "the answer has no end")
     elif not isinstance(error, RSDError):
         wrong.append(f"untyped: {error!r}")
@@ -188,7 +206,7 @@ def _wrong(setting: Setting, asked: str, outcome: Outcome) -> list[str]:
     if outcome.ledger is None:
         wrong.append(f"no ledger: {error!r}")
     else:
-        wrong.append(wrong_sums(outcome.steps, outcome.ledger, finished=error is None))
+        wrong.append(wrong_sums(outcome.steps, outcome.ledger, error is None, full))
     return [f"{asked}: {text}" for text in wrong if text]
 
 
@@ -199,7 +217,7 @@ def _miscounted(setting: Setting, server: WorldServer, outcomes: Sequence[Outcom
     for role in ("draft", "target", "prm"):
         booked = sum(ledger[role]["calls"] for ledger in ledgers)  # type: ignore[literal-required]
         sent, perhaps = server.answered[role], server.doubtful[role]
-        lost = closed if role != "prm" or setting.stack.prm else 0
+        lost = closed * setting.stack.requests_of(role)
         is_certain = setting.timeout >= 10 and setting.stack.prm.startswith("qwen")
         if booked > sent + perhaps or (is_certain and booked + lost < sent):
             wrong.append(f"{role}: {booked} calls booked, {sent} answered, {perhaps} doubtful")

@@ -13,7 +13,7 @@ from typing import Any, Self
 from tests.chaos import faults, mutations
 from tests.chaos.dialects import Dialects
 from tests.chaos.faults import Fault, Wire, response
-from tests.chaos.world import WrongPrefixError
+from tests.chaos.world import WrongPrefixError, asked_in
 
 HARMLESS: tuple[Fault, ...] = (
     *(faults.drip, faults.late, faults.two_responses, faults.other_content_type),
@@ -24,7 +24,7 @@ HARMLESS: tuple[Fault, ...] = (
 HARMFUL: tuple[Fault, ...] = (
     *(faults.reset, faults.close_unanswered, faults.cut, faults.refuse, faults.garbage),
     *(faults.half_a_document, faults.two_documents, faults.no_content, faults.other_encoding),
-    *(faults.cut_gzip, faults.not_http, mutations.wrong_header),
+    *(faults.cut_gzip, faults.not_http, faults.full_context, mutations.wrong_header),
     *(mutations.wrong_document,) * 12,
 )
 
@@ -41,6 +41,7 @@ class WorldServer:
         injected: How often each fault happened.
         answered: For each role, answers to generations and scores that were sent whole.
         doubtful: For each role, faults that an answer may survive.
+        full: How often a question's role was told that its context is full.
         wrong: Requests that no answer of the world can lead to.
         open: Connections.
     """
@@ -52,6 +53,7 @@ class WorldServer:
         self.injected: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.doubtful: Counter[str] = Counter()
+        self.full: Counter[tuple[str, str]] = Counter()
         self.requests = 0
         self.wrong: list[str] = []
         self.open = 0
@@ -88,7 +90,7 @@ class WorldServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.open += 1
         try:
-            with suppress(ConnectionError, asyncio.IncompleteReadError):
+            with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
                 while await self._one(reader, writer):
                     pass
         finally:
@@ -106,15 +108,17 @@ class WorldServer:
         self.requests += 1
         try:
             answer, headers = self._dialects.answer(path, body)
+            sent = json.dumps(answer)
         except (WrongPrefixError, LookupError) as error:
             self.wrong.append(f"{path}: {error!r}")
             writer.write(response(b"", "400 Wrong", {}))
             return True
+        asked = asked_in(f"{body} {sent}")
         return await self._send(
-            Wire(reader, writer, json.dumps(answer).encode(), headers, self.dice), path
+            Wire(reader, writer, sent.encode(), headers, self.dice), path, asked
         )
 
-    async def _send(self, wire: Wire, path: str) -> bool:
+    async def _send(self, wire: Wire, path: str, asked: str | None) -> bool:
         _, _, role, route = path.split("/", 3)
         counts = "token" not in route and "template" not in route and route != "api/chat"
         if self.dice.random() >= self.rate:
@@ -127,7 +131,9 @@ class WorldServer:
         if fault in HARMLESS:
             self.answered[role] += counts
         else:
-            self.doubtful[role] += counts
+            self.doubtful[role] += counts or fault is faults.full_context
+        if fault is faults.full_context and asked is not None:
+            self.full[asked, role] += 1
         usable = await fault(wire)
         await wire.writer.drain()
         return usable

@@ -92,6 +92,10 @@ class Stack:
         """See `PRMS`."""
         return PRMS[self.prm][1]
 
+    def requests_of(self, role: str) -> int:
+        """How many requests one call of a writer may take: some are asked how a step ended."""
+        return 2 if getattr(self, role) in ("openai", "ollama") else 1
+
     def models(self, url: str, timeout: float, in_flight: int) -> Models:
         """The three, asked at *url*, retried twice without waiting."""
 

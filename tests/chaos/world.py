@@ -70,16 +70,21 @@ def worth(name: str) -> float:
     return 0.01 + 0.5 * chance(name, "how bad")
 
 
+def asked_in(text: str) -> str | None:
+    """The name of the question in a text, if one is there."""
+    found = _QUESTION.search(text)
+    return found[0] if found else None
+
+
 def read(prompt: str) -> tuple[str, list[str]]:
     """The question and the names of the steps in a prompt.
 
     Raises:
         WrongPrefixError: They are no prefix of an answer.
     """
-    found = _QUESTION.search(prompt)
-    if found is None:
+    asked, names = asked_in(prompt), _NAME.findall(prompt)
+    if asked is None:
         raise WrongPrefixError(prompt)
-    asked, names = found[0], _NAME.findall(prompt)
     for index, name in enumerate(names):
         before = names[:index]
         if name not in {written(role, asked, before).name for role in ("draft", "target")}:
@@ -87,7 +92,16 @@ def read(prompt: str) -> tuple[str, list[str]]:
     return asked, names
 
 
-def wrong_step(asked: str, steps: Sequence[Step], read_out: str, unscored: bool) -> str | None:
+class Claims(NamedTuple):
+    """How often draft and target were told, for one question, that their context is full."""
+
+    draft: int = 0
+    target: int = 0
+
+
+def wrong_step(
+    asked: str, steps: Sequence[Step], read_out: str, unscored: bool, full: Claims
+) -> str | None:
     """What is wrong with the first step that is not the world's; `None` if all are.
 
     Args:
@@ -95,6 +109,7 @@ def wrong_step(asked: str, steps: Sequence[Step], read_out: str, unscored: bool)
         steps: Settled ones, from the first.
         read_out: How the PRM's family says a probability: see `rewards`.
         unscored: Whether the target may stand in for a draft that nobody could score.
+        full: A draft that finds no room is the target's, unscored; a target's step ends the answer.
     """
     before: list[str] = []
     for index, step in enumerate(steps):
@@ -103,11 +118,14 @@ def wrong_step(asked: str, steps: Sequence[Step], read_out: str, unscored: bool)
         right = draft if step["source"] == "draft" else target
         told = step["reward"]
         if told is None:
-            is_right = unscored and step["source"] == "target"
+            is_right = (unscored or full.draft > 0) and step["source"] == "target"
         else:
             is_told = math.isclose(told, rewards(read_out, draft.name), rel_tol=1e-6)
             is_right = is_told and is_good == (step["source"] == "draft")
-        if not is_right or (step["text"], step["ended"]) != (right.text, right.ended):
+        is_end = step["source"] == "target" and full.target > 0 and index == len(steps) - 1
+        wrote = right.text, right.ended
+        ended = (wrote, ("", "context")) if is_end else (wrote,)
+        if not is_right or (step["text"], step["ended"]) not in ended:
             return f"step {index} of {asked}: {step}"
         before.append(right.name)
     return None
@@ -118,7 +136,7 @@ def rewards(read_out: str, name: str) -> float:
     return 2 * worth(name) - 1 if read_out == "difference" else worth(name)
 
 
-def wrong_sums(steps: Sequence[Step], ledger: Ledger, finished: bool) -> str | None:
+def wrong_sums(steps: Sequence[Step], ledger: Ledger, finished: bool, full: Claims) -> str | None:
     """What does not add up in the ledger of an answer of these steps; `None` if all does."""
     by_draft = sum(step["tokens"] for step in steps if step["source"] == "draft")
     by_target = sum(step["tokens"] for step in steps if step["source"] == "target")
@@ -133,6 +151,8 @@ def wrong_sums(steps: Sequence[Step], ledger: Ledger, finished: bool) -> str | N
     if finished:
         sums["draft tokens"] = (drafted, by_draft + went)
         sums["target tokens"] = (target, by_target + ledger["wasted_target_tokens"])
-        sums["unscored"] = (ledger["prm_failures"], sum(s["reward"] is None for s in steps))
+        unscored = sum(step["reward"] is None for step in steps)
+        uncounted = min(full.draft, max(0, unscored - ledger["prm_failures"]))
+        sums["unscored"] = (ledger["prm_failures"] + uncounted, unscored)
     wrong = [f"{name} {a} != {b}" for name, (a, b) in sums.items() if a != b]
     return ", ".join(wrong) or None

@@ -14,14 +14,18 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 
 from rsd_graph import (
+    ChatRSD,
     ConfigurationError,
     Endpoint,
+    EndpointConnectionError,
     Prefix,
+    RetryPolicy,
     StepRequest,
     candidate,
     reward_model,
@@ -32,6 +36,7 @@ from rsd_graph.embedded import engine as engine_module
 from rsd_graph.embedded.engine import Engine, EngineOptions, parse_name
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from tests.helpers.bigram import CONTEXT, write_bigram_model
 
 pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
@@ -138,6 +143,44 @@ def test_a_server_that_died_is_started_again(engine: Engine, bigram: Path) -> No
     server._process.wait()
 
     assert _listens(engine.endpoint(str(bigram)).url)
+
+
+def test_a_killed_server_is_back_at_its_address(engine: Engine, bigram: Path) -> None:
+    """Whoever holds the address need not know; elsewhere only if somebody took it meanwhile."""
+    url = engine.endpoint(str(bigram)).url
+    (server,) = engine._servers.values()
+    server._process.kill()
+    server._process.wait()
+
+    server.revive()
+
+    assert (engine.endpoint(str(bigram)).url, _listens(url)) == (url, True)
+
+
+def test_an_answer_goes_on_when_its_engine_is_killed(bigram: Path) -> None:
+    """Its next request finds the engine that took the place; the answer is as if nobody had."""
+    options: Any = {"max_tokens": 64, "delta": 0.5, "prm": f"recompute+embedded:{bigram}"}
+    chat = ChatRSD(draft=f"embedded:{bigram}", target=f"embedded:{bigram}", **options)
+    whole = chat.invoke("What is 3+4?").content
+
+    chunks = chat.stream("What is 3+4?")
+    heard = [str(next(chunks).content)]
+    server = engine_module._ENGINE._servers[parse_name(str(bigram))]
+    server._process.kill()
+    server._process.wait()
+    server.revive()
+
+    assert "".join([*heard, *(str(chunk.content) for chunk in chunks)]) == whole
+
+
+async def test_an_engine_that_is_gone_is_an_error_of_ours(engine: Engine, bigram: Path) -> None:
+    """It names role and address."""
+    served = engine.endpoint(str(bigram))
+    at = Endpoint(served.url, served.model, "draft", retry=RetryPolicy(attempts=1))
+    engine.close()
+
+    with pytest.raises(EndpointConnectionError, match=f"draft at {served.url}.*no connection"):
+        await HostedModel(LlamaCppWire(at)).write_step(StepRequest(QUESTION, 64))
 
 
 @pytest.mark.parametrize(

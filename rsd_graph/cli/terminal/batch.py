@@ -33,6 +33,7 @@ from rsd_graph.lab.journal import Record
 from rsd_graph.lab.question import Question
 from rsd_graph.lab.questions.datasets import rows_at
 from rsd_graph.lab.questions.files import Located, rows_of
+from rsd_graph.providers.http.level import watched_levels
 from rsd_graph.stacks.text_file import lines_of
 
 
@@ -54,6 +55,8 @@ class Totals(TypedDict):
     cost_if_cached: NotRequired[float]
     already_answered: int
     seconds: float
+    in_flight: dict[str, int]
+    """How many requests may be in flight at the end, by role and server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +131,24 @@ class Batch:
             tally, started = answers.tally, time.perf_counter()
             known = len(tally.answered)
             work = Open(self.source, answers, budget, give_up_after)
-            with BatchProgress(self.questions, tally, quiet=quiet) as progress:
+            with (
+                watched_levels() as levels,
+                BatchProgress(self.questions, tally, levels, quiet=quiet) as progress,
+            ):
                 await answer_open(work, self.ask, concurrency=concurrency, progress=progress.add)
             aside = write_set_aside(answers, give_up_after) if give_up_after else 0
             seconds = time.perf_counter() - started
-        return self._totals(tally, known, aside, work.stopped, seconds)
+        in_flight = {name: level.limit for name, level in levels.items()}
+        return self._totals(tally, known, aside, work.stopped, seconds, in_flight)
 
     def _totals(
-        self, tally: Tally, known: int, aside: int, stopped: Reason | None, seconds: float
+        self,
+        tally: Tally,
+        known: int,
+        aside: int,
+        stopped: Reason | None,
+        seconds: float,
+        in_flight: dict[str, int],
     ) -> Totals:
         ledger, sizes = tally.ledger, self.llm.sizes
         failed = len(tally.tries) - aside
@@ -152,6 +165,7 @@ class Batch:
             "flops": flops(ledger, sizes) if sizes else None,
             "already_answered": known,
             "seconds": round(seconds, 2),
+            "in_flight": in_flight,
             **costs(ledger, self.llm.prices),
         }
 

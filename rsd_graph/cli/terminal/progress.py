@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rsd_graph.lab.batch.answers import Tally
 from rsd_graph.lab.journal import Record
+from rsd_graph.providers.http.level import Level
 
 
 class _Bars:
@@ -69,21 +70,35 @@ class BatchProgress(_Bars):
     Args:
         questions: How many there are.
         tally: What is known of them; it is counted on by whoever adds records.
+        levels: How many requests may be in flight at each server.
         quiet: Show nothing.
     """
 
-    def __init__(self, questions: int, tally: Tally, *, quiet: bool) -> None:
+    def __init__(
+        self, questions: int, tally: Tally, levels: Mapping[str, Level], *, quiet: bool
+    ) -> None:
         super().__init__(quiet=quiet)
         done = len(tally.answered)
         self._task = self._bars.add_task("answers", total=questions, completed=done, note="")
-        self._tally = tally
+        self._tally, self._levels = tally, levels
 
     def add(self, record: Record) -> None:
         """Count one answer; a failed one adds no steps."""
         steps = self._tally.steps
         share = steps["draft"] / max(1, steps.total())
         note = f"{steps.total()} steps, {share:.0%} by the draft"
+        if limits := in_flight(self._levels):
+            note += f"; at most {', '.join(map(str, limits.values()))} in flight"
         self._bars.update(self._task, advance=1, note=note)
+
+
+def in_flight(levels: Mapping[str, Level]) -> dict[str, int]:
+    """How many requests may be in flight at each server where that is not simply its maximum."""
+    return {
+        name: level.limit
+        for name, level in sorted(levels.items())
+        if level.searches or level.limit < level.most
+    }
 
 
 class CopyProgress(_Bars):

@@ -9,13 +9,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import cycle
 from typing import Literal
 
 from rsd_graph.lab.latency.scheduler import Engine, Job
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.http.level import Gate
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.session import session
 
@@ -54,7 +54,7 @@ class Fleet:
         if self._routing == "in turn":
             return await ask(self.engines[question % len(self.engines)])
 
-        async def exchange(endpoint: Endpoint, _: asyncio.Semaphore) -> list[Job]:
+        async def exchange(endpoint: Endpoint, _: Gate) -> list[Job]:
             return await ask(self._engine_at[endpoint.url])
 
         with session(f"{question}"):

@@ -19,13 +19,14 @@ from typing import TypeVar
 from rsd_graph.answer.recent import Recent
 from rsd_graph.errors import EndpointConnectionError, EndpointTimeoutError, ProviderError
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.http.level import Gate, Level, show_level
 from rsd_graph.providers.http.session import current_replica, current_session
 from rsd_graph.providers.logs import get_logger
 
 T = TypeVar("T")
 
-Exchange = Callable[[Endpoint, asyncio.Semaphore], Awaitable[T]]
-"""One request: whom to ask, and how many may be asked there at once."""
+Exchange = Callable[[Endpoint, Gate], Awaitable[T]]
+"""One request: whom to ask, and where to wait for a turn."""
 
 BOUND = 1.25
 """How many times its share of the requests in flight a replica takes before answers start
@@ -43,13 +44,13 @@ class Replica:
 
     Attributes:
         endpoint: Where it is.
-        semaphore: As many requests as may be in flight there.
+        gate: Lets as many requests in as may be in flight there.
         asked: Requests in flight or waiting.
         ejected_until: When to try it again, by the loop's clock; 0 if it was reached last time.
     """
 
     endpoint: Endpoint
-    semaphore: asyncio.Semaphore
+    gate: Gate
     asked: int = 0
     ejected_until: float = 0.0
 
@@ -62,9 +63,8 @@ class Replicas:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._all = [
-            Replica(one, asyncio.Semaphore(endpoint.max_concurrency)) for one in endpoint.replicas
-        ]
+        most, searches = endpoint.most_in_flight, endpoint.max_concurrency == "auto"
+        self._all = [Replica(one, Gate(Level(most, searches))) for one in endpoint.replicas]
         self._home: Recent[str, Replica] = Recent(_REMEMBERED_ANSWERS)
 
     async def ask(self, exchange: Exchange[T]) -> T:
@@ -88,8 +88,9 @@ class Replicas:
         if replica.ejected_until:
             self._eject(replica)  # nobody else tries it meanwhile
         replica.asked += 1
+        show_level(f"{replica.endpoint.role} {replica.endpoint}", replica.gate.level)
         try:
-            answer = await exchange(replica.endpoint, replica.semaphore)
+            answer = await exchange(replica.endpoint, replica.gate)
         except (EndpointConnectionError, EndpointTimeoutError) as error:
             self._eject(replica, error)
             raise
