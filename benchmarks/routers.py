@@ -18,7 +18,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import distributions, version
 from pathlib import Path
 
 import httpx2
@@ -74,7 +74,7 @@ class Router:
 
 
 ROUTERS = (
-    Router("nginx", ""),
+    Router("nginx", "random;"),
     Router("nginx", "hash $http_x_session_id consistent;"),
     Router("vllm-router", "round_robin"),
     Router("vllm-router", "consistent_hash"),
@@ -108,6 +108,16 @@ def running(router: Router, program: str, urls: Sequence[str]) -> Iterator[str]:
             process.wait()
 
 
+def version_of(program: str, folder: Path) -> str:
+    """What nginx says of itself, or the package index of a Python package."""
+    if Path(program).name == "nginx":
+        said = subprocess.run([program, "-v"], capture_output=True, text=True, check=True).stderr
+        return said.strip().rpartition("/")[2]
+    packages = [str(site) for site in folder.parent.glob("lib/python*/site-packages")]
+    (found,) = distributions(name=Path(program).name, path=packages)
+    return found.version
+
+
 def through(routers: dict[Role, str], first: Engine) -> ChatRSD:
     """RSD whose draft and target are behind routers, asked as any server with OpenAI's API."""
 
@@ -118,17 +128,16 @@ def through(routers: dict[Role, str], first: Engine) -> ChatRSD:
     return ChatRSD(draft=at("draft"), target=at("target"), prm=prm)
 
 
-def measured(router: Router, program: str, questions: list[str]) -> tuple[list[str], list[float]]:
-    """The answers, and the cached share of draft and target."""
+def measured(
+    router: Router | None, program: str, questions: list[str]
+) -> tuple[list[str], list[float]]:
+    """The answers, and the cached share of draft and target; without a router, of one server."""
     with engines() as started, ExitStack() as stack:
-        urls = {
-            role: [engine.endpoint(role).url.removesuffix("/v1") for engine in started]
-            for role in ROLES
-        }
-        routers = {
-            role: stack.enter_context(running(router, program, urls[role])) for role in ROLES
-        }
-        texts, shares = asyncio.run(answers(through(routers, started[0]), questions))
+        at = {}
+        for role in ROLES:
+            urls = [engine.endpoint(role).url.removesuffix("/v1") for engine in started]
+            at[role] = stack.enter_context(running(router, program, urls)) if router else urls[0]
+        texts, shares = asyncio.run(answers(through(at, started[0]), questions))
     return texts, [shares[role] for role in ROLES]
 
 
@@ -147,7 +156,8 @@ def report(folder: Path) -> str:
             continue
         texts, shares = measured(router, program, questions)
         same = f"{sum(map(str.__eq__, texts, expected))} of {QUESTIONS}"
-        rows.append([router.program, router.setting, *(f"{share:.0%}" for share in shares), same])
+        name = f"{router.program} {version_of(program, folder)}"
+        rows.append([name, f"`{router.setting}`", *(f"{share:.0%}" for share in shares), same])
         print(rows[-1], file=sys.stderr)
     return "\n".join(
         [
