@@ -73,6 +73,16 @@ test-live: $(READY)  ## the suite that needs real servers: installs and starts t
 	$(BIN)/python tests/live/install.py .venv-live
 	RSD_LIVE_VENV=.venv-live $(BIN)/pytest -m live tests/live
 
+.PHONY: deploy-check
+deploy-check:  ## deploy/ against the schemas of Kubernetes and Compose, and by kubectl and docker-compose where they are
+	$(PYTHON) -m venv .venv-deploy
+	.venv-deploy/bin/pip install --quiet kubernetes-validate==1.37.0 check-jsonschema==0.39.0
+	.venv-deploy/bin/check-jsonschema --builtin-schema vendor.compose-spec deploy/compose*.yaml
+	.venv-deploy/bin/kubernetes-validate -k 1.37 --strict deploy/kubernetes/batch-job.yaml
+	! command -v kubectl || kubectl kustomize deploy/kubernetes > .venv-deploy/built.yaml
+	! command -v kubectl || .venv-deploy/bin/kubernetes-validate -k 1.37 --strict .venv-deploy/built.yaml
+	! command -v docker-compose || for file in deploy/compose*.yaml; do RSD_SERVE_API_KEYS=key docker-compose -f $$file config -q || exit 1; done
+
 chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/results/chaos.md: hours
 	PYTHONMALLOC=pymalloc $(BIN)/python -X dev -W error -m tests.chaos faults 100000
 	$(BIN)/python -m tests.chaos crashes 1000

@@ -105,6 +105,9 @@ if TYPE_CHECKING:  # the public names, and where each lives
     from rsd_graph.answer.state import (
         initial_state as initial_state,
     )
+    from rsd_graph.answer.thinking import (
+        Phases as Phases,
+    )
     from rsd_graph.chat_models import (
         ChatRSD as ChatRSD,
     )

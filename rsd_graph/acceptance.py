@@ -161,7 +161,7 @@ def derive_seed(seed: int, purpose: str, index: int) -> int:
 
 def accepted_run(
     rewards: Sequence[float | None],
-    accept: Criterion,
+    accept: Criterion | Sequence[Criterion],
     *,
     seed: int,
     first_index: int,
@@ -171,7 +171,7 @@ def accepted_run(
 
     Args:
         rewards: One per candidate; `None` (never scored) is always rejected.
-        accept: The criterion omega.
+        accept: The criterion omega, or one for each reward.
         seed: Seed of the run.
         first_index: Index in the answer of the first candidate.
         uniform: Source of u; injected by tests and replays.
@@ -180,8 +180,9 @@ def accepted_run(
         ConfigurationError: omega returned something that is not a probability.
     """
     for offset, reward in enumerate(rewards):
+        omega = accept if callable(accept) else accept[offset]
         # Algorithm 2: accept iff u < omega(r), u ~ U[0, 1). So omega = 1 always and 0 never does.
-        if reward is None or not uniform(seed, first_index + offset) < _weight(accept, reward):
+        if reward is None or not uniform(seed, first_index + offset) < _weight(omega, reward):
             return offset
     return len(rewards)
 

@@ -79,7 +79,7 @@ def modules_of(*rooms: str) -> list[str]:
 @pytest.mark.parametrize("floor", range(len(FLOORS)), ids=lambda n: "+".join(sorted(FLOORS[n])))
 def test_a_floor_loads_nothing_above_it(floor: int) -> None:
     """What is really loaded, however it is imported; rooms of one floor do without each other."""
-    if "server" in FLOORS[floor]:
+    if FLOORS[floor] & {"server", "cli"}:
         pytest.importorskip("starlette", reason="the server is the extra 'serve'")
     for here in FLOORS[floor]:
         below = set().union(*FLOORS[:floor], {here, ""})

@@ -6,7 +6,7 @@ from typing import Any
 
 from training.chat import BAD, CHECK, GOOD
 from training.model import LanguageModel
-from training.recipes import RECIPES
+from training.recipes import ALL_RECIPES, RECIPES, THINKING_RECIPES
 from training.reward import MAX_CHECK_TOKENS
 
 LICENSE = "Apache-2.0"
@@ -30,12 +30,18 @@ def model_card(results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {**card, "conditions": results["conditions"]}
 
 
+def thinking_card() -> dict[str, Any]:
+    """Describe the models that think; how well they do is measured by `benchmarks.thinking`."""
+    roles = {name.removeprefix("thinking-"): role_card(name, {}) for name in THINKING_RECIPES}
+    return {**roles, "conditions": {"measured_by": "python -m benchmarks.thinking"}}
+
+
 def role_card(role: str, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """Describe one role."""
     return {
-        "parameters": LanguageModel(RECIPES[role].shape).parameter_count,
+        "parameters": LanguageModel(ALL_RECIPES[role].shape).parameter_count,
         "license": LICENSE,
         "training_command": f"python -m training.train --role {role} --seed {SEED} --out runs/",
         "seed": SEED,
-        "held_out_results": {name: results[name] for name in RESULTS[role]},
+        "held_out_results": {name: results[name] for name in RESULTS.get(role, ())},
     }

@@ -11,6 +11,8 @@ from rsd_graph.embedded.task import Problem
 TURN_START, TURN_END, PADDING = "<|im_start|>", "<|im_end|>", "<|endoftext|>"
 SEPARATOR = "\n\n"
 CHECK, GOOD, BAD = "<check>", "<+>", "<->"
+THINK, THOUGHT, WAIT = "<think>", "</think>", "Wait, "
+RECHECK, RIGHT, WRONG = "Check: ", " right.", " wrong."
 
 CHAT_TEMPLATE = (
     "{%- for message in messages %}"
@@ -18,6 +20,10 @@ CHAT_TEMPLATE = (
     "{%- endfor %}"
     "{%- if add_generation_prompt %}{{- '<|im_start|>assistant\\n' }}{%- endif %}"
 )
+
+
+THINKING_TEMPLATE = CHAT_TEMPLATE.replace("assistant\\n", "assistant\\n<think>\\n")
+"""Opens the thinking, as the templates of models do that always think."""
 
 
 def token_id(tokenizer: Tokenizer, text: str) -> int:
@@ -37,6 +43,12 @@ def render_question(question: str) -> str:
 def render_prefix(question: str, steps: Sequence[str]) -> str:
     """Continue the assistant's turn after *steps*, each closed by the separator."""
     return render_question(question) + "".join(step + SEPARATOR for step in steps)
+
+
+def render_thinking(question: str, *, enabled: bool = True) -> str:
+    """Open the thinking, as `THINKING_TEMPLATE` does; not *enabled*, close it at once."""
+    nothing = "" if enabled else f"\n{THOUGHT}{SEPARATOR}"
+    return f"{render_question(question)}{THINK}\n{nothing}"
 
 
 def render_solution(problem: Problem) -> str:

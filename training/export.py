@@ -14,10 +14,18 @@ import torch
 from safetensors.torch import save
 from tokenizers import Tokenizer
 
-from training.chat import CHAT_TEMPLATE, PADDING, TURN_END, TURN_START, token_id
-from training.gguf_file import write_gguf
+from training.card import thinking_card
+from training.chat import (
+    CHAT_TEMPLATE,
+    PADDING,
+    THINKING_TEMPLATE,
+    TURN_END,
+    TURN_START,
+    token_id,
+)
+from training.gguf_file import Header, write_gguf
 from training.model import NORM_EPS, ROPE_THETA, Shape
-from training.recipes import RECIPES
+from training.recipes import ALL_RECIPES, THINKING_RECIPES
 
 CONTEXT = 1024
 MODELS = Path("rsd_graph/embedded/models")
@@ -56,7 +64,7 @@ def special_ids(tokenizer: Tokenizer) -> dict[str, int | None]:
     }
 
 
-def tokenizer_config() -> dict[str, Any]:
+def tokenizer_config(template: str) -> dict[str, Any]:
     """Describe the tokenizer; everything else is in ``tokenizer.json``."""
     return {
         "tokenizer_class": "Qwen2Tokenizer",
@@ -68,7 +76,7 @@ def tokenizer_config() -> dict[str, Any]:
         "additional_special_tokens": [TURN_START],
         "clean_up_tokenization_spaces": False,
         "model_max_length": CONTEXT,
-        "chat_template": CHAT_TEMPLATE,
+        "chat_template": template,
     }
 
 
@@ -76,7 +84,8 @@ def export_role(role: str, weights: Path, tokenizer: Tokenizer, models: Path) ->
     """Write the folder and the GGUF file of one role."""
     folder = models / role
     folder.mkdir(parents=True, exist_ok=True)
-    shape = RECIPES[role].shape
+    recipe = ALL_RECIPES[role]
+    shape, template = recipe.shape, THINKING_TEMPLATE if recipe.thinks else CHAT_TEMPLATE
     tensors = {
         name: tensor.half().contiguous()
         for name, tensor in torch.load(weights, weights_only=True).items()
@@ -85,8 +94,9 @@ def export_role(role: str, weights: Path, tokenizer: Tokenizer, models: Path) ->
     tokenizer.save(str(folder / "tokenizer.json"))
     write_json(folder / "config.json", model_config(shape, tokenizer))
     write_json(folder / "generation_config.json", {**special_ids(tokenizer), "do_sample": False})
-    write_json(folder / "tokenizer_config.json", tokenizer_config())
-    write_gguf(models / f"{role}.gguf", f"rsd-graph-{role}", shape, tensors, tokenizer, CONTEXT)
+    write_json(folder / "tokenizer_config.json", tokenizer_config(template))
+    header = Header(f"rsd-graph-{role}", shape, CONTEXT, template)
+    write_gguf(models / f"{role}.gguf", header, tensors, tokenizer)
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
@@ -101,11 +111,13 @@ def main() -> None:
     parser.add_argument("--models", type=Path, default=MODELS)
     args = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(args.runs / "tokenizer.json"))
-    for role in RECIPES:
+    for role in ALL_RECIPES:
         weights = args.runs / role / "final.pt"
         if weights.exists():
             export_role(role, weights, tokenizer, args.models)
             print(f"{role} -> {args.models / role}")
+    if any((args.runs / role).exists() for role in THINKING_RECIPES):
+        write_json(args.models / "thinking-card.json", thinking_card())
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -11,7 +12,7 @@ import numpy as np
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from training.chat import CHAT_TEMPLATE, PADDING, TURN_END, token_id
+from training.chat import PADDING, TURN_END, token_id
 from training.model import NORM_EPS, ROPE_THETA, Shape
 
 LAYER_NAMES = {
@@ -28,20 +29,26 @@ LAYER_NAMES = {
 OUTER_NAMES = {"model.embed_tokens": "token_embd", "model.norm": "output_norm"}
 
 
+@dataclass(frozen=True)
+class Header:
+    """What a file says of its model: name, shape, tokens of context, chat template."""
+
+    name: str
+    shape: Shape
+    context: int
+    template: str
+
+
 def write_gguf(
-    path: Path,
-    name: str,
-    shape: Shape,
-    tensors: Mapping[str, Tensor],
-    tokenizer: Tokenizer,
-    context: int,
+    path: Path, header: Header, tensors: Mapping[str, Tensor], tokenizer: Tokenizer
 ) -> None:
     """Write header, tokenizer and tensors."""
     writer = gguf.GGUFWriter(path, "qwen2")
-    writer.add_name(name)
+    writer.add_name(header.name)
     writer.add_license("apache-2.0")
-    add_shape(writer, shape, context)
+    add_shape(writer, header.shape, header.context)
     add_tokenizer(writer, tokenizer)
+    writer.add_chat_template(header.template)
     for tensor_name, tensor in tensors.items():
         writer.add_tensor(gguf_name(tensor_name), stored(tensor))
     writer.write_header_to_file()
@@ -69,7 +76,7 @@ def add_shape(writer: gguf.GGUFWriter, shape: Shape, context: int) -> None:
 
 
 def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
-    """Embed vocabulary, merges and chat template.
+    """Embed vocabulary and merges.
 
     The plain added tokens are "user defined": found in any text, and kept in the text returned.
     """
@@ -84,7 +91,6 @@ def add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     writer.add_eos_token_id(token_id(tokenizer, TURN_END))
     writer.add_pad_token_id(token_id(tokenizer, PADDING))
     writer.add_add_bos_token(False)
-    writer.add_chat_template(CHAT_TEMPLATE)
 
 
 def token_type(added: Mapping[str, object] | None) -> gguf.TokenType:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.optim import AdamW, Optimizer
 
-from training.model import LanguageModel
+from training.model import FAST, LanguageModel
 
 NEWTON_SCHULZ = (3.4445, -4.7750, 2.0315)
 NEWTON_SCHULZ_STEPS = 5
@@ -24,7 +24,7 @@ FINAL_FRACTION = 0.02
 def orthogonalise(matrices: Tensor) -> Tensor:
     """Push the singular values of a stack of matrices towards one (Newton-Schulz iteration)."""
     a, b, c = NEWTON_SCHULZ
-    x = matrices.bfloat16()
+    x = matrices.to(FAST)
     wide = x if x.size(-2) <= x.size(-1) else x.mT
     wide = wide / (wide.norm(dim=(-2, -1), keepdim=True) + 1e-7)
     for _ in range(NEWTON_SCHULZ_STEPS):

@@ -8,8 +8,12 @@ from typing import Literal
 from training.model import Shape
 
 VOCABULARY = 471
+THINKING_VOCABULARY = VOCABULARY + 6
 
-Data = Literal["solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"]
+Data = Literal[
+    *("solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"),
+    *("hesitant thoughts", "wandering thoughts", "straight thoughts", "thinking checks"),
+]
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,15 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """A model shape and the phases it goes through."""
+    """A model shape and the phases it goes through, from the weights of shipped model *start*.
+
+    One that *thinks* has a chat template that opens its thinking.
+    """
 
     shape: Shape
     phases: tuple[Phase, ...]
+    start: str | None = None
+    thinks: bool = False
 
 
 RECIPES = {
@@ -89,3 +98,33 @@ RECIPES = {
         ),
     ),
 }
+THINKING_RECIPES = {
+    "thinking-draft": Recipe(
+        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
+        (
+            Phase(steps=300, batch=12, muon_lr=0.003, adam_lr=3e-3, data="hesitant thoughts"),
+            Phase(
+                steps=300,
+                batch=12,
+                muon_lr=0.003,
+                adam_lr=3e-3,
+                data="wandering thoughts",
+                restart=80,
+            ),
+        ),
+        start="prm",
+        thinks=True,
+    ),
+    "thinking-target": Recipe(
+        Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
+        (Phase(steps=160, batch=12, muon_lr=0.004, adam_lr=2e-3, data="straight thoughts"),),
+        start="target",
+        thinks=True,
+    ),
+    "thinking-prm": Recipe(
+        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
+        (Phase(steps=200, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
+        start="prm",
+    ),
+}
+ALL_RECIPES = {**RECIPES, **THINKING_RECIPES}

@@ -1,4 +1,4 @@
-"""Train the byte-level BPE tokenizer that all three models share.
+"""Train the byte-level BPE tokenizer that all models share; those that think add six tokens.
 
 The corpus is the task's vocabulary rather than sampled text: every word must become one token,
 spelt the same in question and answer, and every digit must stay a token of its own, with or
@@ -28,7 +28,21 @@ from tokenizers import (
 )
 
 from rsd_graph.embedded import task
-from training.chat import BAD, CHECK, GOOD, PADDING, SEPARATOR, TURN_END, TURN_START
+from training.chat import (
+    BAD,
+    CHECK,
+    GOOD,
+    PADDING,
+    RECHECK,
+    RIGHT,
+    SEPARATOR,
+    THINK,
+    THOUGHT,
+    TURN_END,
+    TURN_START,
+    WAIT,
+    WRONG,
+)
 
 OPERATORS = "+-*/="
 SPACED_DIGITS = tuple(f" {digit}" for digit in "0123456789")
@@ -70,18 +84,35 @@ def train_tokenizer() -> Tokenizer:
     )
     tokenizer.train_from_iterator(sorted(set(words())), trainer)
     tokenizer.add_special_tokens([TURN_START, TURN_END, PADDING])
-    plain = (*SPACED_DIGITS, SEPARATOR, CHECK, GOOD, BAD)
-    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in plain])
+    add_plain(tokenizer, *SPACED_DIGITS, SEPARATOR, CHECK, GOOD, BAD)
     return tokenizer
+
+
+def add_plain(tokenizer: Tokenizer, *texts: str) -> None:
+    """Add tokens that are found in any text and kept in what a server returns."""
+    tokenizer.add_tokens([AddedToken(text, normalized=False, special=False) for text in texts])
+
+
+def extend_for_thinking(tokenizer: Tokenizer) -> None:
+    """Add what the thinking models write; every other token keeps its number, and so its weights.
+
+    The spaces after "Wait," and "Check:" are part of the tokens: the day that follows is then the
+    very token it is at the start of a step.
+    """
+    add_plain(tokenizer, THINK, THOUGHT, WAIT, RECHECK, RIGHT, WRONG)
 
 
 def main() -> None:
     """Write ``tokenizer.json`` into the run folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("runs"))
-    out: Path = parser.parse_args().out
+    parser.add_argument("--thinking", action="store_true", help="add the thinking models' tokens")
+    args = parser.parse_args()
+    out: Path = args.out
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer()
+    if args.thinking:
+        extend_for_thinking(tokenizer)
     tokenizer.save(str(out / "tokenizer.json"))
     print(f"{tokenizer.get_vocab_size()} tokens -> {out / 'tokenizer.json'}")
 

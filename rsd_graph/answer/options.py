@@ -20,10 +20,17 @@ from rsd_graph.acceptance import criterion
 from rsd_graph.answer.mistakes import did_you_mean as did_you_mean
 from rsd_graph.answer.mistakes import our_errors
 from rsd_graph.answer.prices import Prices
+from rsd_graph.answer.state import Phase
 from rsd_graph.errors import Role
 
 Lookahead = Annotated[int, Field(ge=0)] | Literal["auto"]
 OnPRMError = Literal["raise", "target"]
+WhoThinks = Literal["on", "off", "draft", "target"]
+AnswerBy = Literal["rsd", "draft", "target"]
+PRMSees = Literal["both", "thinking", "answer"]
+
+OneAccept = str | Callable[[float], float]
+Accept = OneAccept | Mapping[Phase, OneAccept]
 
 Part = Literal["answer", "waiting", "connection", "report"]
 """What an option decides: the answer itself; what is started before it is known to be needed; how
@@ -59,10 +66,17 @@ def _number_or_file(delta: float | str) -> float | str:
     return delta
 
 
-def _a_criterion(accept: str | Callable[[float], float] | None) -> object:
+def _a_criterion(accept: Accept | None) -> object:
     """A criterion by name stays a name: it can be stored and shown."""
-    if isinstance(accept, str):
-        criterion(accept)
+    for each in accept.values() if isinstance(accept, Mapping) else (accept,):
+        if isinstance(each, str):
+            criterion(each)
+    return accept
+
+
+def _one_for_each_phase(accept: Accept | None) -> object:
+    if isinstance(accept, Mapping) and {*accept} != {*get_args(Phase)}:
+        raise ValueError("it needs one criterion each for thinking and answer")
     return accept
 
 
@@ -89,10 +103,11 @@ class Options(BaseModel):
     """Accept a draft step iff its reward >= delta; or a file written by `rsd-graph calibrate`,
     which is refused for another PRM than it was calibrated for."""
     accept: Annotated[
-        str | Callable[[float], float] | None, AfterValidator(_a_criterion), ANSWER
+        Accept | None, AfterValidator(_a_criterion), AfterValidator(_one_for_each_phase), ANSWER
     ] = None
     """Another acceptance criterion instead of delta, by name: `logistic(alpha=10, delta=0.7)`; in
-    Python any callable of the reward will do. See `rsd_graph.acceptance`."""
+    Python any callable of the reward will do, and `{"thinking": ..., "answer": ...}` is one for
+    each. See `rsd_graph.acceptance`."""
     temperature: Annotated[float, Field(ge=0, le=2), ANSWER] = 0.0
     """How freely tokens are drawn; 0, the usual one, is greedy."""
     top_p: Annotated[float, Field(gt=0, le=1), ANSWER] = 1.0
@@ -112,6 +127,23 @@ class Options(BaseModel):
     max_repeats: Annotated[Count, ANSWER] = 4
     """The answer ends when one step has been settled this often, word for word, among the last four
     times as many steps."""
+    thinking: Annotated[WhoThinks | None, ANSWER] = None
+    """Who thinks before the answer: `on` both writers, `draft` or `target` that one alone, `off`
+    neither, though its template would let it. Unset, nobody is known to think."""
+    max_thinking_tokens: Annotated[Count | None, ANSWER] = None
+    """Tokens of all thinking, after which it is closed; unset, three quarters of max_tokens."""
+    max_thinking_steps: Annotated[Count | None, ANSWER] = None
+    """Steps of all thinking, after which it is closed; unset, three quarters of max_steps."""
+    min_step_tokens: Annotated[Count, ANSWER] = 8
+    """A thinking step of fewer tokens, such as "Wait.", is joined with the next."""
+    answer_by: Annotated[AnswerBy, ANSWER] = "rsd"
+    """Who writes the answer after the thinking: RSD, or one model alone, unscored."""
+    prm_sees: Annotated[PRMSees, ANSWER] = "both"
+    """The phase that the PRM is shown and judges; the draft's confidence judges the other one, and
+    needs logprobs=on."""
+    prm_window: Annotated[Count | None, ANSWER] = None
+    """Show the PRM the question and at least this many of the last steps, less than twice as many;
+    unset, all of them."""
     seed: Annotated[int | None, ANSWER] = None
     """Root of every random choice; the same seed and question give the same answer."""
     step_separator: Annotated[str, Field(min_length=1), ANSWER] = "\n\n"

@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable
-from typing import Literal, NotRequired
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from rsd_graph.answer.ledger import Ledger, Usage, stored_ledger
 
-Ended = Literal["separator", "eos", "length", "context", "invalid"]
-"""How one generated step ended: our separator matched, the model finished, the token budget ran
-out, the model's context is full, or what was drafted is an action that cannot be carried out.
-Nothing but `"separator"` lets another step follow it."""
+Ended = Literal["separator", "closed", "eos", "length", "context", "invalid"]
+"""How one generated step ended: our separator matched, the model closed its thinking, it finished,
+the token budget ran out, the model's context is full, or what was drafted is an action that cannot
+be carried out. Nothing but `"separator"` and `"closed"` lets another step follow it."""
+
+FOLLOWED: frozenset[Ended] = frozenset({"separator", "closed"})
+"""The ends after which another step follows."""
+
+Phase = Literal["thinking", "answer"]
+"""Where a step belongs: to what the model thinks before it answers, or to the answer."""
 
 Source = Literal["draft", "target"]
 
@@ -56,12 +62,18 @@ class Message(TypedDict):
     """What an assistant's turn asked for."""
     tool_call_id: NotRequired[str]
     """Which call a tool's turn answers."""
+    reasoning_content: NotRequired[str]
+    """What an assistant thought before it called tools, while it is still at work with them."""
 
 
 class Action(TypedDict):
     """What every step holds, settled or not: its text and, with tools bound, what it calls."""
 
     text: str
+    phase: NotRequired[Phase]
+    """Absent where nobody thinks: then all is answer."""
+    reasoning: NotRequired[str]
+    """What was thought before an action, where a chat server tells the two apart."""
     tool_calls: NotRequired[list[ToolCall]]
 
 
@@ -105,6 +117,10 @@ class Candidate(TypedDict):
     usage: Usage
     certainty: NotRequired[Certainty]
     """More of the same, where the tokens were reported one by one."""
+    phase: NotRequired[Phase]
+    """Where it belongs; absent where nobody thinks."""
+    reasoning: NotRequired[str]
+    """With tools bound: what was thought before the action."""
     tool_calls: NotRequired[list[ToolCall]]
     """With tools bound: what the action calls."""
     started: NotRequired[float]
@@ -128,6 +144,10 @@ class Step(TypedDict):
     """Milliseconds spent on this step by all three models."""
     rejected_text: str | None
     """The draft that was rejected in favour of `text`."""
+    phase: NotRequired[Phase]
+    """Where it belongs; absent where nobody thinks."""
+    reasoning: NotRequired[str]
+    """With tools bound: what was thought before the action."""
     tool_calls: NotRequired[list[ToolCall]]
     """With tools bound: what the action calls."""
     spans: NotRequired[list[Span]]
@@ -208,9 +228,12 @@ def initial_state(question: str, *, system: str | None = None, seed: int | None 
 
 
 def join_steps(steps: Iterable[Step | Candidate], separator: str = "\n\n") -> str:
-    """The assistant's text so far; a separator follows only steps that really ended in one."""
+    """The assistant's text so far; a separator follows only steps that really ended in one.
+
+    It stands between thinking and answer, too.
+    """
     return "".join(
-        step["text"] + (separator if step["ended"] == "separator" else "") for step in steps
+        step["text"] + (separator if step["ended"] in FOLLOWED else "") for step in steps
     )
 
 
@@ -226,5 +249,17 @@ def action_text(action: Action) -> str:
 
 
 def answer_text(steps: Iterable[Step], separator: str = "\n\n") -> str:
-    """The finished answer: the joined steps without a trailing separator."""
-    return join_steps(steps, separator).removesuffix(separator)
+    """The finished answer: the joined steps without a trailing separator, and without thinking."""
+    answer = [step for step in steps if phase_of(step) == "answer"]
+    return join_steps(answer, separator).removesuffix(separator)
+
+
+def phase_of(step: Action | Step | Candidate) -> Phase:
+    """Where *step* belongs."""
+    return step.get("phase", "answer")
+
+
+def tokens_in(step: Step | Candidate) -> int:
+    """Tokens that were generated for *step*, settled or not."""
+    told: Mapping[str, Any] = step
+    return int(told["tokens"] if "tokens" in told else told["usage"]["completion_tokens"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from inspect import signature
@@ -11,6 +12,7 @@ from typing import Any
 from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import declared, names_of, picked
+from rsd_graph.answer.thinking import Phases
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.parts import parts
 from rsd_graph.errors import CapabilityError, Role
@@ -19,6 +21,7 @@ from rsd_graph.providers.base import Models, Sampling, StepModel
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.names import public_name
+from rsd_graph.providers.thinking import without_thinking
 from rsd_graph.providers.wires.chat_action import Acting, ActionRewardModel, ChatActionModel
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.stacks.settings import ROLES
@@ -45,6 +48,7 @@ def _graph_options(model: ChatOptions) -> dict[str, Any]:
         "accept": model.criterion,
         "sampling": picked(Sampling, model),
         "limits": picked(Limits, model),
+        "phases": picked(Phases, model),
     }
 
 
@@ -55,19 +59,25 @@ def _compile(
     if actions:
         models = _acting(model, models, actions)
         options |= {"limits": Limits(model.max_tokens, model.max_tokens, max_steps=1)}
-        options |= {"lookahead": 0}
+        options |= {"lookahead": 0, "phases": Phases()}
+        if isinstance(options["accept"], Mapping):
+            options["accept"] = options["accept"]["answer"]
     graph = create_rsd_graph(draft=models.draft, target=models.target, prm=models.prm, **options)
     return graph.compile(checkpointer=False)
 
 
 def _acting(model: ChatOptions, models: Models, actions: Actions) -> Models:
     """Draft and target whose single step is the assistant's next action."""
+    phases = picked(Phases, model)
 
     def actor(provider: StepModel, role: Role, *, checked: bool) -> StepModel:
+        thinks = None if phases.thinking is None else not phases.is_off_for(role)
+        if thinks is False:
+            provider = without_thinking(provider)
         if isinstance(provider, Acting):
             return provider.acting(actions, checked=checked)
         client, name = _client(model, provider, role), public_name(provider)
-        return ChatActionModel(client, actions, checked=checked, name=name)
+        return ChatActionModel(client, actions, checked=checked, name=name, thinking=thinks)
 
     return Models(
         actor(models.draft, "draft", checked=True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -20,16 +21,41 @@ from langchain_core.outputs import ChatGenerationChunk
 from rsd_graph.answer.state import FunctionCall, Message, ToolCall
 from rsd_graph.errors import InputError
 
+_THOUGHT = re.compile(r"\A\s*<think>.*?</think>\s*", re.DOTALL)
+"""What chat programs put before an answer that they send back as history."""
+
 _ROLES = {"system": "system", "human": "user", "ai": "assistant", "tool": "tool"}
 
 
-def to_conversation(messages: Iterable[BaseMessage]) -> list[Message]:
+def to_conversation(messages: Iterable[BaseMessage], *, thinks: bool = False) -> list[Message]:
     """The messages as role and text, with the tool calls among them.
+
+    If the assistant *thinks*, what it thought is left out, but in a loop of tools that is still
+    going on: several templates want it there.
 
     Raises:
         InputError: A message type or content that a text model cannot be given.
     """
-    return [_turn(message) for message in messages]
+    said = list(messages)
+    turns = [_turn(message) for message in said]
+    return _without_thoughts(turns, said) if thinks else turns
+
+
+def _without_thoughts(turns: list[Message], said: Sequence[BaseMessage]) -> list[Message]:
+    for turn in turns:
+        if turn["role"] == "assistant":
+            turn["content"] = _THOUGHT.sub("", turn["content"])
+    asked = max((i for i, turn in enumerate(turns) if turn["role"] == "user"), default=-1)
+    for turn, message in list(zip(turns, said, strict=True))[asked + 1 :]:
+        if turn.get("tool_calls") and (thought := _reasoning(message)):
+            turn["reasoning_content"] = thought
+    return turns
+
+
+def _reasoning(message: BaseMessage) -> str:
+    """What an assistant thought, by the name any integration gives it."""
+    blocks = message.content_blocks
+    return "".join(str(b.get("reasoning", "")) for b in blocks if b["type"] == "reasoning")
 
 
 def _turn(message: BaseMessage) -> Message:

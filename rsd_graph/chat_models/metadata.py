@@ -11,8 +11,9 @@ from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
 from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, empty_ledger, flops
+from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.prices import Prices, costs
-from rsd_graph.answer.state import Step, ToolCall
+from rsd_graph.answer.state import Step, ToolCall, phase_of
 from rsd_graph.chat_models.messages import StopFilter
 
 
@@ -25,12 +26,14 @@ class Answer:
     Args:
         stop: Strings that end the answer.
         separator: Stands between steps.
+        limits: What may have closed its thinking.
     """
 
-    def __init__(self, stop: Sequence[str], separator: str) -> None:
+    def __init__(self, stop: Sequence[str], separator: str, limits: Limits) -> None:
         self._text = StopFilter(stop)
         self._separator = separator
-        self._gap = ""
+        self._limits = limits
+        self._gap = self._thought_gap = ""
         self._steps: list[Step] = []
         self._ledger = empty_ledger()
         self._finish_reason: str | None = None
@@ -47,6 +50,10 @@ class Answer:
         self._ledger, self._finish_reason = ledger, finish_reason
         for step in steps:
             self._steps.append(step)
+            if thought := self._thought(step):
+                yield _chunk("", additional_kwargs={"reasoning_content": thought})
+            if phase_of(step) == "thinking":
+                continue
             yield _chunk(self._text.feed(self._gap + step["text"]))
             self._gap = self._separator if step["ended"] == "separator" else ""
             if self.is_stopped:
@@ -56,9 +63,35 @@ class Answer:
                 for index, call in enumerate(calls):
                     yield _chunk("", tool_call_chunks=[_tool_call_chunk(call, index)])
 
+    def _thought(self, step: Step) -> str:
+        """What *step* adds to the reasoning: all of a thinking step, or what an action says of it.
+
+        Stop strings do not apply: they end the answer.
+        """
+        if phase_of(step) == "answer":
+            return step.get("reasoning", "")
+        gap, self._thought_gap = self._thought_gap, self._separator
+        if step["ended"] != "separator":
+            self._thought_gap = ""
+        return gap + step["text"]
+
     def book(self, ledger: Ledger) -> None:
         """All the run has spent: after a stop string, what was under way has been cancelled."""
         self._ledger = ledger
+
+    @property
+    def _thought_tokens(self) -> int:
+        return sum(step["tokens"] for step in self._steps if phase_of(step) == "thinking")
+
+    @property
+    def _thinking(self) -> dict[str, object]:
+        """How much was thought, and how that ended: the model closed it, or the limits did."""
+        thoughts = [step for step in self._steps if phase_of(step) == "thinking"]
+        return {
+            "steps": len(thoughts),
+            "tokens": self._thought_tokens,
+            "finish": self._limits.finish_of_thinking(self._steps),
+        }
 
     def last_chunk(
         self,
@@ -82,6 +115,7 @@ class Answer:
             "finish_reason": self._finish_reason,
             "flops": flops(self._ledger, parameters) if parameters else None,
             **costs(self._ledger, prices),
+            **({"thinking": self._thinking} if self._thought_tokens else {}),
             **({"notice": notice} if notice else {}),
         }
         metadata = {
@@ -93,7 +127,7 @@ class Answer:
         return _chunk(
             self._text.flush(),
             response_metadata=metadata,
-            usage_metadata=usage_metadata(self._ledger),
+            usage_metadata=usage_metadata(self._ledger, self._thought_tokens),
             chunk_position="last",
         )
 
@@ -107,11 +141,12 @@ def _tool_call_chunk(call: ToolCall, index: int) -> ToolCallChunk:
     return tool_call_chunk(name=name, args=arguments, id=call["id"], index=index)
 
 
-def usage_metadata(ledger: Ledger) -> UsageMetadata:
+def usage_metadata(ledger: Ledger, thought: int = 0) -> UsageMetadata:
     """All tokens of all three models, as their servers counted them: what is billed.
 
     `output_token_details` splits the output: draft tokens kept and discarded (wasted look-ahead
-    included), target and PRM tokens.
+    included), target and PRM tokens. `reasoning` are the tokens of what was *thought*, which are
+    among those kept and the target's.
     """
     roles = [ledger["draft"], ledger["target"], ledger["prm"]]
     read = sum(role["prompt_tokens"] for role in roles)
@@ -121,6 +156,7 @@ def usage_metadata(ledger: Ledger) -> UsageMetadata:
         "draft_discarded": ledger["draft"]["completion_tokens"] - ledger["kept_draft_tokens"],
         "target": ledger["target"]["completion_tokens"],
         "prm": ledger["prm"]["completion_tokens"],
+        **({"reasoning": thought} if thought else {}),
     }
     return UsageMetadata(
         input_tokens=read,

@@ -23,7 +23,8 @@ from pydantic import ConfigDict, SecretStr
 
 from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
 from rsd_graph.answer.ledger import PerRole
-from rsd_graph.answer.options import declared
+from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.options import declared, picked
 from rsd_graph.answer.state import RSDInput
 from rsd_graph.chat_models.assembly import compiled_graph
 from rsd_graph.chat_models.messages import to_conversation, whole_message
@@ -118,8 +119,10 @@ class ChatRSD(Nesting):
         actions = Actions.chosen({**kwargs, "tools": tools})
         model, _ = self._of_call(kwargs)
         callbacks = child_callbacks(run_manager) or self._above
-        question = RSDInput(conversation=to_conversation(messages), seed=model.seed)
-        answer = Answer(model.stop or [] if stop is None else stop, model.step_separator)
+        turns = to_conversation(messages, thinks=model.thinking is not None)
+        question = RSDInput(conversation=turns, seed=model.seed)
+        stops = model.stop or [] if stop is None else stop
+        answer = Answer(stops, model.step_separator, picked(Limits, model))
         graph = compiled_graph(model, actions)
         listening = [AnswerListener(on_end=answer.book), *listeners(callbacks)]
         run = settled_steps(graph, question, callbacks, listening)

@@ -10,13 +10,18 @@ from typing import Annotated, Any, Self
 from langchain_core.language_models.chat_models import BaseChatModel
 from pydantic import AliasChoices, ConfigDict, Field, SkipValidation
 
-from rsd_graph.acceptance import Criterion, check_criterion
+from rsd_graph.acceptance import Criterion
+from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.mistakes import did_you_mean, our_errors
-from rsd_graph.answer.options import Options
+from rsd_graph.answer.options import Options, picked
+from rsd_graph.answer.state import Phase
+from rsd_graph.answer.thinking import Phases, by_phase
 from rsd_graph.chat_models.parts import parts
 from rsd_graph.chat_models.shared import Shared
 from rsd_graph.errors import ConfigurationError
-from rsd_graph.providers.base import RewardModelLike, StepModelLike
+from rsd_graph.nodes.request import StepOptions
+from rsd_graph.providers.base import RewardModelLike, Sampling, StepModelLike
+from rsd_graph.providers.thinking import thinking_as
 from rsd_graph.stacks.calibrated import check_learned, chosen_criterion
 from rsd_graph.stacks.settings import check_whole, from_environment, over
 
@@ -81,9 +86,11 @@ class ChatOptions(BaseChatModel, Options):
             ConfigurationError: A string names no model, the PRM never gives a reward of delta, or a
                 verdict was learned on the words of another draft.
         """
-        prm = parts(self, serving=False).prm
-        check_criterion(self.criterion, prm.reward_range)
-        check_learned(prm, self.draft)
+        models = parts(self, serving=False)
+        phases = picked(Phases, self)
+        StepOptions(picked(Sampling, self), picked(Limits, self), self.step_separator, phases)
+        by_phase(self.criterion, phases, thinking_as(phases, models).prm.reward_range)
+        check_learned(models.prm, self.draft)
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -96,8 +103,8 @@ class ChatOptions(BaseChatModel, Options):
             return super().model_validate(obj, **options)
 
     @property
-    def criterion(self) -> Criterion:
-        """The acceptance criterion in force.
+    def criterion(self) -> Criterion | Mapping[Phase, Criterion]:
+        """The acceptance criterion in force, or one for each phase.
 
         Raises:
             ConfigurationError: delta names a file that is no calibration, or another PRM's.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar, cast
 from uuid import uuid4
 
@@ -17,11 +17,12 @@ from pydantic import SecretStr
 from rsd_graph.acceptance import Weighting
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.recent import Recent
+from rsd_graph.answer.thinking import Phases
 from rsd_graph.providers.base import Sampling
 
 T = TypeVar("T")
 
-_THEMSELVES = (str, int, float, SecretStr, Sampling, Limits, type(None))
+_THEMSELVES = (str, int, float, SecretStr, Sampling, Limits, Phases, type(None))
 
 
 class Shared:
@@ -48,6 +49,8 @@ class Shared:
         """
         if isinstance(value, _THEMSELVES):
             return value
+        if isinstance(value, Mapping):
+            return tuple(sorted((key, self.identity(each)) for key, each in value.items()))
         if isinstance(value, Weighting) and value.omega.__module__ == Weighting.__module__:
             return str(value)
         try:

@@ -13,6 +13,7 @@ from rsd_graph.cli.demo import demo
 from rsd_graph.cli.doctor import doctor
 from rsd_graph.cli.eval import evaluate
 from rsd_graph.cli.graph import graph
+from rsd_graph.cli.merge import merge
 from rsd_graph.cli.plan import plan
 from rsd_graph.cli.serve import serve
 from rsd_graph.cli.solve import solve
@@ -29,6 +30,7 @@ __all__ = ["app", "main"]
 for command in (
     solve,
     batch,
+    merge,
     serve,
     up,
     graph,

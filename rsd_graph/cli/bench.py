@@ -12,7 +12,12 @@ from rsd_graph.cli.terminal.flags import AsJson
 
 
 def bench(
-    quick: Annotated[bool, typer.Option(help="The main ratios, in less than a minute.")] = False,
+    quick: Annotated[
+        bool,
+        typer.Option(
+            help="The main ratios, in 45 seconds: what a busy machine has no time for is left out."
+        ),
+    ] = False,
     preset: Annotated[str | None, typer.Option(help="Only this hardware preset.")] = None,
     out: Annotated[
         Path | None, typer.Option(help="Write tables, JSON and pictures into this folder.")

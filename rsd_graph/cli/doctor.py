@@ -26,7 +26,7 @@ _ROLE, _NAME, _VERDICT = 8, 30, 8
 """Widths of the columns."""
 
 
-@takes()
+@takes("thinking")
 def doctor(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON array.")] = False,
@@ -45,6 +45,7 @@ def doctor(
 async def _examine(chosen: Mapping[str, Any], *, quiet: bool) -> list[Check]:
     """All findings, shown as they are made."""
     from rsd_graph.answer.options import names_of
+    from rsd_graph.answer.thinking import Phases
     from rsd_graph.cli.terminal.screen import screen
     from rsd_graph.providers.registry import reward_model, step_model
     from rsd_graph.stacks.doctor import examine
@@ -60,7 +61,9 @@ async def _examine(chosen: Mapping[str, Any], *, quiet: bool) -> list[Check]:
     checks: list[Check] = []
     if not quiet:
         _row(console, "seat", "check", "result", "seen", "bold")
-    findings = examine(*parts, _example(parts[2]), limits=_limits(chosen), separator=separator)
+    limits, phases = _limits(chosen), Phases(chosen.get("thinking"))
+    example = _example(parts[2])
+    findings = examine(*parts, example, limits=limits, separator=separator, phases=phases)
     async for check in findings:
         if not quiet:
             _show(console, check, checks[-1:])

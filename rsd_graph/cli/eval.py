@@ -23,7 +23,7 @@ _ARMS_HELP = (
     "Comma-separated: draft, target, rsd, rsd:0.8, constant:0.9, clipping, sigmoidal, "
     "logistic:10:0.7, random:0.2, share:0.1, difficulty:0.9:0.5, majority:16, best-of:16, "
     "process-best-of:8, beam:4x4, oracle, gsi:4, specreason, served:ENDPOINT, "
-    "verdict:DELTA:SCORER."
+    "verdict:DELTA:SCORER, phases:DELTA:DELTA:SCORER, glimprouter:1.0, confspec:3:7, specguard:4."
 )
 
 _DATASET_HELP = (

@@ -11,7 +11,8 @@ from rsd_graph.providers.base import StepRequest
 def content(request: StepRequest) -> tuple[object, ...]:
     """What decides a request's answer: an early answer serves a request that is equal in this."""
     prefix = request.prefix
-    return (prefix.conversation, prefix.text, request.max_tokens, request.sampling, request.seed)
+    said = prefix.conversation, prefix.text, prefix.phase
+    return (*said, request.max_tokens, request.sampling, request.seed)
 
 
 def failed(task: asyncio.Task[object]) -> bool:

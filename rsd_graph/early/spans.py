@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 
 from rsd_graph.answer.state import Candidate, Source, Span, Use
+from rsd_graph.answer.thinking import in_phase
 from rsd_graph.providers.base import StepModel, StepRequest
 
 
 async def write_step(model: StepModel, request: StepRequest) -> Candidate:
-    """A step of *model*, with the time at which it was asked for."""
+    """A step of *model*, in its phase, with the time at which it was asked for."""
     started = time.time()
-    return {**await model.write_step(request), "started": started}
+    written = in_phase(await model.write_step(request), request.prefix.phase)
+    return {**written, "started": started}
 
 
 def writing_span(role: Source, candidate: Candidate, use: Use) -> list[Span]:

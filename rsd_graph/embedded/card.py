@@ -1,4 +1,4 @@
-"""What is known about the models that come with the package: `models/card.json`, typed."""
+"""What is known about the models that come with the package: `models/*.json`, typed."""
 
 from __future__ import annotations
 
@@ -49,14 +49,20 @@ class Card(BaseModel):
 
 
 @functools.cache
-def read_card() -> Card:
-    """The card that was shipped with the models; read once, it cannot change."""
-    file = resources.files("rsd_graph.embedded") / "models" / "card.json"
+def read_card(prefix: str = "") -> Card:
+    """The card that was shipped with the models; read once, it cannot change.
+
+    Args:
+        prefix: Of the models' names: none, or `thinking-`.
+    """
+    file = resources.files("rsd_graph.embedded") / "models" / f"{prefix}card.json"
     return Card.model_validate(json.loads(file.read_text(encoding="utf-8")))
 
 
 def known_parameters(draft: object, target: object, prm: object) -> dict[str, float] | None:
-    """Parameter counts of the three models, if all are shipped with the package."""
+    """Parameter counts of the three models, if they are a set shipped with the package."""
     named = {"draft": draft, "target": target, "prm": prm}
-    shipped = all(model == f"embedded:{role}" for role, model in named.items())
-    return asdict(read_card().parameters) if shipped else None
+    for prefix in ("", "thinking-"):
+        if all(model == f"embedded:{prefix}{role}" for role, model in named.items()):
+            return asdict(read_card(prefix).parameters)
+    return None

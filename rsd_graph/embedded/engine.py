@@ -1,6 +1,7 @@
 """The embedded engine: llama.cpp behind HTTP on loopback, one process for each GGUF file.
 
     embedded:draft                                        a model that comes with the package
+    embedded:thinking-draft                               one that thinks before it answers
     embedded:/models/qwen2.5-1.5b-q4_k_m.gguf             your own
     embedded:/models/qwen2.5-7b-q4_k_m.gguf?gpu_layers=99&context=8192&slots=4&threads=6
     embedded:target?speculate=draft                       with speculative decoding of tokens
@@ -26,6 +27,8 @@ from rsd_graph.plugins import call
 
 MODELS = Path(__file__).with_name("models")
 SHIPPED = ("draft", "target", "prm")
+THINKING = tuple(f"thinking-{role}" for role in SHIPPED)
+"""The same task, worked out between `<think>` and `</think>`."""
 
 _SMALL_BYTES = 64 * 2**20
 """Below this, one thread: sharing small matrices costs more than it saves, and on a busy machine
@@ -138,7 +141,8 @@ def endpoint_for(name: str) -> Served:
     """Serve a model, if it is not served yet, and say where.
 
     Args:
-        name: `draft`, `target`, `prm`, or the path of a GGUF file; options may follow a `?`.
+        name: `draft`, `target`, `prm`, the same after `thinking-`, or the path of a GGUF file;
+            options may follow a `?`.
 
     Raises:
         ConfigurationError: No such model or option, not a GGUF file llama.cpp can serve, or
@@ -172,11 +176,15 @@ def parse_name(name: str) -> tuple[Path, EngineOptions]:
 
 
 def _file(model: str) -> Path:
-    path = MODELS / f"{model}.gguf" if model in SHIPPED else Path(model).expanduser().resolve()
+    path = (
+        MODELS / f"{model}.gguf"
+        if model in (*SHIPPED, *THINKING)
+        else Path(model).expanduser().resolve()
+    )
     if not path.is_file():
         raise ConfigurationError(
             f"embedded:{model} is not there: {path} is no file.",
-            expected=f"one of {', '.join(SHIPPED)}, or the path of a GGUF file",
+            expected=f"one of {', '.join((*SHIPPED, *THINKING))}, or the path of a GGUF file",
         )
     return path
 

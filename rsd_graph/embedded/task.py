@@ -93,7 +93,7 @@ SCOPE = (
 
 _START = re.compile(r"(\w+) has (\d+) (\w+)\.")
 _EVENT = re.compile(r"(\w+) (\w+) (\d+)\.")
-_SEAT = re.compile(r"(?:[\w-]+\+)?embedded:(?:draft|target|prm)(?:\?.*)?")
+_SEAT = re.compile(r"(?:[\w-]+\+)?embedded:(?:thinking-)?(?:draft|target|prm)(?:\?.*)?")
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,25 @@ async def at_most(count: int, work: Callable[[T], Awaitable[R]], items: Iterable
 
     The first error, or a cancellation, ends those under way, and no more are begun.
     """
-    waiting, results = enumerate(items), dict[int, R]()
+    results = dict[int, R]()
+
+    async def keep(numbered: tuple[int, T]) -> None:
+        number, item = numbered
+        results[number] = await work(item)
+
+    await each_of(count, keep, enumerate(items))
+    return [results[number] for number in sorted(results)]
+
+
+async def each_of(count: int, work: Callable[[T], Awaitable[object]], items: Iterable[T]) -> None:
+    """*work* on each of *items*, *count* at a time; see `at_most`. Nothing is kept.
+
+    An item is taken the moment it is worked on, so that there may be any number of them.
+    """
+    waiting = iter(items)
 
     async def take_turns() -> None:
-        for number, item in waiting:
-            results[number] = await work(item)
+        for item in waiting:
+            await work(item)
 
     await all_or_none(take_turns() for _ in range(count))
-    return [results[number] for number in sorted(results)]

@@ -23,6 +23,9 @@ from rsd_graph.stacks.calibrated import calibrated_delta, check_learned
 SHIPPED = {role: f"embedded:{role}" for role in ROLES}
 """The models that come with the package, as endpoint strings."""
 
+THINKING = {role: f"embedded:thinking-{role}" for role in ROLES}
+"""Those that think before they answer."""
+
 _CONTEXT = 1024
 _SHIPPED_LIMITS = {"max_tokens": 512, "max_step_tokens": 64, "max_steps": 24}
 """Answers to problems of their own task are short; what runs on is cut soon."""
@@ -53,8 +56,8 @@ class Experiment:
 
     @property
     def is_shipped(self) -> bool:
-        """Whether all three models are those that come with the package."""
-        return {role: bare(spec) for role, spec in self.endpoints.items()} == SHIPPED
+        """Whether all three models are a set that comes with the package."""
+        return {role: bare(spec) for role, spec in self.endpoints.items()} in (SHIPPED, THINKING)
 
     @property
     def model_names(self) -> dict[str, str]:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from io import FileIO
 from pathlib import Path
 
 from rsd_graph.errors import ConfigurationError
 
 Row = dict[str, object]
+
+_BLOCK = 2**16
 
 _LOCKED_BYTE = 2**40
 """Where Windows locks: beyond any content, because a locked byte cannot be read."""
@@ -30,9 +32,9 @@ class JsonLines:
 
     Attributes:
         path: The same.
-        rows: The objects of all whole lines it held when it was opened.
-        torn: What stood after them: what a crash left half written, or another file's content.
-            Nothing of it is touched before the first `append` or `cut`.
+        torn: What stood after its last whole line when it was opened: what a crash left half
+            written, or another file's content. Nothing of it is touched before the first `append`
+            or `cut`.
 
     Raises:
         ConfigurationError: It cannot be opened or read, or another process holds it.
@@ -49,7 +51,7 @@ class JsonLines:
             raise ConfigurationError(f"{path} cannot be opened: {error.strerror}.") from error
         try:
             self._lock()
-            self._read()
+            self._find_end()
         except BaseException:
             self._file.close()
             raise
@@ -64,13 +66,27 @@ class JsonLines:
                 hint="Wait for the other run, or give this one a file of its own.",
             ) from error
 
-    def _read(self) -> None:
-        self._file.seek(0)
-        content = self._file.readall()
-        self._end = content.rfind(b"\n") + 1
-        lines = content[: self._end].split(b"\n")[:-1]
-        self.rows = [self._row(number, line) for number, line in enumerate(lines, start=1)]
-        self.torn = content[self._end :]
+    def _find_end(self) -> None:
+        at = size = self._file.seek(0, os.SEEK_END)
+        tail = b""
+        while at and b"\n" not in tail:
+            start = self._file.seek(max(0, at - _BLOCK))
+            tail = self._file.read(at - start) + tail
+            at = start
+        self.torn = tail.rpartition(b"\n")[2]
+        self._end = size - len(self.torn)
+
+    def rows(self) -> Iterator[Row]:
+        """The objects of all whole lines, read one by one.
+
+        Raises:
+            ConfigurationError: A line holds none; the message names it.
+        """
+        with self.path.open("rb") as file:
+            number = 0
+            while file.tell() < self._end:
+                number += 1
+                yield self._row(number, file.readline())
 
     def _row(self, number: int, line: bytes) -> Row:
         try:
@@ -91,7 +107,7 @@ class JsonLines:
         Raises:
             ConfigurationError: It cannot be written; all lines before it are kept.
         """
-        line = json.dumps(row, default=str).encode("ascii") + b"\n"
+        line = json_line(row)
         self.cut()
         try:
             written = 0
@@ -126,8 +142,24 @@ class JsonLines:
         self._file.close()
 
 
+def json_line(row: Mapping[str, object]) -> bytes:
+    """An object as a line of ASCII."""
+    return json.dumps(row, default=str).encode("ascii") + b"\n"
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a file all at once: if that fails, what stood there before still does.
+
+    Raises:
+        ConfigurationError: It cannot be written.
+    """
+    with written_whole(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="replace")  # half a surrogate pair
+
+
+@contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A file to write beside *path*, which takes its place once the block has ended well.
 
     Raises:
         ConfigurationError: It cannot be written.
@@ -136,12 +168,13 @@ def write_whole(path: Path, text: str) -> None:
     beside = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_text(text, encoding="utf-8", errors="replace")  # half a surrogate pair
+        yield beside
         beside.replace(place)
     except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
         with suppress(OSError):
             beside.unlink()
-        raise ConfigurationError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def lock(file: FileIO) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Required, Self, cast
+from typing import NotRequired, Required, Self, cast
 
 from typing_extensions import TypedDict
 
@@ -41,6 +41,8 @@ class Judgement(TypedDict, total=False):
     """Where nobody judges: the question in words,"""
     answer: str
     """and the answer's last word."""
+    response: Mapping[str, object]
+    """Of a request in OpenAI's words: the body of its answer."""
 
 
 class Record(Judgement):
@@ -53,11 +55,13 @@ class Record(Judgement):
     text: Required[str]
     steps: Required[list[Step]]
     ledger: Required[Ledger | None]
-    """What it cost; `None` if it failed."""
+    """What it cost; `None` if it failed, and then see `spent`."""
     finish_reason: Required[str | None]
     seconds: Required[float]
     error: Required[str | None]
     """What stopped it, if anything did. Such an answer is asked for again."""
+    spent: NotRequired[Ledger | None]
+    """What an answer that failed had cost by then, as far as it is known."""
 
 
 def config_hash(config: Mapping[str, object]) -> str:
@@ -66,29 +70,33 @@ def config_hash(config: Mapping[str, object]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-class Journal:
-    """An append-only JSONL file of answers, one per (arm, question).
+class RecordFile:
+    """An append-only JSONL file of records that belong to one configuration.
 
     Args:
         path: The file; made if it does not exist.
         config: Everything that decides the answers.
+        take: Called with each record that the file holds, in their order.
 
     Attributes:
         path: The same.
-        records: The latest record of each arm and question.
+        note: What else its last header says.
 
     Raises:
         ConfigurationError: The file holds answers of another configuration, or is no journal;
             another process is writing it; or it cannot be opened or written.
     """
 
-    def __init__(self, path: str | Path, config: Mapping[str, object]) -> None:
+    def __init__(
+        self, path: str | Path, config: Mapping[str, object], take: Callable[[Record], None]
+    ) -> None:
         self.path = Path(path)
-        self.records: dict[tuple[str, str], Record] = {}
+        self.note: Row = {}
+        self._config = dict(config)
         self._hash = config_hash(config)
         self._lines = JsonLines(self.path)
         try:
-            self._resume(config)
+            self._resume(take)
         except BaseException:
             self._lines.close()
             raise
@@ -98,6 +106,76 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         self._lines.close()
+
+    def append(self, record: Record) -> None:
+        """Keep one record; on disk before this returns.
+
+        Raises:
+            ConfigurationError: It cannot be written; all records before it are kept.
+        """
+        self._lines.append(record)
+
+    def reread(self) -> Iterator[Record]:
+        """Every record in the file, read anew one by one."""
+        rows = self._lines.rows()
+        return (record_of(row) for row in rows if not is_header(row))
+
+    def head(self, note: Row) -> None:
+        """Write a header that says *note*, too; the last one counts."""
+        self._lines.append({"config_hash": self._hash, "config": self._config, **note})
+        self.note = note
+
+    def _resume(self, take: Callable[[Record], None]) -> None:
+        """Take up what is there; nothing is written before all of it is known to be ours."""
+        hashes = set[object]()
+        for row in self._lines.rows():
+            if is_header(row):
+                hashes.add(row["config_hash"])
+                self.note = {key: row[key] for key in row.keys() - {"config_hash", "config"}}
+            elif hashes and {"arm", "question", "error"} <= row.keys():
+                take(record_of(row))
+            else:
+                raise self._foreign()
+        if not hashes and not _is_header_begun(self._lines.torn):
+            raise self._foreign()
+        self._check(hashes)
+        self._lines.cut()
+        if not hashes:
+            self.head({})
+
+    def _check(self, hashes: set[object]) -> None:
+        if others := hashes - {self._hash}:
+            raise ConfigurationError(
+                f"{self.path} holds the answers of another configuration.",
+                expected=f"configuration {self._hash}, found {others.pop()}",
+                hint="Give this run a file of its own.",
+            )
+
+    def _foreign(self) -> ConfigurationError:
+        return ConfigurationError(
+            f"{self.path} is no journal.",
+            expected="a file that eval or batch wrote, or a new one",
+            hint="Give this run a file of its own. Nothing was changed.",
+        )
+
+
+class Journal(RecordFile):
+    """The answers of a few thousand questions at most, one per (arm, question), all in memory.
+
+    Args:
+        path: The file; made if it does not exist.
+        config: Everything that decides the answers.
+
+    Attributes:
+        records: The latest record of each arm and question.
+
+    Raises:
+        ConfigurationError: See `RecordFile`.
+    """
+
+    def __init__(self, path: str | Path, config: Mapping[str, object]) -> None:
+        self.records: dict[tuple[str, str], Record] = {}
+        super().__init__(path, config, self._take)
 
     @property
     def answers(self) -> list[Record]:
@@ -110,48 +188,25 @@ class Journal:
         return record is not None and record["error"] is None
 
     def add(self, record: Record) -> None:
-        """Keep one answer; on disk before this returns.
+        """Keep one answer; see `append`."""
+        self.append(record)
+        self._take(record)
 
-        Raises:
-            ConfigurationError: It cannot be written; all answers before it are kept.
-        """
-        self._lines.append(record)
+    def _take(self, record: Record) -> None:
         self.records[record["arm"], record["question"]] = record
 
-    def _resume(self, config: Mapping[str, object]) -> None:
-        """Take up what is there; nothing is written before all of it is known to be ours."""
-        rows = self._lines.rows
-        if not (_is_journal(rows) if rows else _is_header_begun(self._lines.torn)):
-            raise ConfigurationError(
-                f"{self.path} is no journal.",
-                expected="a file that eval or batch wrote, or a new one",
-                hint="Give this run a file of its own. Nothing was changed.",
-            )
-        for row in rows:
-            self._read(row)
-        self._lines.cut()
-        if not rows:
-            self._lines.append({"config_hash": self._hash, "config": dict(config)})
 
-    def _read(self, row: Row) -> None:
-        if "config_hash" not in row:
-            record = cast("Record", row)
-            if ledger := record.get("ledger"):
-                record["ledger"] = stored_ledger(ledger)
-            self.records[record["arm"], record["question"]] = record
-        elif row["config_hash"] != self._hash:
-            raise ConfigurationError(
-                f"{self.path} holds the answers of another configuration.",
-                expected=f"configuration {self._hash}, found {row['config_hash']}",
-                hint="Give this run a file of its own.",
-            )
+def is_header(row: Row) -> bool:
+    """Whether a line says whose the answers after it are."""
+    return "config_hash" in row
 
 
-def _is_journal(rows: Sequence[Row]) -> bool:
-    """A configuration first, then nothing but answers."""
-    return "config_hash" in rows[0] and all(
-        "config_hash" in row or {"arm", "question", "error"} <= row.keys() for row in rows
-    )
+def record_of(row: Row) -> Record:
+    """A line that is no header; a ledger that an older version wrote is read as one of this."""
+    record = cast("Record", row)
+    if ledger := record.get("ledger"):
+        record["ledger"] = stored_ledger(ledger)
+    return record
 
 
 def _is_header_begun(torn: bytes) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import get_args
 
-from rsd_graph.acceptance import Criterion, criterion, reward_threshold
+from rsd_graph.acceptance import Criterion
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import Options, picked
-from rsd_graph.answer.state import Message, initial_state
+from rsd_graph.answer.state import Message, Phase, initial_state
 from rsd_graph.errors import Role
 from rsd_graph.providers.base import Models, RewardModel, Sampling, StepModel
 from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.stacks.calibrated import chosen_criterion
 
 ROLES: tuple[Role, ...] = get_args(Role)
 
@@ -46,16 +48,13 @@ class Setup:
         return float(self.options.delta)
 
     @property
-    def criterion(self) -> Criterion:
+    def criterion(self) -> Criterion | Mapping[Phase, Criterion]:
         """What accepts a step where an arm states nothing: *accept*, and delta without it.
 
         Raises:
             ConfigurationError: There is no criterion of that name.
         """
-        accept = self.options.accept
-        if accept is None:
-            return reward_threshold(self.delta)
-        return criterion(accept) if isinstance(accept, str) else accept
+        return chosen_criterion(self.options.accept, self.delta, None)
 
     def conversation(self, question: str) -> list[Message]:
         """The question as it is asked."""

@@ -11,7 +11,7 @@ from rsd_graph.answer.books import Books
 from rsd_graph.answer.options import OnPRMError
 from rsd_graph.answer.state import RSDState, Update
 from rsd_graph.early.requests import EarlyRequests
-from rsd_graph.nodes.request import StepOptions, is_judgeable, tokens_of
+from rsd_graph.nodes.request import StepOptions, tokens_of
 from rsd_graph.nodes.scoring import Rewards, Scoring
 from rsd_graph.providers.base import RewardModel
 
@@ -37,12 +37,17 @@ async def score_steps(
 
     candidates, started = state["candidates"], time.perf_counter()
     update: Update = {"scoring_started": time.time()}
-    run = list(takewhile(is_judgeable, candidates))
+    run = list(takewhile(options.judges, candidates))
     if run:
         rewrite = partial(options.request, state, role="target")
         books.enter(early.hedge.consider(state["run"], run[0], rewrite))
     scoring = Scoring(
-        prm, partial(options.prefix, state), all_accepted, on_error, books, early.drafter.scored
+        prm,
+        partial(options.prefix_shown, state),
+        all_accepted,
+        on_error,
+        books,
+        early.drafter.scored,
     )
     rewards = await scoring.rewards(run)
     if len(rewards) < len(run) and all_accepted(rewards):

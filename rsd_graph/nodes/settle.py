@@ -15,10 +15,11 @@ from rsd_graph.providers.logs import get_logger
 
 def accepted_steps(state: RSDState, count: int) -> list[Step]:
     """The first *count* candidates as settled steps, each with its share of the PRM's time."""
-    share = state["scoring_ms"] / max(1, len(state["candidates"]))
-    pairs = zip(state["candidates"][:count], state["rewards"], strict=False)
+    drafted, rewards = state["candidates"], state["rewards"]
+    share = state["scoring_ms"] / len(drafted) if rewards else 0.0
     steps = []
-    for index, (candidate, reward) in enumerate(pairs):
+    for index, candidate in enumerate(drafted[:count]):
+        reward = rewards[index] if rewards else None  # where the draft writes alone
         ms = candidate["usage"]["ms"] + share
         step = _step(candidate, "draft", reward, accepted=True, ms=ms)
         steps.append(_with(decision_spans(state, index, "kept"), step))
@@ -26,7 +27,10 @@ def accepted_steps(state: RSDState, count: int) -> list[Step]:
 
 
 def rewritten_step(state: RSDState, index: int, candidate: Candidate) -> Step:
-    """The target's step in place of the draft at *index* of the run."""
+    """The target's step in place of the draft at *index* of the run, or where there is none."""
+    if not state["candidates"]:
+        written = _step(candidate, "target", None, accepted=False, ms=candidate["usage"]["ms"])
+        return _with(writing_span("target", candidate, "kept"), written)
     draft, reward = state["candidates"][index], state["rewards"][index]
     share = state["scoring_ms"] / len(state["candidates"])
     ms = draft["usage"]["ms"] + share + candidate["usage"]["ms"]
@@ -75,6 +79,10 @@ def _step(
     )
     if "tool_calls" in candidate:
         step["tool_calls"] = candidate["tool_calls"]
+    if "phase" in candidate:
+        step["phase"] = candidate["phase"]
+    if "reasoning" in candidate:
+        step["reasoning"] = candidate["reasoning"]
     return step
 
 

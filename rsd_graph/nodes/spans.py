@@ -9,7 +9,8 @@ from rsd_graph.early.spans import writing_span
 def decision_spans(state: RSDState, index: int, use: Use) -> list[Span]:
     """The writing of one draft and its scoring: its share of the call that scored all of them."""
     spans = writing_span("draft", state["candidates"][index], use)
-    if not state["scoring_started"] or state["rewards"][index] is None:
+    is_scored = bool(state["rewards"]) and state["rewards"][index] is not None
+    if not state["scoring_started"] or not is_scored:
         return spans
     share = state["scoring_ms"] / len(state["candidates"])
     started = state["scoring_started"] + index * share / 1000

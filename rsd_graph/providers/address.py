@@ -43,7 +43,7 @@ _SPEC = re.compile(
 OF_THE_ENDPOINT = ("timeout", "max_concurrency", "session_header")
 """Options of every provider that takes an `Endpoint`; its own are the arguments of its class."""
 
-OF_THE_WRITER = ("logprobs",)
+OF_THE_WRITER = ("logprobs", "think")
 """Options of every draft and target that continues text: the arguments of `HostedModel`."""
 
 

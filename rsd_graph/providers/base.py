@@ -18,7 +18,7 @@ from typing import Protocol, TypeGuard, runtime_checkable
 
 from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.options import check_fields
-from rsd_graph.answer.state import Candidate, Message, Step, join_steps
+from rsd_graph.answer.state import Candidate, Message, Phase, Step, join_steps
 from rsd_graph.errors import RewardError
 
 
@@ -47,11 +47,19 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What has been said: the conversation and the settled steps of the answer in progress."""
+    """What has been said: the conversation and the settled steps of the answer in progress.
+
+    Attributes:
+        conversation: The question, and what was said before it.
+        steps: Each with its text and phase; markers of thinking are no part of them.
+        separator: Stands between steps.
+        phase: Where the next step belongs; `None` where nobody thinks.
+    """
 
     conversation: Sequence[Message]
     steps: Sequence[Step | Candidate] = ()
     separator: str = "\n\n"
+    phase: Phase | None = None
 
     @property
     def text(self) -> str:
@@ -61,12 +69,16 @@ class Prefix:
 
 @dataclass(frozen=True, slots=True)
 class StepRequest:
-    """One step to be written after *prefix*, of at most *max_tokens* tokens."""
+    """One step to be written after *prefix*, of at most *max_tokens* tokens.
+
+    A thinking step of fewer than *min_tokens* is joined with the next.
+    """
 
     prefix: Prefix
     max_tokens: int
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
+    min_tokens: int = 1
 
 
 @dataclass(frozen=True, slots=True)

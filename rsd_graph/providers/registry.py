@@ -35,6 +35,7 @@ FAMILIES = Plugins(
     "rsd_graph.prms",
     "PRM family",
     {
+        "doubt": "rsd_graph.providers.prm:DOUBT",
         "genprm": "rsd_graph.providers.prm:GENPRM",
         "judge": "rsd_graph.providers.prm:JUDGE",
         "judge-greedy": "rsd_graph.providers.prm:JUDGE_GREEDY",
@@ -112,7 +113,10 @@ def reward_model(
         return spec
     with written(spec, "prm"):
         make = partial(reward_model, timeout=timeout, max_retries=max_retries, api_key=api_key)
-        if made := spelled(spec, make):
+        write = partial(
+            step_model, role="draft", timeout=timeout, max_retries=max_retries, api_key=api_key
+        )
+        if made := spelled(spec, make, write):
             return made
         address = tuned(parse_spec(spec, "prm"), "prm", timeout, max_retries, api_key)
         name = address.family or _USUAL_FAMILY.get(address.provider)

@@ -152,6 +152,10 @@ class RSDGraph(StateGraph[RSDState, None, RSDInput, RSDOutput]):
         self.spans = AnswerSpans()
         self._early = early
 
+    def route(self, node: str, decide: Callable[[RSDState], str], ends: list[str]) -> None:
+        """After *node* go where *decide*, a pure function, says: to one of *ends*."""
+        self.add_conditional_edges(node, Pure(decide.__name__, decide), ends)
+
     def end(self, run: str, error: BaseException | None = None) -> Entry:
         """End a run, and its spans; the entry of what it had under way in vain.
 

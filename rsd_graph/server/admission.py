@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-from rsd_graph.server.failures import RefusedError
+from rsd_graph.server.failures import TIME_LIMIT, RefusedError
 
 _RETRY_SECONDS = 1
 
@@ -71,7 +71,7 @@ class Admission:
                 await self._cut.wait()
         except TimeoutError:
             said = f"The answer took longer than {seconds:g} s; what was sent stands."
-            return RefusedError(said, status=504, kind="server_error", code="time_limit")
+            return RefusedError(said, status=504, kind="server_error", code=TIME_LIMIT)
         return _refused(503, "The server is shutting down; what was sent stands.", "shutting_down")
 
 

@@ -11,6 +11,9 @@ from rsd_graph import errors
 
 Body = dict[str, object]
 
+TIME_LIMIT = "time_limit"
+"""The code of an answer that took too long: the same again would take as long."""
+
 
 class RefusedError(Exception):
     """A request that is refused before anything is spent.
@@ -66,7 +69,8 @@ class Failure:
     @property
     def headers(self) -> dict[str, str]:
         """When to come back, and whether to: the SDK retries twice unless it is told not to."""
-        retryable = self.retry_after is not None or self.status in (408, 502, 504)
+        may_heal = self.status in (408, 502, 504) and self.code != TIME_LIMIT
+        retryable = self.retry_after is not None or may_heal
         headers = {"x-should-retry": "true" if retryable else "false"}
         if self.retry_after is not None:
             headers["Retry-After"] = str(self.retry_after)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from rsd_graph.acceptance import Criterion, criterion, reward_threshold
+from rsd_graph.answer.options import Accept, OneAccept
+from rsd_graph.answer.state import Phase
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.address import model_identity
 from rsd_graph.providers.base import RewardModel
@@ -17,14 +20,23 @@ from rsd_graph.stacks.text_file import read_text
 FORMAT = "rsd-graph calibration 1"
 
 
-def chosen_criterion(accept: str | Criterion | None, delta: float | str, prm: object) -> Criterion:
-    """The acceptance criterion that the options *accept* and *delta* stand for, with this PRM.
+def chosen_criterion(
+    accept: Accept | None, delta: float | str, prm: object
+) -> Criterion | Mapping[Phase, Criterion]:
+    """The acceptance criterion that the options *accept* and *delta* stand for, with this PRM; or
+    one for each phase.
 
     Raises:
         ConfigurationError: No such criterion, or see `calibrated_delta`.
     """
     if accept is None:
         return reward_threshold(calibrated_delta(delta, prm))
+    if isinstance(accept, Mapping):
+        return {phase: _named(each) for phase, each in accept.items()}
+    return _named(accept)
+
+
+def _named(accept: OneAccept) -> Criterion:
     return criterion(accept) if isinstance(accept, str) else accept
 
 

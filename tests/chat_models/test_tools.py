@@ -466,3 +466,75 @@ async def test_an_agent_streams_settled_actions_only(
     shown = [chunk async for chunk, _ in agent.astream(question, stream_mode="messages")]
 
     assert "".join(m.text for m in shown if m.type == "AIMessageChunk") == "It is 7."
+
+
+# -- thinking ------------------------------------------------------------------------------------
+
+
+def thought(reply: Any, **fields: str) -> Any:
+    """The reply of a server that tells the thinking apart."""
+    reply["choices"][0]["message"] |= fields
+    return reply
+
+
+@pytest.mark.parametrize("name", ["reasoning", "reasoning_content"])
+async def test_what_was_thought_before_an_action_is_its_reasoning(
+    acting: Acting, name: str
+) -> None:
+    """By vLLM's name and by llama.cpp's; the PRM judges the action alone."""
+    call = chat_reply(None, ("add", {"a": 3, "b": 4}))
+    acting.script([thought(call, **{name: "Two numbers: add them."})])
+
+    message = await acting.model.bind_tools([add]).ainvoke("What is 3 + 4?")
+
+    assert message.content_blocks[0] == {
+        "type": "reasoning",
+        "reasoning": "Two numbers: add them.",
+    }
+    assert message.tool_calls[0]["args"] == {"a": 3, "b": 4}
+    assert acting.prm.seen[0][2] == [ACTION]
+
+
+async def test_thinking_in_the_text_of_an_action_is_taken_out(acting: Acting) -> None:
+    """Where the server runs no reasoning parser."""
+    acting.script([chat_reply("<think>\nEasy.\n</think>\n\n7")])
+    model = acting.model.with_options({"thinking": "on"})
+
+    message = await model.bind_tools([add]).ainvoke("What is 3 + 4?")
+
+    assert (message.text, message.additional_kwargs["reasoning_content"]) == ("7", "Easy.")
+
+
+async def test_an_action_without_thinking_is_asked_for(acting: Acting) -> None:
+    """A hybrid model's template is told; the role that thinks is asked as ever."""
+    acting.script([chat_reply(None, ("add", {"a": "no number"}))], [chat_reply("7")])
+    model = acting.model.with_options({"thinking": "target"})
+
+    await model.bind_tools([add]).ainvoke("What is 3 + 4?")
+
+    assert acting.sent(acting.draft)["chat_template_kwargs"] == {"enable_thinking": False}
+    assert "chat_template_kwargs" not in acting.sent(acting.target)
+
+
+@pytest.mark.parametrize(("goes_on", "kept"), [(True, "Hm."), (False, None)])
+async def test_earlier_thinking_is_sent_back_only_inside_a_loop_of_tools(
+    acting: Acting, goes_on: bool, kept: str | None
+) -> None:
+    """Several templates want it there, and nowhere else."""
+    acting.script([chat_reply("7")])
+    model = acting.model.with_options({"thinking": "on"})
+    call = {"name": "add", "args": {"a": 3, "b": 4}, "id": "call_0", "type": "tool_call"}
+    asked: list[Any] = [
+        HumanMessage("Before?"),
+        AIMessage("<think>\nLong ago.\n</think>\n\nYes."),
+        HumanMessage("What is 3 + 4?"),
+        AIMessage("", tool_calls=[call], additional_kwargs={"reasoning_content": "Hm."}),
+        ToolMessage("7", tool_call_id="call_0"),
+        *([] if goes_on else [AIMessage("7"), HumanMessage("Sure?")]),
+    ]
+
+    await model.bind_tools([add]).ainvoke(asked)
+
+    sent = acting.sent(acting.draft)["messages"]
+    assert sent[1]["content"] == "Yes."
+    assert sent[3].get("reasoning_content") == kept

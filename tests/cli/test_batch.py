@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,133 @@ def test_a_file_that_cannot_grow_ends_the_run_with_one_line(
     assert {q: r["text"] for q, r in kept(out).items()} == {
         q: r["text"] for q, r in kept(whole).items()
     }
+
+
+REQUEST = {"model": "rsd-shipped", "messages": [{"role": "user", "content": "?"}]}
+
+
+def request_line(name: str, **body: object) -> str:
+    """A line of OpenAI's batch format."""
+    place = {"method": "POST", "url": "/v1/chat/completions"}
+    return json.dumps({"custom_id": name, **place, "body": {**REQUEST, **body}})
+
+
+def test_shards_of_a_folder_are_merged_into_what_one_run_writes(
+    questions: Path, tmp_path: Path
+) -> None:
+    """The same answers, whoever asked for them; the flags are those of the files in deploy/."""
+    parts, whole, merged = tmp_path / "parts", tmp_path / "whole.jsonl", tmp_path / "all.jsonl"
+    run(questions, whole)
+    codes = [
+        run(
+            questions, "--out-dir", parts, "--shard", f"{index}/2", "--max-seconds", "600"
+        ).exit_code
+        for index in range(2)
+    ]
+
+    result = CliRunner().invoke(app, ["merge", str(parts), "--out", str(merged)])
+
+    assert (codes, result.exit_code) == ([0, 0], 0)
+    assert result.stdout == f"6 answers of 2 shards in {merged}; 0 failed, 0 were not asked\n"
+    assert {q: r["text"] for q, r in kept(merged).items()} == {
+        q: r["text"] for q, r in kept(whole).items()
+    }
+
+
+def test_a_batch_without_time_says_what_is_left(questions: Path, tmp_path: Path) -> None:
+    """Its exit code is the system's word for "try again later"."""
+    result = run(questions, tmp_path / "out.jsonl", "--max-seconds", "0")
+
+    assert result.exit_code == 75
+    assert "--max-seconds is used up: 6 questions were not asked" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "complaint"),
+    [
+        (["--shard", "2/2", "--out-dir", "parts"], "there is no shard 2/2"),
+        (["--max-cost", "1", "out.jsonl"], "what answers cost is not known"),
+        ([], "name ANSWERS or --out-dir"),
+        (["out.jsonl", "--out-dir", "parts"], "name ANSWERS or --out-dir"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_and_nothing_is_written(
+    questions: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    flags: list[str],
+    complaint: str,
+) -> None:
+    """Before a model is asked."""
+    monkeypatch.chdir(tmp_path)
+
+    result = run(questions, *flags)
+
+    assert result.exit_code in (1, 2)
+    assert complaint in " ".join(result.stderr.split())
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["questions.jsonl"]
+
+
+def test_requests_in_openais_format_are_answered_in_it(tmp_path: Path) -> None:
+    """Each line under its custom_id, with the fields of its body honoured."""
+    pytest.importorskip("starlette", reason="the server is the extra 'serve'")
+    path, out, merged = (tmp_path / name for name in ("in.jsonl", "journal.jsonl", "out.jsonl"))
+    story = [{"role": "user", "content": PROBLEMS[0].question}]
+    path.write_text(
+        request_line("a", messages=story) + "\n" + request_line("b", messages=story, max_tokens=5)
+    )
+
+    run(path, out)
+    CliRunner().invoke(app, ["merge", str(out), "--out", str(merged)])
+    first, short = sorted(
+        (json.loads(line) for line in merged.read_text().splitlines()), key=lambda r: r["custom_id"]
+    )
+
+    assert (first["custom_id"], first["error"]) == ("a", None)
+    assert first["response"]["status_code"] == 200
+    written = first["response"]["body"]["choices"][0]["message"]["content"]
+    assert f"\\boxed{{{PROBLEMS[0].answer}}}" in written
+    assert short["response"]["body"]["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        (
+            request_line("a", logprobs=True),
+            "logprobs is not supported.* field logprobs of its body",
+        ),
+        (request_line("a", service_tier="flex"), "service_tier means nothing in a batch"),
+        (request_line("a", stream=True), "field stream of its body"),
+        (request_line("a", model="gpt-5"), "no model 'gpt-5'.* field model"),
+        (request_line("a", temperature=3), "field temperature of its body"),
+        (request_line("a", n=2), "n > 1 needs temperature"),
+        (request_line("a").replace("/v1/chat/completions", "/v1/embeddings"), "url '/v1/embedd"),
+        (request_line("a").replace("POST", "GET"), "the method 'GET'"),
+        (request_line("a") + "\n" + request_line("a"), "id 'in/a' occurs twice"),
+    ],
+)
+def test_a_request_that_cannot_be_honoured_is_refused_by_its_field(
+    tmp_path: Path, line: str, complaint: str
+) -> None:
+    """With its line, before anything is asked; no field is ever passed over in silence."""
+    pytest.importorskip("starlette", reason="the server is the extra 'serve'")
+    (tmp_path / "in.jsonl").write_text(line)
+
+    result = run(tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+
+    assert result.exit_code == 1
+    assert re.search(complaint, result.stderr)
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_questions_are_read_from_parquet(tmp_path: Path) -> None:
+    """A table with the same columns as a line of JSON has fields."""
+    parquet = pytest.importorskip("pyarrow.parquet", reason="the extra 'parquet'")
+    pyarrow = pytest.importorskip("pyarrow")
+    rows = [{"id": "a", "question": PROBLEMS[0].question}]
+    parquet.write_table(pyarrow.Table.from_pylist(rows), tmp_path / "q.parquet")
+
+    run(tmp_path / "q.parquet", tmp_path / "out.jsonl")
+
+    assert kept(tmp_path / "out.jsonl")[PROBLEMS[0].question]["question"] == "q/a"

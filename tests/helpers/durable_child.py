@@ -9,11 +9,12 @@ from typing import Any
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from rsd_graph import Limits, Prefix, Scores, StepRequest, candidate, create_rsd_graph
+from rsd_graph import Limits, Phases, Prefix, Scores, StepRequest, candidate, create_rsd_graph
 from rsd_graph.answer.ledger import usage
-from rsd_graph.answer.state import Candidate, initial_state
+from rsd_graph.answer.state import Candidate, Ended, initial_state
 
 STEPS = 12
+NOBODY_THINKS = Phases()
 THREAD: Any = {"configurable": {"thread_id": "one"}}
 
 
@@ -29,7 +30,10 @@ class Reporting:
     async def write_step(self, request: StepRequest) -> Candidate:
         index = len(request.prefix.steps)
         self._say(index)
-        return candidate(f"{self._role} {index}", "eos" if index == STEPS - 1 else "separator")
+        ended: Ended = "eos" if index == STEPS - 1 else "separator"
+        if request.prefix.phase == "thinking" and index == STEPS // 2:
+            ended = "closed"
+        return candidate(f"{self._role} {index}", ended)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:
         index = len(prefix.steps)
@@ -41,24 +45,25 @@ class Reporting:
             self._report.send((self._role, index))
 
 
-def durable_graph(report: Connection | None = None) -> Any:
+def durable_graph(report: Connection | None = None, phases: Phases = NOBODY_THINKS) -> Any:
     """The graph of this process, uncompiled."""
     return create_rsd_graph(
         draft=Reporting("draft", report),
         target=Reporting("target", report),
         prm=Reporting("prm", report),
         limits=Limits(max_repeats=STEPS),
+        phases=phases,
     )
 
 
-def live(database: str, report: Connection) -> None:
+def live(database: str, report: Connection, phases: Phases = NOBODY_THINKS) -> None:
     """Start the answer, or go on where the last process died."""
-    asyncio.run(_live(database, report))
+    asyncio.run(_live(database, report, phases))
 
 
-async def _live(database: str, report: Connection) -> None:
+async def _live(database: str, report: Connection, phases: Phases) -> None:
     async with AsyncSqliteSaver.from_conn_string(database) as saver:
-        graph = durable_graph(report).compile(checkpointer=saver)
+        graph = durable_graph(report, phases).compile(checkpointer=saver)
         started = (await graph.aget_state(THREAD)).created_at is not None
         question = None if started else initial_state("q", seed=1)
         await graph.ainvoke(question, THREAD, durability="sync")

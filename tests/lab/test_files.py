@@ -41,7 +41,7 @@ def write(path: Path, *rows: dict[str, object]) -> None:
 def read(path: Path) -> list[dict[str, object]]:
     lines = JsonLines(path)
     lines.close()
-    return lines.rows
+    return list(lines.rows())
 
 
 def as_written(text: str) -> str:
@@ -95,7 +95,7 @@ def test_what_holds_no_objects_is_refused_and_left_alone(path: Path, content: by
     path.write_bytes(content)
 
     with pytest.raises(ConfigurationError, match=r"line [12] of .* cannot be read"):
-        JsonLines(path)
+        read(path)
 
     assert path.read_bytes() == content
 

@@ -15,7 +15,7 @@ FLOORS = [
     {"experiment", "grading", "journal", "step_statistics"},
     {"arms", "latency", "questions"},
     {"exam", "planning"},
-    {"calibration", "runner"},
+    {"batch", "calibration", "runner"},
     {"report"},
 ]
 """Asking knows no grading, grading no data set, and nobody knows how results will look."""

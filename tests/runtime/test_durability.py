@@ -16,8 +16,9 @@ pytest.importorskip("langgraph.checkpoint.sqlite")
 from langgraph.checkpoint.sqlite import SqliteSaver
 
 from benchmarks.checkpoint_growth import bytes_in_memory, bytes_in_sqlite
+from rsd_graph import Phases
 from tests.helpers import durable_child
-from tests.helpers.durable_child import STEPS, THREAD, durable_graph
+from tests.helpers.durable_child import NOBODY_THINKS, STEPS, THREAD, durable_graph
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.helpers.durable_child"])
@@ -37,13 +38,15 @@ def settled(database: str) -> list[dict[str, Any]]:
     return list(state.values.get("steps", []))
 
 
-def live_until(database: str, calls: int) -> tuple[list[tuple[str, int]], bool]:
+def live_until(
+    database: str, calls: int, phases: Phases = NOBODY_THINKS
+) -> tuple[list[tuple[str, int]], bool]:
     """Let a process live until it has made that many calls, then kill it.
 
     Returns all the calls it made, and whether it died of the kill.
     """
     ours, theirs = PROCESSES.Pipe(duplex=False)
-    process = PROCESSES.Process(target=durable_child.live, args=(database, theirs))
+    process = PROCESSES.Process(target=durable_child.live, args=(database, theirs, phases))
     process.start()
     theirs.close()
     heard: list[tuple[str, int]] = []
@@ -61,6 +64,23 @@ def _until_eof(pipe: Any) -> Iterator[tuple[str, int]]:
             yield pipe.recv()
         except EOFError:
             return
+
+
+@pytest.mark.parametrize("phase", ["thinking", "answer"])
+def test_a_run_killed_in_either_phase_goes_on_in_it(database: str, phase: str) -> None:
+    """Where a step belongs is in the state: the thinking is closed where it was, once."""
+    phases = Phases("on")
+    live_until(database, 6 if phase == "thinking" else 20, phases)
+    before = settled(database)
+
+    _, killed = live_until(database, 99, phases)
+
+    after = settled(database)
+    assert not killed
+    assert before[-1]["phase"] == phase
+    assert after[: len(before)] == before
+    assert [step["phase"] for step in after] == ["thinking"] * 7 + ["answer"] * 5
+    assert after[6]["ended"] == "closed"
 
 
 @pytest.mark.parametrize("chance", [1, 2, 3])

@@ -201,6 +201,67 @@ async def test_of_several_servers_none_is_named(told: Told) -> None:
     assert not any("server.address" in (call.attributes or {}) for call in calls)
 
 
+async def test_tokens_have_the_name_of_their_own_model(told: Told) -> None:
+    """So that a price list can price each: no other span has the conventions' counts."""
+    async with FakeEndpoint({CHAT: chat_reply("It is wrong.")}) as server:
+        spec = f"chat+{server.url}/v1"
+        model = ChatRSD(draft=f"{spec}#small", target=f"{spec}#large", prm=RewardByText())
+        ledger = (await model.ainvoke("q")).response_metadata["rsd"]["ledger"]
+
+    written: dict[str, int] = {}
+    for span in told.spans:
+        attributes = span.attributes or {}
+        if "gen_ai.usage.output_tokens" in attributes:
+            name = str(attributes["gen_ai.request.model"])
+            written[name] = written.get(name, 0) + int(
+                str(attributes["gen_ai.usage.output_tokens"])
+            )
+    assert written == {
+        "small": ledger["draft"]["completion_tokens"],
+        "RewardByText": ledger["prm"]["completion_tokens"],
+        "large": ledger["target"]["completion_tokens"],
+    }
+
+
+NAMES = {
+    "error.type",
+    "gen_ai.evaluation.name",
+    "gen_ai.evaluation.score.label",
+    "gen_ai.evaluation.score.value",
+    "gen_ai.input.messages",
+    "gen_ai.operation.name",
+    "gen_ai.output.messages",
+    "gen_ai.provider.name",
+    "gen_ai.request.max_tokens",
+    "gen_ai.request.model",
+    "gen_ai.request.seed",
+    "gen_ai.request.temperature",
+    "gen_ai.request.top_k",
+    "gen_ai.request.top_p",
+    "gen_ai.response.finish_reasons",
+    "gen_ai.usage.cache_read.input_tokens",
+    "gen_ai.usage.input_tokens",
+    "gen_ai.usage.output_tokens",
+    "server.address",
+    "server.port",
+}
+"""What we use of `SCHEMA_URL`'s names, as its registry spells them."""
+
+
+async def test_no_name_is_made_up(told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every attribute is one of the conventions, at the pinned version, or begins with `rsd.`."""
+    monkeypatch.setenv(CONTENT, "true")
+    async with FakeEndpoint({CHAT: chat_reply("It is 7.")}) as server:
+        spec = f"chat+{server.url}/v1#m"
+        await ChatRSD(draft=spec, target=spec, prm=RewardByText(), hedge=0.0).ainvoke("q")
+    with pytest.raises(ServerError):
+        await scripted([ServerError("gone")], []).ainvoke("q")
+
+    said = [span.attributes or {} for span in told.spans]
+    said += [event.attributes or {} for span in told.spans for event in span.events]
+    assert {name for one in said for name in one if not name.startswith("rsd.")} == NAMES
+
+
 async def test_the_schema_is_pinned(told: Told) -> None:
     """Whoever reads the spans knows by which version of the conventions."""
     await functional().ainvoke("q")

@@ -17,6 +17,7 @@ import uvicorn
 
 from rsd_graph import ChatRSD
 from rsd_graph.server import Catalog, ServerOptions, create_app
+from rsd_graph.server.process import DrainingServer
 from tests.helpers.hashed import HashedModel, HashedPRM
 
 
@@ -33,6 +34,7 @@ class Served:
     url: str
     app: Any
     open: ExitStack
+    server: DrainingServer
 
     def client(self, **options: Any) -> openai.OpenAI:
         """OpenAI's client for it, which asks once; closed when the test ends."""
@@ -49,16 +51,19 @@ def serve() -> Iterator[Serve]:
     running: list[tuple[Any, threading.Thread]] = []
     clients = ExitStack()
 
-    def start(stacks: Mapping[str, ChatRSD] | None = None, **allowed: Any) -> Served:
+    def start(
+        stacks: Mapping[str, ChatRSD] | None = None, drain: float = 0.0, **allowed: Any
+    ) -> Served:
         app = create_app(Catalog(stacks or {"math": stack()}), ServerOptions(**allowed))
         listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+        config = uvicorn.Config(app, log_level="warning")
+        server = DrainingServer(config, app.state.admission, drain)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
         while not server.started:
             time.sleep(0.01)
         running.append((server, thread))
-        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app, clients)
+        return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app, clients, server)
 
     with clients:
         yield start

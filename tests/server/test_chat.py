@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import httpx
 import openai
 import pytest
 
+from rsd_graph import ChatRSD
+from tests.helpers.chat_support import RewardByText
+from tests.helpers.fake_endpoint import FakeEndpoint
+from tests.helpers.fake_tool_server import CHAT, chat_reply, in_a_thread
 from tests.server.conftest import Serve, stack
 
 QUESTION = [{"role": "user", "content": "How many?"}]
@@ -64,33 +67,17 @@ def test_one_chunk_for_each_step_then_the_reason_then_usage(serve: Serve) -> Non
     assert len({chunk.id for chunk in chunks}) == 1
 
 
-def test_the_bytes_of_a_stream(serve: Serve) -> None:
-    """Golden server-sent events: one JSON object an event, `[DONE]` at the end."""
-    served = serve()
-    body = {"model": "math", "messages": QUESTION, "seed": 3, "stream": True}
+def test_the_callers_key_stays_here(serve: Serve) -> None:
+    """The endpoints behind us are asked with keys of their own, or none."""
+    with in_a_thread(FakeEndpoint({CHAT: chat_reply("Done.")})) as server:
+        spec = f"chat+{server.url}/v1#m"
+        served = serve({"math": ChatRSD(draft=spec, target=spec, prm=RewardByText())})
+        served.client(api_key="sk-of-the-caller").chat.completions.create(
+            model="math", messages=QUESTION
+        )
 
-    response = httpx.post(f"{served.url}/v1/chat/completions", json=body)
-
-    events = response.content.split(b"\n\n")
-    first = json.loads(events[0].removeprefix(b"data: "))
-    assert response.headers["content-type"].startswith("text/event-stream")
-    assert response.headers["cache-control"] == "no-store"
-    assert {**first, "id": "", "created": 0} == {
-        "id": "",
-        "object": "chat.completion.chunk",
-        "created": 0,
-        "model": "math",
-        "system_fingerprint": None,
-        "choices": [
-            {
-                "index": 0,
-                "delta": {"role": "assistant", "content": ""},
-                "logprobs": None,
-                "finish_reason": None,
-            }
-        ],
-    }
-    assert events[-2:] == [b"data: [DONE]", b""]
+    assert server.requests
+    assert "sk-of-the-caller" not in repr(server.requests)
 
 
 def test_choices_are_independent_answers(serve: Serve) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import threading
 from typing import Any
 
@@ -159,6 +160,30 @@ def test_draining_finishes_what_is_at_work_and_takes_nothing_new(serve: Serve) -
 
     assert (ready.status_code, caught.value.status_code) == (503, 503)
     assert texts == ["first\n\nlast"]
+
+
+def test_what_is_not_done_when_the_drain_ends_is_cut_short(serve: Serve) -> None:
+    """SIGTERM: not ready at once; then streams end with `length` and an error, settled text stands.
+
+    The model's call is cancelled, and the process has nothing left to wait for.
+    """
+    model = Gated()
+    served = serve({"math": gated_stack(model)}, drain=0.3)
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.extend(_streamed(served)))
+    thread.start()
+    assert model.writing.acquire(timeout=10)
+
+    served.server.handle_exit(signal.SIGTERM, None)
+    ready = httpx.get(f"{served.url}/ready")
+    thread.join()
+
+    chunks, error = found
+    assert ready.status_code == 503
+    assert [chunk.choices[0].delta.content for chunk in chunks[:2]] == ["", "first"]
+    assert chunks[-1].choices[0].finish_reason == "length"
+    assert "shutting down" in str(error)
+    assert model.stopped.acquire(timeout=10)
 
 
 class Failing:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from rsd_graph.lab.batch.answers import Tally
 from rsd_graph.lab.journal import Record
+from rsd_graph.providers.http.level import Level
 
 
 class _Bars:
@@ -64,19 +65,40 @@ class EvaluationProgress(_Bars):
 
 
 class BatchProgress(_Bars):
-    """One bar: answers, how many of their steps the draft wrote, and the time it will take."""
+    """One bar: answers, how many of their steps the draft wrote, and the time it will take.
 
-    def __init__(self, questions: int, *, quiet: bool) -> None:
+    Args:
+        questions: How many there are.
+        tally: What is known of them; it is counted on by whoever adds records.
+        levels: How many requests may be in flight at each server.
+        quiet: Show nothing.
+    """
+
+    def __init__(
+        self, questions: int, tally: Tally, levels: Mapping[str, Level], *, quiet: bool
+    ) -> None:
         super().__init__(quiet=quiet)
-        self._task = self._bars.add_task("answers", total=questions, note="")
-        self._steps = Counter[str]()
+        done = len(tally.answered)
+        self._task = self._bars.add_task("answers", total=questions, completed=done, note="")
+        self._tally, self._levels = tally, levels
 
     def add(self, record: Record) -> None:
         """Count one answer; a failed one adds no steps."""
-        self._steps.update(step["source"] for step in record["steps"])
-        share = self._steps["draft"] / max(1, self._steps.total())
-        note = f"{self._steps.total()} steps, {share:.0%} by the draft"
+        steps = self._tally.steps
+        share = steps["draft"] / max(1, steps.total())
+        note = f"{steps.total()} steps, {share:.0%} by the draft"
+        if limits := in_flight(self._levels):
+            note += f"; at most {', '.join(map(str, limits.values()))} in flight"
         self._bars.update(self._task, advance=1, note=note)
+
+
+def in_flight(levels: Mapping[str, Level]) -> dict[str, int]:
+    """How many requests may be in flight at each server where that is not simply its maximum."""
+    return {
+        name: level.limit
+        for name, level in sorted(levels.items())
+        if level.searches or level.limit < level.most
+    }
 
 
 class CopyProgress(_Bars):

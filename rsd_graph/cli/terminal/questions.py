@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from rsd_graph.cli.terminal.streams import typed
@@ -14,7 +14,8 @@ from rsd_graph.lab.questions.rows import Read
 from rsd_graph.stacks.settings import ROLES
 from rsd_graph.stacks.text_file import decoded
 
-_STDIN = "standard input"
+STDIN = "standard input"
+"""What the questions that come from there are called."""
 
 
 def questions_of(name: str | Path, read: Read, *, limit: int | None = None) -> QuestionList:
@@ -25,14 +26,22 @@ def questions_of(name: str | Path, read: Read, *, limit: int | None = None) -> Q
     """
     if str(name) != "-":
         return load_dataset(name, limit=limit, read=read)
-    text = decoded(typed("the questions, one a line"), _STDIN)
-    return questions_in(text, _STDIN, limit=limit, read=read)
+    text = decoded(typed("the questions, one a line"), STDIN)
+    return questions_in(text, STDIN, limit=limit, read=read)
 
 
-def note_on_scope(questions: Sequence[Question], options: Mapping[str, object]) -> None:
-    """Say on standard error how many of the questions the shipped models cannot know, if any."""
+def note_on_scope(questions: Iterable[Question], options: Mapping[str, object]) -> int:
+    """Say on standard error how many of the questions the shipped models cannot know, if any.
+
+    Returns:
+        How many questions there are.
+    """
     seats = [options.get(role, f"embedded:{role}") for role in ROLES]
-    outside = sum(1 for question in questions if notice(question.text, *seats))
+    count = outside = 0
+    for question in questions:
+        count += 1
+        outside += bool(notice(question.text, *seats))
     if outside:
-        which = f"{outside} of {len(questions)} questions are" if questions[1:] else "This one is"
+        which = f"{outside} of {count} questions are" if count > 1 else "This one is"
         sys.stderr.write(f"note: {SCOPE} {which} no such story.\n")
+    return count

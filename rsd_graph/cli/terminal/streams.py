@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import BinaryIO, Literal, TextIO
 
 
 @contextmanager
@@ -38,6 +38,11 @@ def _nothing(mode: Literal["r", "w"]) -> TextIO:
 
 def typed(what: str) -> bytes:
     """All of standard input; on a terminal it says that *what* is waited for."""
+    return typing_of(what).read()
+
+
+def typing_of(what: str) -> BinaryIO:
+    """Standard input, to be read; see `typed`."""
     if sys.stdin.isatty():
         sys.stderr.write(f"Type {what}, then Enter and Ctrl-{'Z' if os.name == 'nt' else 'D'}:\n")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer

@@ -6,9 +6,13 @@ flatter RSD in the full accounting.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
-from rsd_graph.answer.state import Candidate, Ended, Source, Step
+from rsd_graph.answer.options import picked
+from rsd_graph.answer.state import Candidate, Ended, Source, Step, phase_of
+from rsd_graph.answer.thinking import Phases, in_phase
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix, StepRequest
@@ -22,22 +26,33 @@ def alone(setup: Setup, role: Source) -> Arm:
     model = setup.models.draft if role == "draft" else setup.models.target
 
     async def solve(question: str, seed: int) -> Outcome:
-        request = StepRequest(
-            prefix=Prefix(setup.conversation(question), (), _NEVER),
-            max_tokens=setup.limits.max_tokens,
-            sampling=setup.sampling,
-            seed=derive_seed(seed, role, 0),
-        )
-        answer = await model.write_step(request)
-        reason = reason_to_finish(answer["ended"])
-        return Outcome(answer["text"], [settled(answer, role)], _ledger(answer, role), reason)
+        steps: list[Step] = []
+        ledger = empty_ledger()
+        while not steps or phase_of(steps[-1]) == "thinking":
+            request = _request(setup, question, steps, derive_seed(seed, role, len(steps)))
+            written = in_phase(await model.write_step(request), request.prefix.phase)
+            steps.append(settled(written, role))
+            ledger = add(ledger, _ledger(written, role))
+        answer = steps[-1]
+        return Outcome(answer["text"], steps, ledger, reason_to_finish(answer["ended"]))
 
     return Arm(f"{role} only", solve)
 
 
+def _request(setup: Setup, question: str, steps: Sequence[Step], seed: int) -> StepRequest:
+    """For the whole answer or, of a model that thinks, for all its thinking and then the answer."""
+    limits, phase = setup.limits, None
+    budget = limits.max_tokens - sum(step["tokens"] for step in steps)
+    if picked(Phases, setup.options).are_told_apart:
+        phase = "answer" if steps else limits.phase_after(steps)
+        budget = min(budget, limits.thinking_budget(())) if phase == "thinking" else budget
+    prefix = Prefix(setup.conversation(question), steps, _NEVER, phase)
+    return StepRequest(prefix, max(1, budget), setup.sampling, seed)
+
+
 def settled(candidate: Candidate, role: Source) -> Step:
     """A candidate as a settled step nobody scored."""
-    return Step(
+    step = Step(
         text=candidate["text"],
         source=role,
         reward=None,
@@ -47,6 +62,7 @@ def settled(candidate: Candidate, role: Source) -> Step:
         ms=candidate["usage"]["ms"],
         rejected_text=None,
     )
+    return {**step, "phase": candidate["phase"]} if "phase" in candidate else step
 
 
 def reason_to_finish(ended: Ended) -> str:

@@ -14,13 +14,22 @@ beam:4x4                 4 beams, each continued by 4 sampled drafts
 oracle                   the better of both models' steps, by reward: no router does better
 gsi:4  gsi:4:20:0.5      GSI: soft best-of-4 of steps with the tilted reward (n, beta, u)
 specreason  specreason:7         RSD with the target as its own judge, by digits
+glimprouter:1.0                  the target writes where the first token's entropy is that high
+confspec:3:7  confspec:3:7:5:judge      the draft judges itself, the target where it is unsure
+                                 (low, high, delta, family of the judge)
+specguard:4  specguard:4:0.5     RSD where this share of 4 more drafts must agree
 verdict:0.5:free:lowest          RSD with this delta and another scorer, as an endpoint string;
-                                 `prm` in it is the run's: verdict:0.7:cascade:learned:v.json,prm
+                                 `prm`, `draft` and `target` in it are the run's:
+                                 verdict:0.7:cascade:learned:v.json,prm  verdict:0.5:doubt+target
+                                 verdict:0.7:capped:0.2,prm  verdict:0.7:so-far:min,prm
+phases:0.5:0.7:by-phase:free:lowest,prm      the same with a delta for what is thought and one for
+                                 what is answered
 served:vllm+http://...   one more endpoint alone, such as the target with speculative decoding
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -41,12 +50,12 @@ from rsd_graph.lab.arms.oracle import advantage_oracle
 from rsd_graph.lab.arms.rsd import random_mixing, rsd
 from rsd_graph.lab.arms.sampled import best_of_n, majority
 from rsd_graph.lab.arms.specreason import specreason
+from rsd_graph.lab.arms.verdict import by_phase_verdict, verdict
 from rsd_graph.lab.question import Extract
 from rsd_graph.lab.setup import Setup
-from rsd_graph.providers.base import RewardModel, Sampling
+from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.prm.combine import Aggregation
-from rsd_graph.providers.prm.spelled import spelled
-from rsd_graph.providers.registry import reward_model, step_model
+from rsd_graph.providers.registry import step_model
 
 _Maker = Callable[..., Arm]
 """(setup, what follows the name) -> the arm."""
@@ -87,8 +96,8 @@ def _split(name: str) -> list[str]:
     kind, _, rest = name.partition(":")
     if kind == "served":
         return [kind, rest]
-    if kind == "verdict":
-        return [kind, *rest.split(":", 1)]
+    if kind in ("verdict", "phases"):
+        return [kind, *rest.split(":", 1 if kind == "verdict" else 2)]
     return re.split(r":|(?<=\d)x(?=\d)", name)
 
 
@@ -142,17 +151,22 @@ def _served(setup: Setup, endpoint: str) -> Arm:
     return replace(arm, name=f"served {public(endpoint)}")
 
 
-def _verdict(setup: Setup, delta: str, spec: str) -> Arm:
-    """RSD with another scorer; the draft reports log-probabilities for it."""
+def _first_token(setup: Setup, entropy: str = "1.0") -> Arm:
+    arm = verdict(setup, str(math.exp(-float(entropy))), "free:first")
+    return replace(arm, name=f"GlimpRouter, entropy {float(entropy):g}", delta=None)
 
-    def scorer(spec: str) -> RewardModel:
-        if spec == "prm":
-            return setup.models.prm
-        return spelled(spec, scorer) or reward_model(spec)
 
-    judged = setup.with_logprobs().with_models(prm=scorer(spec))
-    arm = rsd(judged, reward_threshold(float(delta)))
-    return replace(arm, name=f"{arm.name}, {public(spec)}")
+def _self_judged(
+    setup: Setup, low: str, high: str, delta: str | None = None, family: str = "judge"
+) -> Arm:
+    at = high if delta is None else delta
+    arm = verdict(setup, at, f"cascade:{low},{high},{family}+draft,{family}+target")
+    return replace(arm, name=f"ConfSpec {low}/{high}, {at}, {family}", delta=None)
+
+
+def _agreed(setup: Setup, count: str, delta: str = "0.5") -> Arm:
+    arm = verdict(setup, delta, f"agree:{_positive(count)},draft")
+    return replace(arm, name=f"self-consistency of {count} more drafts, {delta}", delta=None)
 
 
 def _positive(number: str) -> int:
@@ -180,7 +194,11 @@ _ARMS: Mapping[str, _Maker] = MappingProxyType(
         "oracle": advantage_oracle,
         "gsi": _gsi,
         "specreason": lambda setup, threshold="7": specreason(setup, float(threshold)),
+        "glimprouter": _first_token,
+        "confspec": _self_judged,
+        "specguard": _agreed,
         "served": _served,
-        "verdict": _verdict,
+        "verdict": verdict,
+        "phases": by_phase_verdict,
     }
 )

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from rsd_graph.acceptance import Criterion, Weighting, constant
-from rsd_graph.answer.state import RSDInput, answer_text
+from rsd_graph.answer.options import picked
+from rsd_graph.answer.state import Phase, RSDInput, answer_text
+from rsd_graph.answer.thinking import Phases
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.setup import Setup
 from rsd_graph.runtime.run import settled_steps
 
 
-def rsd(setup: Setup, accept: Criterion) -> Arm:
-    """RSD with one acceptance criterion."""
+def rsd(setup: Setup, accept: Criterion | Mapping[Phase, Criterion]) -> Arm:
+    """RSD with one acceptance criterion, or one for each phase."""
     models, options = setup.models, setup.options
     graph = create_rsd_graph(
         draft=models.draft,
@@ -22,6 +25,7 @@ def rsd(setup: Setup, accept: Criterion) -> Arm:
         accept=accept,
         sampling=setup.sampling,
         limits=setup.limits,
+        phases=picked(Phases, options),
         step_separator=options.step_separator,
         lookahead=options.lookahead,
         max_waste=options.max_waste,

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
+from rsd_graph.answer.options import picked
 from rsd_graph.answer.state import Candidate, FinishReason, Step, answer_text
+from rsd_graph.answer.thinking import Phases, in_phase
 from rsd_graph.lab.arms.arm import Outcome
 from rsd_graph.lab.setup import Setup
 from rsd_graph.nodes.request import is_judgeable
@@ -36,8 +38,11 @@ class UnfinishedAnswer:
 
     def prefix_of(self, steps: Sequence[Step]) -> Prefix:
         """The conversation, and the answer as far as these steps."""
+        options, limits = self.setup.options, self.setup.limits
+        is_told = picked(Phases, options).are_told_apart
+        phase = limits.phase_after(steps) if is_told else None
         conversation = self.setup.conversation(self.question)
-        return Prefix(conversation, steps, self.setup.options.step_separator)
+        return Prefix(conversation, steps, options.step_separator, phase)
 
     async def write(self, model: StepModel, steps: Sequence[Step], purpose: str) -> Candidate:
         """A candidate for the step after *steps*; equal seeds and purposes write the same."""
@@ -47,7 +52,7 @@ class UnfinishedAnswer:
             sampling=self.setup.sampling,
             seed=derive_seed(self.seed, purpose, len(steps)),
         )
-        return await model.write_step(request)
+        return in_phase(await model.write_step(request), request.prefix.phase)
 
     async def reward(self, steps: Sequence[Step], candidate: Candidate) -> float:
         """The PRM's reward, booked.

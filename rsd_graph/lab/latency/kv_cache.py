@@ -22,8 +22,9 @@ class KVCache:
 
     def __init__(self, tokens: int, *, reads_prefixes: bool = True) -> None:
         self._reads_prefixes = reads_prefixes
-        self._users = [0] * (tokens // BLOCK)
-        self._unused: OrderedDict[int, None] = OrderedDict.fromkeys(range(len(self._users)))
+        self._never_used = tokens // BLOCK
+        self._users = list[int]()
+        self._unused = OrderedDict[int, None]()
         self._holds: dict[int, int] = {}
         self._found: dict[int, int] = {}
 
@@ -44,11 +45,10 @@ class KVCache:
     def grow(self, blocks: Blocks, tokens: Sequence[str], count: int) -> bool:
         """Make room for the first *count* of *tokens*; false, and nothing done, if it is full."""
         missing = -(-count // BLOCK) - len(blocks.places)
-        if missing > len(self._unused):
+        if missing > self._never_used + len(self._unused):
             return False
         for _ in range(missing):
-            block = next(iter(self._unused))
-            self._forget(block)
+            block = self._next()
             self._use(block)
             blocks.places.append(block)
         while (blocks.registered + 1) * BLOCK <= count:
@@ -70,6 +70,16 @@ class KVCache:
         if self._found.setdefault(blocks.key, block) == block:
             self._holds[block] = blocks.key
         blocks.registered += 1
+
+    def _next(self) -> int:
+        """The block to write next: a new one as long as there are any."""
+        if self._never_used:
+            self._never_used -= 1
+            self._users.append(0)
+            return len(self._users) - 1
+        block = next(iter(self._unused))
+        self._forget(block)
+        return block
 
     def _use(self, block: int) -> None:
         self._users[block] += 1

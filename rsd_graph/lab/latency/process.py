@@ -31,7 +31,7 @@ async def serve(app: web.Application, port: int = 0, **said: object) -> None:
     """Serve on loopback until terminated; the address, and what else is *said*, go to stdout."""
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
     host, bound = runner.addresses[0][:2]
     sys.stdout.write(json.dumps({**said, "url": f"http://{host}:{bound}"}) + "\n")
     sys.stdout.flush()

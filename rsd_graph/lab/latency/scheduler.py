@@ -58,12 +58,14 @@ class Engine:
 
     Attributes:
         computed_tokens: In all passes so far.
+        busy_ms: How long passes took so far.
         preemptions: Requests that had to start over.
     """
 
     def __init__(self, served: Served, gpu: asyncio.Lock | None = None) -> None:
         self.served = served
         self.computed_tokens = 0
+        self.busy_ms = 0.0
         self.preemptions = 0
         self._gpu = gpu or asyncio.Lock()
         self._takes_turns = gpu is not None
@@ -129,8 +131,10 @@ class Engine:
     def _pass_ms(self) -> float:
         tokens = sum(job.in_pass for job in self._running)
         context = sum(job.computed for job in self._running if job.in_pass)
+        took = self.served.pass_time(tokens, context)
         self.computed_tokens += tokens
-        return self.served.pass_time(tokens, context)
+        self.busy_ms += took
+        return took
 
     def _schedule(self) -> bool:
         """Who computes how much in the next pass; false if there is nothing to do."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import platform
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 
+from rsd_graph.answer.options import Lookahead
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.latency.hardware import API_MS, MFU
 from rsd_graph.lab.latency.measure import ALONE
+from rsd_graph.lab.latency.overhead import PYTHONS_GC
 from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.workload import Workload
+from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 _RSD = ("sequential", "lookahead auto")
 
@@ -27,6 +32,9 @@ class Scope:
         loaded: Arms and answers in flight, by preset.
         probed: Presets whose models are made free one by one, and whose assumptions are swept, at
             these loads.
+        overheads: Our own CPU time is taken with this look-ahead, over so many steps, and so many
+            new objects between garbage collections.
+        seconds: Nothing more is begun after so many, on a busy machine either; `None` for all.
     """
 
     presets: Sequence[str]
@@ -40,9 +48,10 @@ class Scope:
     probed: Mapping[str, Sequence[int]]
     wire_arms: Sequence[str]
     wire_answers: int
-    overhead_steps: int
+    overheads: Sequence[tuple[Lookahead, int, int]]
     real_answers: int
     wire_preset: str = "1.5b-7b-h100"
+    seconds: float | None = None
 
 
 _LOADS = (1, 4, 16, 64, 256, 512)
@@ -72,23 +81,28 @@ FULL = Scope(
     probed={"1.5b-7b-a100": (1, 64, 256), "7b-72b-a100": (1, 64, 256)},
     wire_arms=("sequential", "lookahead 2", "lookahead auto"),
     wire_answers=8,
-    overhead_steps=100_000,
+    overheads=(
+        (0, 5_000, PYTHONS_GC),
+        (0, 5_000, OBJECTS_BETWEEN_COLLECTIONS),
+        (2, 100_000, OBJECTS_BETWEEN_COLLECTIONS),
+    ),
     real_answers=48,
 )
 QUICK = Scope(
     presets=("1.5b-7b-a100", "7b-72b-a100"),
     rejects=(0.15,),
     arms=("lockstep", "lookahead 2", "lookahead auto"),
-    answers=6,
-    loaded={"7b-72b-a100": ((*_RSD, *ALONE), (16,))},
+    answers=4,
+    loaded={"7b-72b-a100": (("lookahead auto", *ALONE), (16,))},
     growth_presets=(),
     growth_rejects=(),
     growth_steps=(),
     probed={},
     wire_arms=("lookahead auto",),
     wire_answers=2,
-    overhead_steps=500,
+    overheads=(),
     real_answers=4,
+    seconds=30,
 )
 
 
@@ -122,12 +136,22 @@ def conditions(scope: Scope) -> dict[str, object]:
         "api_ms": API_MS,
         "workload": asdict(Workload()),
         "answers_per_latency_row": scope.answers,
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
+        "machine": f"{_processor()}, {os.cpu_count()} cores, {platform.system()}",
         "load_average": os.getloadavg()[0],
         "python": platform.python_version(),
         "versions": {name: _version(name) for name in packages},
         "date": time.strftime("%Y-%m-%d"),
     }
+
+
+def _processor() -> str:
+    """Its name, where Linux tells it."""
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return platform.machine()
+    found = re.search(r"model name\s*: (.+)", told)
+    return f"{platform.machine()} ({found[1]})" if found else platform.machine()
 
 
 def _version(package: str) -> str:

@@ -2,7 +2,7 @@
 
 `Writer` and `Judge` are the servers' insides, used by the HTTP simulator and, without HTTP, by
 `SimulatedStepModel` and `SimulatedPRM`, which sit in the graph's seats on a virtual clock. Where a
-model has replicas, every request of an answer goes to the same one.
+model has replicas, `routing.py` says which one a request goes to.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.state import Candidate, Ended, Message
 from rsd_graph.errors import Role
 from rsd_graph.lab.latency.hardware import Preset
+from rsd_graph.lab.latency.routing import Fleet, Routing
 from rsd_graph.lab.latency.scheduler import Engine, Job
 from rsd_graph.lab.latency.workload import (
     EOS,
@@ -46,7 +47,7 @@ class Written:
 class Writer:
     """A generating server: continues any prompt of the workload's questions."""
 
-    engines: Sequence[Engine]
+    fleet: Fleet
     workload: Workload
     author: Author
 
@@ -57,8 +58,8 @@ class Writer:
         steps = range(index, index + 1 if one_step else length)
         whole = list(chain(*(self.workload.step(self.author, question, i) for i in steps)))
         output = whole[:max_tokens]
-        engine = self.engines[question % len(self.engines)]
-        job = await engine.run(tokens_of(prompt), output)
+        tokens = tokens_of(prompt)
+        (job,) = await self.fleet.ask(question, lambda engine: engine.run_all([tokens], output))
         if len(output) < len(whole):
             return Written(_joined(output), "length", job)
         return Written(_joined(output[:-1]), "eos" if whole[-1] == EOS else "separator", job)
@@ -68,7 +69,7 @@ class Writer:
 class Judge:
     """A PRM's server: one reward for each step tag."""
 
-    engines: Sequence[Engine]
+    fleet: Fleet
     workload: Workload
 
     async def rewards(self, prompt: str, candidates: int) -> tuple[list[float], list[Job]]:
@@ -77,14 +78,15 @@ class Judge:
         With a prefix cache the last *candidates* steps are so many nested prompts in one request,
         each ending in its step's tag; without, the whole is read once.
         """
-        engine = self.engines[place_of(prompt)[0] % len(self.engines)]
-        jobs = await engine.run_all(self._prompts(prompt, candidates))
+        question, _ = place_of(prompt)
+        prompts = self._prompts(prompt, candidates)
+        jobs = await self.fleet.ask(question, lambda engine: engine.run_all(prompts))
         _, _, answer = prompt.rpartition("assistant\n")
         return [self._reward(step) for step in answer.split(STEP_TAG)[:-1]], jobs
 
     def _prompts(self, prompt: str, candidates: int) -> list[list[str]]:
         tokens = tokens_of(prompt)
-        if not self.engines[0].served.prefix_cache:
+        if not self.fleet.engines[0].served.prefix_cache:
             return [tokens]
         ends = [place for place, token in enumerate(tokens, start=1) if token == STEP_TAG]
         return [tokens[:end] for end in ends[-candidates:]]
@@ -162,13 +164,13 @@ class Simulated(Seats):
     questions: Workload
 
     @classmethod
-    def of(cls, preset: Preset, workload: Workload) -> Simulated:
+    def of(cls, preset: Preset, workload: Workload, routing: Routing = "in turn") -> Simulated:
         """A preset's servers, idle and with empty caches."""
-        engines = _engines(preset)
+        fleets = {role: Fleet(engines, routing) for role, engines in _engines(preset).items()}
         return cls(
-            SimulatedStepModel(Writer(engines["draft"], workload, "draft")),
-            SimulatedStepModel(Writer(engines["target"], workload, "target")),
-            SimulatedPRM(Judge(engines["prm"], workload)),
+            SimulatedStepModel(Writer(fleets["draft"], workload, "draft")),
+            SimulatedStepModel(Writer(fleets["target"], workload, "target")),
+            SimulatedPRM(Judge(fleets["prm"], workload)),
             workload,
         )
 
@@ -176,9 +178,9 @@ class Simulated(Seats):
     def engines(self) -> dict[Role, Sequence[Engine]]:
         """The servers' engines, by role."""
         return {
-            "draft": self.draft.writer.engines,
-            "target": self.target.writer.engines,
-            "prm": self.prm.judge.engines,
+            "draft": self.draft.writer.fleet.engines,
+            "target": self.target.writer.fleet.engines,
+            "prm": self.prm.judge.fleet.engines,
         }
 
 

@@ -134,7 +134,7 @@ def _pooling(judge: Judge) -> Handler:
         prompts = body["input"] if isinstance(body["input"], list) else [body["input"]]
         rewards, jobs = await judge.rewards(prompts[-1], len(prompts))
         rows = [[1 - reward, reward] for reward in rewards]
-        found = rows[-len(prompts) :] if judge.engines[0].served.prefix_cache else [rows]
+        found = rows[-len(prompts) :] if judge.fleet.engines[0].served.prefix_cache else [rows]
         read = sum(job.prompt_tokens for job in jobs)
         return {
             "id": "pool-simulated",

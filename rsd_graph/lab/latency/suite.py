@@ -17,7 +17,6 @@ from rsd_graph.lab.latency.measure import ALONE, HEDGED, growth, latency, loaded
 from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.scope import Scope, conditions
 from rsd_graph.lab.latency.workload import Workload
-from rsd_graph.runtime.garbage import OBJECTS_BETWEEN_COLLECTIONS
 
 Results = dict[str, Any]
 Sections = Mapping[str, list[Any]]
@@ -43,11 +42,16 @@ class Experiment:
 
 
 def run_suite(scope: Scope, tell: Callable[[str], None] = lambda what: None) -> Results:
-    """Run everything in *scope*; *tell* hears what is being done."""
+    """Run what is in *scope*, as far as its seconds allow; *tell* hears what is being done."""
     started = time.perf_counter()
     found: Results = {"conditions": conditions(scope), **{name: [] for name in SECTIONS}}
     todo = list(experiments(scope))
     for number, experiment in enumerate(todo, start=1):
+        if scope.seconds and time.perf_counter() - started > scope.seconds:
+            left_out = [left.what for left in todo[number - 1 :]]
+            found["conditions"]["left_out"] = left_out
+            tell(f"left out, for {scope.seconds:.0f} s are over: {', '.join(left_out)}")
+            break
         tell(f"{number}/{len(todo)} {experiment.what}")
         for section, rows in experiment.measure().items():
             found[section] += rows
@@ -131,16 +135,11 @@ def _measured(scope: Scope) -> Iterable[Experiment]:
     for arm in scope.wire_arms:
         what = f"over HTTP against the simulation, on the real clock: {arm}"
         yield Experiment(what, partial(_wire, scope, arm))
-    few, all_steps = max(500, scope.overhead_steps // 20), scope.overhead_steps
-    for lookahead, steps, every in (
-        (0, few, overhead.PYTHONS_GC),
-        (0, few, OBJECTS_BETWEEN_COLLECTIONS),
-        (2, all_steps, OBJECTS_BETWEEN_COLLECTIONS),
-    ):
-        what = f"our own CPU time over {steps:,} steps, lookahead {lookahead}, gc every {every:,}"
-        yield Experiment(what, partial(_overhead, lookahead, steps, every))
     if importlib.util.find_spec("xllamacpp"):
         yield Experiment("the shipped models through llama.cpp, really run", partial(_real, scope))
+    for lookahead, steps, every in scope.overheads:
+        what = f"our own CPU time over {steps:,} steps, lookahead {lookahead}, gc every {every:,}"
+        yield Experiment(what, partial(_overhead, lookahead, steps, every))
 
 
 def _wire(scope: Scope, arm: str) -> Sections:

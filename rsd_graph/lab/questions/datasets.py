@@ -12,10 +12,10 @@ from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import CapabilityError, InputError
 from rsd_graph.lab.question import Exclusion, Question, QuestionList
 from rsd_graph.lab.questions import candies
-from rsd_graph.lab.questions.files import SUFFIXES, Located, numbered, rows_of
-from rsd_graph.lab.questions.rows import Read, Row, read_row
+from rsd_graph.lab.questions.files import SUFFIXES, Located, numbered, parquet_rows, rows_of
+from rsd_graph.lab.questions.rows import PROMPT, Read, Row, read_row
 from rsd_graph.plugins import nearest
-from rsd_graph.stacks.text_file import read_text
+from rsd_graph.stacks.text_file import lines_of
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,25 @@ def load_dataset(
     if str(name_or_path) == candies.NAME:
         count = candies.COUNT if limit is None else limit
         return QuestionList(candies.as_questions(held_out_problems(count)))
-    path = Path(name_or_path)
+    source, rows = rows_at(name_or_path, split)
+    return _collect(rows, source, limit, read)
+
+
+def rows_at(name_or_path: str | Path, split: str = "test") -> tuple[str, Iterable[Located]]:
+    """The name of a source, and its rows, read as they are asked for; see `load_dataset`.
+
+    Raises:
+        InputError: No such dataset; while reading, a row that cannot be read.
+        ConfigurationError: While reading, a file that cannot be read, or is not UTF-8.
+        CapabilityError: A library is needed that is not installed.
+    """
+    path, name = Path(name_or_path), str(name_or_path)
+    if name == candies.NAME:
+        problems = held_out_problems(candies.COUNT)
+        return name, numbered(({PROMPT: problem.question} for problem in problems), name)
     if path.exists():
-        return _collect(_local_rows(path, split), _source_name(path, split), limit, read)
-    name = str(name_or_path)
-    return _collect(numbered(_hub_rows(name, split), name), _hub_name(name), limit, read)
+        return _source_name(path, split), _local_rows(path, split)
+    return _hub_name(name), numbered(_hub_rows(name, split), name)
 
 
 def load_datasets(
@@ -95,10 +109,10 @@ def questions_in(
     text: str, name: str, *, limit: int | None = None, read: Read = read_row
 ) -> QuestionList:
     """Questions from a *text* that is in no file, such as standard input; see `load_dataset`."""
-    return _collect(rows_of(text, name), name, limit, read)
+    return _collect(rows_of(text.removesuffix("\n").split("\n"), name), name, limit, read)
 
 
-def _collect(rows: Sequence[Located], source: str, limit: int | None, read: Read) -> QuestionList:
+def _collect(rows: Iterable[Located], source: str, limit: int | None, read: Read) -> QuestionList:
     items = [
         read(row, source=source, index=index, where=where)
         for index, (where, row) in enumerate(rows)
@@ -119,7 +133,7 @@ def _collect(rows: Sequence[Located], source: str, limit: int | None, read: Read
     return found
 
 
-def _local_rows(path: Path, split: str) -> list[Located]:
+def _local_rows(path: Path, split: str) -> Iterable[Located]:
     if path.is_dir():
         found = [
             file for file in (path / f"{split}.jsonl", path / f"{split}.json") if file.exists()
@@ -128,9 +142,8 @@ def _local_rows(path: Path, split: str) -> list[Located]:
             return _local_rows(found[0], split)
         return numbered(_through_library(str(path), split=split), str(path))
     if path.suffix.lower() == ".parquet":
-        rows = _through_library("parquet", data_files=str(path), split="train")
-        return numbered(rows, str(path))
-    return rows_of(read_text(path), str(path))
+        return numbered(parquet_rows(path), str(path))
+    return rows_of(lines_of(path), str(path))
 
 
 def _source_name(path: Path, split: str) -> str:

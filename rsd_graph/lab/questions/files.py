@@ -3,23 +3,24 @@
     .jsonl .ndjson   a JSON object in each line, or a JSON string: a prompt
     .json            a list of them
     .csv .tsv        a line of column names first; comma, semicolon or tab
-    .parquet         the same columns; needs the extra `datasets`
+    .parquet         the same columns; needs the extra `parquet`
     anything else    a prompt in each line, or what a line of JSONL holds
 
 Text that begins with a JSON object is JSONL, and text that begins with the names of columns is CSV,
-whatever the file is called: neither is ever read as prompts.
+whatever the file is called: neither is ever read as prompts. All but `.json` are read as they are
+asked for, however long they are.
 """
 
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Iterable, Iterator
-from pathlib import PurePath
+from itertools import chain
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from rsd_graph.errors import InputError
+from rsd_graph.errors import CapabilityError, InputError
 from rsd_graph.lab.questions.rows import PROMPT, QUESTIONS, Row
 
 JSON_LINES, TABLES = (".jsonl", ".ndjson"), (".csv", ".tsv")
@@ -36,20 +37,30 @@ class Located(NamedTuple):
     row: Row
 
 
-def rows_of(text: str, name: str) -> list[Located]:
-    """The rows of a file called *name* that holds this *text*.
+def rows_of(lines: Iterable[str], name: str) -> Iterator[Located]:
+    """The rows of a file called *name* that holds these *lines*, read as they are asked for.
 
     Raises:
         InputError: It is not what its name says; the message names the line.
     """
     kind = PurePath(name).suffix.lower()
-    first = next((line for line in text.split("\n") if line.strip()), "")
+    rest = iter(lines)
+    begun = list(_to_first(rest))
+    first = begun[-1] if begun else ""
+    whole = chain(begun, rest)
     if kind == ".json":
-        return list(_list(text, name))
+        return _list("\n".join(whole), name)
     if kind in TABLES or (kind not in JSON_LINES and _heads(first)):
-        return list(_table(text, name))
-    strict = kind in JSON_LINES or isinstance(_json(first), dict)
-    return list(_lines(text, name, strict=strict))
+        return _table(whole, name, _delimiter(first))
+    return _lines(whole, name, strict=kind in JSON_LINES or isinstance(_json(first), dict))
+
+
+def _to_first(lines: Iterator[str]) -> Iterator[str]:
+    """The lines as far as the first that is not blank."""
+    for line in lines:
+        yield line
+        if line.strip():
+            return
 
 
 def _heads(line: str) -> bool:
@@ -66,10 +77,9 @@ def _delimiter(line: str) -> str:
     return max(_DELIMITERS, key=line.count)
 
 
-def _lines(text: str, name: str, *, strict: bool) -> Iterator[Located]:
+def _lines(lines: Iterable[str], name: str, *, strict: bool) -> Iterator[Located]:
     """A row for each line; unless *strict*, a line that only looks like JSON is a prompt."""
-    # Not splitlines(): U+2028 and its like are legal inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         where = f"line {number} of {name}"
@@ -92,10 +102,9 @@ def _list(text: str, name: str) -> Iterator[Located]:
         yield Located(f"row {number} of {name}", _row(row))
 
 
-def _table(text: str, name: str) -> Iterator[Located]:
+def _table(lines: Iterable[str], name: str, delimiter: str) -> Iterator[Located]:
     """A row for each record; an empty cell is as good as none."""
-    delimiter = _delimiter(text.partition("\n")[0])
-    records = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    records = csv.reader((f"{line}\n" for line in lines), delimiter=delimiter, strict=True)
     columns = _record(records, name) or []
     if repeated := [column for column in columns if columns.count(column) > 1]:
         raise InputError(f"{name} has the column {repeated[0]!r} more than once.")
@@ -144,6 +153,38 @@ def _parsed(text: str, what: str) -> Any:
         ) from error
 
 
-def numbered(rows: Iterable[Row], name: str) -> list[Located]:
+def numbered(rows: Iterable[Row], name: str) -> Iterator[Located]:
     """Rows that a library has read, by their number."""
-    return [Located(f"row {n} of {name}", row) for n, row in enumerate(rows, start=1)]
+    return (Located(f"row {n} of {name}", row) for n, row in enumerate(rows, start=1))
+
+
+def parquet_rows(path: Path) -> Iterator[Row]:
+    """The rows of a Parquet file, a few thousand in memory at a time.
+
+    Raises:
+        CapabilityError: The extra `parquet` is not installed.
+        InputError: It is no Parquet file, or cannot be read.
+    """
+    parquet = parquet_library(path)
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=1024):
+                yield from batch.to_pylist()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read as Parquet: {error}.") from error
+
+
+def parquet_library(path: Path) -> Any:
+    """`pyarrow.parquet`, which reads and writes *path*.
+
+    Raises:
+        CapabilityError: It is not installed.
+    """
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise CapabilityError(
+            f"{path} needs the library pyarrow.",
+            hint="Install it with: pip install 'rsd-graph[parquet]'",
+        ) from error
+    return pyarrow.parquet

@@ -77,6 +77,11 @@ def read_row(row: Row, *, source: str, index: int, where: str = "") -> Question 
     return _graded(row, identity, source, text, gold)
 
 
+def row_id(row: Row) -> object:
+    """The id that the row itself states; `None` if it has none."""
+    return _first(row, (*_ID_FIELDS, "custom_id"))
+
+
 def read_prompt(row: Row, *, source: str, index: int, where: str = "") -> Question:
     """Convert *row* to an open-ended question, whatever gold or reference answer it may have.
 

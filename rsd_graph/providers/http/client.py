@@ -19,6 +19,7 @@ from rsd_graph.providers.http import answers
 from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import exchange_error, status_error
+from rsd_graph.providers.http.level import Gate
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.retry import with_retries
 from rsd_graph.providers.http.session import session_headers
@@ -110,17 +111,18 @@ class Client:
         path: str,
         body: bytes | None,
         endpoint: Endpoint,
-        semaphore: asyncio.Semaphore,
+        gate: Gate,
     ) -> tuple[bytes, Mapping[str, str]]:
         url = endpoint.root + path
         headers = {**session_headers(endpoint.session_header), **trace_headers()}
         try:
             async with (
-                semaphore,
+                gate.turn() as turn,
                 asyncio.timeout(endpoint.timeout),
                 http.stream(method, url, content=body, headers=headers) as response,
             ):
                 answer = await self._read(response)
+                turn.answered(response.status_code)
         except RSDError:
             raise
         except Exception as error:  # not chained to ours: theirs holds the request with its key
@@ -175,7 +177,7 @@ def _http(endpoint: Endpoint) -> httpx2.AsyncClient:
 
     Its pool is as wide as our limits; it neither retries nor follows redirects.
     """
-    most = endpoint.max_concurrency * len(endpoint.replicas)
+    most = endpoint.most_in_flight * len(endpoint.replicas)
     limits = httpx2.Limits(
         max_connections=most,
         max_keepalive_connections=most,

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 from pydantic import SecretStr
@@ -58,7 +58,8 @@ class Endpoint:
             environment's.
         timeout: Seconds one exchange may take.
         max_concurrency: Requests in flight at once, at each server; more wait their turn, first
-            come first served.
+            come first served. A server that refuses some gets fewer for a while. `"auto"` looks for
+            the number itself, up to 1,024; see `level.py`.
         retry: The retry policy.
         session_header: Names of the headers that carry the answer's id, separated by commas.
     """
@@ -68,7 +69,7 @@ class Endpoint:
     role: Role | None = None
     api_key: SecretStr | None = None
     timeout: float = 120.0
-    max_concurrency: int = 256
+    max_concurrency: int | Literal["auto"] = 256
     retry: RetryPolicy = field(default_factory=RetryPolicy)
     session_header: str = "X-Session-ID"
 
@@ -99,11 +100,11 @@ class Endpoint:
         object.__setattr__(self, "url", urlunsplit(bare).rstrip("/"))
 
     def _check_settings(self, doubles: int) -> None:
-        if self.timeout <= 0 or self.max_concurrency < 1:
+        if self.timeout <= 0 or self.most_in_flight < 1:
             raise ConfigurationError(
                 f"timeout={self.timeout:g}, max_concurrency={self.max_concurrency}.",
                 role=self.role,
-                expected="timeout > 0 and max_concurrency >= 1",
+                expected='timeout > 0 and max_concurrency >= 1, or "auto"',
             )
         if doubles:
             raise ConfigurationError("a server stands twice in this URL.", role=self.role)
@@ -113,6 +114,11 @@ class Endpoint:
                 role=self.role,
                 expected="names of headers, separated by commas",
             )
+
+    @property
+    def most_in_flight(self) -> int:
+        """Requests in flight at once that are never exceeded, at each server."""
+        return 1024 if self.max_concurrency == "auto" else self.max_concurrency
 
     @property
     def replicas(self) -> tuple[Endpoint, ...]:

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TypeVar
@@ -20,13 +19,14 @@ from typing import TypeVar
 from rsd_graph.answer.recent import Recent
 from rsd_graph.errors import EndpointConnectionError, EndpointTimeoutError, ProviderError
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.http.level import Gate, Level, show_level
 from rsd_graph.providers.http.session import current_replica, current_session
 from rsd_graph.providers.logs import get_logger
 
 T = TypeVar("T")
 
-Exchange = Callable[[Endpoint, asyncio.Semaphore], Awaitable[T]]
-"""One request: whom to ask, and how many may be asked there at once."""
+Exchange = Callable[[Endpoint, Gate], Awaitable[T]]
+"""One request: whom to ask, and where to wait for a turn."""
 
 BOUND = 1.25
 """How many times its share of the requests in flight a replica takes before answers start
@@ -44,13 +44,13 @@ class Replica:
 
     Attributes:
         endpoint: Where it is.
-        semaphore: As many requests as may be in flight there.
+        gate: Lets as many requests in as may be in flight there.
         asked: Requests in flight or waiting.
         ejected_until: When to try it again, by the loop's clock; 0 if it was reached last time.
     """
 
     endpoint: Endpoint
-    semaphore: asyncio.Semaphore
+    gate: Gate
     asked: int = 0
     ejected_until: float = 0.0
 
@@ -63,9 +63,8 @@ class Replicas:
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._all = [
-            Replica(one, asyncio.Semaphore(endpoint.max_concurrency)) for one in endpoint.replicas
-        ]
+        most, searches = endpoint.most_in_flight, endpoint.max_concurrency == "auto"
+        self._all = [Replica(one, Gate(Level(most, searches))) for one in endpoint.replicas]
         self._home: Recent[str, Replica] = Recent(_REMEMBERED_ANSWERS)
 
     async def ask(self, exchange: Exchange[T]) -> T:
@@ -75,18 +74,23 @@ class Replicas:
             ProviderError: None was reached, or what one of them said.
         """
         name = current_session()
-        *others, last = self._in_order(name)
-        for replica in others:
-            with suppress(EndpointConnectionError):
+        order = self._in_order(name)
+        replica = next(order)
+        while True:
+            try:
                 return await self._ask_one(replica, name, exchange)
-        return await self._ask_one(last, name, exchange)
+            except EndpointConnectionError:
+                if (following := next(order, None)) is None:
+                    raise
+                replica = following
 
     async def _ask_one(self, replica: Replica, name: str, exchange: Exchange[T]) -> T:
         if replica.ejected_until:
             self._eject(replica)  # nobody else tries it meanwhile
         replica.asked += 1
+        show_level(f"{replica.endpoint.role} {replica.endpoint}", replica.gate.level)
         try:
-            answer = await exchange(replica.endpoint, replica.semaphore)
+            answer = await exchange(replica.endpoint, replica.gate)
         except (EndpointConnectionError, EndpointTimeoutError) as error:
             self._eject(replica, error)
             raise
@@ -97,18 +101,25 @@ class Replicas:
             self._home[name] = replica
         return answer
 
-    def _in_order(self, name: str) -> Sequence[Replica]:
-        """Whom to ask: those that can be reached, as far as is known, the answer's own first."""
+    def _in_order(self, name: str) -> Iterator[Replica]:
+        """Whom to ask: those that can be reached, as far as is known, the answer's own first.
+
+        The others are ranked only if that one is not reached: with hundreds of them it takes time.
+        """
         if len(self._all) == 1:
-            return self._all
+            yield from self._all
+            return
         if url := current_replica():
-            return [one for one in self._all if one.endpoint.url == url]
+            yield from (one for one in self._all if one.endpoint.url == url)
+            return
         now = asyncio.get_running_loop().time()
         reachable = [one for one in self._all if one.ejected_until <= now] or self._all
+        if (first := self._home.get(name)) in reachable:
+            yield first
         ranked = _ranked(name, reachable)
-        home = self._home.get(name)
-        first = home if home in reachable else _not_too_busy(ranked)
-        return [first, *(one for one in ranked if one is not first)]
+        if first not in reachable:
+            yield (first := _not_too_busy(ranked))
+        yield from (one for one in ranked if one is not first)
 
     def _eject(self, replica: Replica, error: ProviderError | None = None) -> None:
         if error and not replica.ejected_until and len(self._all) > 1:

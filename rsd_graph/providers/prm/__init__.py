@@ -1,5 +1,8 @@
 """Process reward models: one class per way a PRM answers."""
 
+from rsd_graph.providers.prm.agreement import Agreement
+from rsd_graph.providers.prm.by_phase import ByPhase
+from rsd_graph.providers.prm.capped import Capped
 from rsd_graph.providers.prm.cascade import Cascade
 from rsd_graph.providers.prm.combine import Aggregated, Ensemble
 from rsd_graph.providers.prm.confidence import DraftConfidence
@@ -13,7 +16,7 @@ from rsd_graph.providers.prm.format import (
     Thinking,
 )
 from rsd_graph.providers.prm.function import FunctionPRM
-from rsd_graph.providers.prm.generative import GENPRM, JUDGE, JUDGE_GREEDY, THINKPRM
+from rsd_graph.providers.prm.generative import DOUBT, GENPRM, JUDGE, JUDGE_GREEDY, THINKPRM
 from rsd_graph.providers.prm.learned import Learned
 from rsd_graph.providers.prm.outcome import OutcomeRM
 from rsd_graph.providers.prm.pooling import PoolingPRM, SplitPoolingPRM
@@ -28,6 +31,7 @@ from rsd_graph.providers.prm.token_rows import (
 )
 
 __all__ = [
+    "DOUBT",
     "GENPRM",
     "JUDGE",
     "JUDGE_GREEDY",
@@ -40,6 +44,9 @@ __all__ = [
     "THINKPRM",
     "VERSAPRM",
     "Aggregated",
+    "Agreement",
+    "ByPhase",
+    "Capped",
     "Cascade",
     "DraftConfidence",
     "Ensemble",

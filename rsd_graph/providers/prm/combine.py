@@ -12,7 +12,7 @@ from rsd_graph.answer.ledger import add_usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.providers.adapted import adapted_prm
-from rsd_graph.providers.base import Prefix, RewardModelLike, Scores
+from rsd_graph.providers.base import Prefix, RewardModel, RewardModelLike, Scores
 from rsd_graph.providers.prm.each import all_with_costs, opinion
 from rsd_graph.providers.prm.every_step import EveryStep
 
@@ -45,14 +45,14 @@ class Aggregated:
                 role="prm",
                 expected=f"one of {', '.join(AGGREGATIONS)}; product for rewards in [0, 1] only",
             )
-        self._prm = adapted_prm(prm)
-        self._every_step = EveryStep(self._prm)
+        self.members: tuple[RewardModel, ...] = (adapted_prm(prm),)
+        self._every_step = EveryStep(self.members[0])
         self._how = how
 
     @property
     def reward_range(self) -> tuple[float, float]:
         """The PRM's; a product can go down to 0."""
-        low, high = self._prm.reward_range
+        low, high = self.members[0].reward_range
         return (0.0, high) if self._how == "product" else (low, high)
 
     async def score(self, prefix: Prefix, candidates: Sequence[Candidate]) -> Scores:

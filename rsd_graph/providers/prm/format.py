@@ -47,6 +47,8 @@ class PRMFormat:
         thinking: What is written before the verdict, if anything.
         grades: Verdict tokens and what each is worth, where there are more than good and bad.
         greedy: Whether the likeliest verdict decides alone, instead of the mean of all.
+        doubts: Words that speak against a step if one comes next, in lower case; then there is no
+            verdict token, and the reward is 1 - P(one of them).
     """
 
     name: str
@@ -58,6 +60,7 @@ class PRMFormat:
     thinking: Thinking | None = None
     grades: Mapping[str, float] | None = None
     greedy: bool = False
+    doubts: tuple[str, ...] = ()
 
     @property
     def worth(self) -> Mapping[str, float]:

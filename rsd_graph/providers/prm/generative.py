@@ -45,6 +45,12 @@ async def _judge_prompt(
     return await render(turns) + "I think the quality score is: "
 
 
+async def _doubt_prompt(
+    render: Render, conversation: Sequence[Message], steps: Sequence[str]
+) -> str:
+    return await render(conversation) + "".join(f"{step}\n\n" for step in steps)
+
+
 async def _thinkprm_prompt(
     render: Render, conversation: Sequence[Message], steps: Sequence[str]
 ) -> str:
@@ -74,6 +80,15 @@ on; its own opening has `<think>` in front, which reasoning models' templates mo
 
 JUDGE_GREEDY = replace(JUDGE, name="judge-greedy", greedy=True)
 """The same, read as the likeliest digit (SpecReason's default)."""
+
+DOUBT = PRMFormat(
+    "doubt", _doubt_prompt, doubts=("wait", "hmm", "hold", "actually", "no", "oops", "but", "check")
+)
+"""A thinking model as the judge of a step: 1 - P(its next step would begin with doubt), one token
+after the step, without a prompt. ConfSpec (arXiv 2602.18447) has the draft judge its own step, and
+the target where the draft is unsure; Speculative Thinking (arXiv 2504.12329) hands over at such
+words once they are written. Steps known to belong to the answer stand unasked: nobody doubts there.
+"""
 
 THINKPRM = PRMFormat(
     "thinkprm",

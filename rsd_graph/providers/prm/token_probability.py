@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage
@@ -84,7 +85,12 @@ class TokenProbabilityPRM:
         async def judge(steps: list[str]) -> tuple[float, Usage]:
             return await self._judge(prefix.conversation, steps)
 
-        return await score_each(prefix, candidates, judge)
+        if not self._format.doubts:
+            return await score_each(prefix, candidates, judge)
+        thoughts = [each for each in candidates if each.get("phase") != "answer"]
+        doubted = await score_each(prefix, thoughts, judge)
+        certain = [1.0] * (len(candidates) - len(thoughts))  # what is answered stands
+        return replace(doubted, rewards=[*doubted.rewards, *certain], judged=len(thoughts))
 
     async def _judge(
         self, conversation: Sequence[Message], steps: Sequence[str]
@@ -106,6 +112,9 @@ class TokenProbabilityPRM:
     def _reward(self, tokens: Sequence[Token]) -> float:
         worth = self._format.worth
         verdict = self._verdict(tokens)
+        if doubts := self._format.doubts:
+            doubted = sum(math.exp(lp) for word, lp in verdict.top.items() if _word(word) in doubts)
+            return max(0.0, 1.0 - doubted)
         if self._format.greedy:
             word = _bare(verdict.text)
             if word not in worth:
@@ -142,6 +151,11 @@ class TokenProbabilityPRM:
 def _bare(text: str) -> str:
     """A token's text without the space before it, however the tokenizer writes that space."""
     return text.strip(" ▁Ġ\n")
+
+
+def _word(text: str) -> str:
+    """The word a token begins with, however it is spelled."""
+    return _bare(text).rstrip(",.:").lower()
 
 
 def _probability(top: Mapping[str, float], word: str) -> float:

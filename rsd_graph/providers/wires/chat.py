@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from copy import copy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -23,7 +24,7 @@ from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.names import Name, public_name
 from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.chat_action import ChatActionModel
-from rsd_graph.providers.wires.chat_api import Reply, chat
+from rsd_graph.providers.wires.chat_api import NOT_THINKING, Reply, chat
 from rsd_graph.providers.wires.chat_langchain import LangChainRoute
 from rsd_graph.providers.wires.chat_langchain_action import LangChainActionModel
 from rsd_graph.providers.wires.completion import cut_at_stop
@@ -77,6 +78,7 @@ class ChatStepModel:
             _Hosted(chat) if isinstance(chat, Endpoint) else LangChainRoute(chat, role)
         )
         self._options = dict(options)
+        self._is_quiet = False
 
     def __repr__(self) -> str:
         """What it talks to, never the key."""
@@ -95,12 +97,21 @@ class ChatStepModel:
     def acting(self, actions: Actions, *, checked: bool) -> StepModel:
         """See `Acting.acting`."""
         if isinstance(self._route, _Hosted):
-            return self._route.acting(actions, checked=checked)
+            thinking = False if self._is_quiet else None
+            return self._route.acting(actions, checked=checked, thinking=thinking)
         return LangChainActionModel(self._route, self._options, actions, checked=checked)
 
     async def describe(self) -> ServerFacts:
         """See `Described.describe`."""
         return await self._route.describe()
+
+    def without_thinking(self) -> ChatStepModel:
+        """The same model, asked not to think; a LangChain model thinks as it was made to."""
+        quiet = copy(self)
+        quiet._is_quiet = True
+        if self._route.endpoint is not None:
+            quiet._options = {**NOT_THINKING, **self._options}
+        return quiet
 
     async def write_step(self, request: StepRequest) -> Candidate:
         """Ask for the next step. The tokens of quoted steps are prompt tokens, billed each time."""
@@ -123,8 +134,8 @@ class _Hosted(Served):
     def public_name(self) -> Name:
         return public_name(f"chat+{self.endpoint}")
 
-    def acting(self, actions: Actions, *, checked: bool) -> StepModel:
-        return ChatActionModel(self._client, actions, checked=checked)
+    def acting(self, actions: Actions, *, checked: bool, thinking: bool | None) -> StepModel:
+        return ChatActionModel(self._client, actions, checked=checked, thinking=thinking)
 
     def fields(self, request: StepRequest) -> dict[str, object]:
         sampling = openai_sampling(request.sampling)
@@ -134,7 +145,8 @@ class _Hosted(Served):
         answer = await chat(self._client, {"messages": list(messages), **fields})
         choice = answer.choices[0]
         if choice.message.content is None:
-            raise self._client.malformed("the message has no content")
+            beside = ", only reasoning: try thinking='off'" if choice.message.thought else ""
+            raise self._client.malformed(f"the message has no content{beside}")
         is_cut = choice.finish_reason == "length"
         return Reply(choice.message.content, is_cut, answer.usage.spent)
 

@@ -24,13 +24,14 @@ from rsd_graph.answer.state import (
     ToolCall,
     action_text,
 )
+from rsd_graph.answer.thinking import thought_in
 from rsd_graph.errors import ContextOverflowError
 from rsd_graph.providers.adapted import adapted_prm
 from rsd_graph.providers.base import Prefix, RewardModelLike, Scores, StepModel, StepRequest
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.logs import get_logger
 from rsd_graph.providers.names import Name, public_name
-from rsd_graph.providers.wires.chat_api import CalledTool, ChatAnswer, chat
+from rsd_graph.providers.wires.chat_api import NOT_THINKING, CalledTool, ChatAnswer, chat
 from rsd_graph.providers.wires.completions_api import openai_sampling
 
 _ENDED: Mapping[str | None, Ended] = MappingProxyType(
@@ -66,6 +67,8 @@ class ChatActionModel:
         checked: Mark actions that cannot be carried out as `"invalid"`: for the draft, so that the
             target acts instead. The target's own are passed on as they are.
         name: What the model is called where others read it.
+        thinking: `False` asks the model not to think; `True` looks for thinking in the text, too,
+            where a server runs no reasoning parser.
 
     Raises:
         ConfigurationError: A tool's schema is not a JSON schema.
@@ -75,7 +78,13 @@ class ChatActionModel:
     """What OpenTelemetry calls it."""
 
     def __init__(
-        self, client: Client, actions: Actions, *, checked: bool, name: Name | None = None
+        self,
+        client: Client,
+        actions: Actions,
+        *,
+        checked: bool,
+        name: Name | None = None,
+        thinking: bool | None = None,
     ) -> None:
         actions.check_schemas()
         self.endpoint = client.endpoint
@@ -83,6 +92,7 @@ class ChatActionModel:
         self._client = client
         self._actions = actions
         self._checked = checked
+        self._thinking = thinking
 
     async def write_step(self, request: StepRequest) -> Candidate:
         """See `StepModel.write_step`. A full context is an outcome (`"context"`), not an error."""
@@ -106,6 +116,7 @@ class ChatActionModel:
             "stream": False,
             **openai_sampling(request.sampling),
             **self._actions.body,
+            **(NOT_THINKING if self._thinking is False else {}),
         }
 
     def _action(self, answer: ChatAnswer) -> Candidate:
@@ -113,12 +124,17 @@ class ChatActionModel:
         choice = answer.choices[0]
         if choice.finish_reason not in _ENDED:
             raise self._client.malformed(f"finish_reason {choice.finish_reason!r}")
+        thought, text = choice.message.thought, choice.message.content or ""
+        if self._thinking and not thought:
+            thought, text = thought_in(text)
         action = Candidate(
-            text=choice.message.content or "",
+            text=text,
             ended=_ENDED[choice.finish_reason],
             logprob=None,
             usage=answer.usage.spent,
         )
+        if thought:
+            action["reasoning"] = thought
         if calls := choice.message.tool_calls:
             action["tool_calls"] = [_tool_call(call) for call in calls]
         return action

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Annotated, NamedTuple
 
 from pydantic import Field, JsonValue
@@ -28,10 +29,20 @@ class CalledTool(Shape):
 
 
 class ChatMessage(Shape):
-    """What the assistant says, calls, or both."""
+    """What the assistant says, calls, or both.
+
+    What it thought is `reasoning` for vLLM 0.33, `reasoning_content` for llama.cpp and older ones.
+    """
 
     content: str | None = None
     tool_calls: ListOf[CalledTool] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
+
+    @property
+    def thought(self) -> str:
+        """What the server tells apart as thinking."""
+        return self.reasoning or self.reasoning_content or ""
 
 
 class ChatChoice(Shape):
@@ -46,6 +57,13 @@ class ChatAnswer(Shape):
 
     choices: Annotated[ListOf[ChatChoice], Field(min_length=1)]
     usage: ReportedUsage
+
+
+NOT_THINKING: Mapping[str, object] = MappingProxyType(
+    {"chat_template_kwargs": {"enable_thinking": False}}
+)
+"""What keeps a hybrid model from thinking, as vLLM, SGLang and llama.cpp pass it to its template.
+A template that does not know it ignores it."""
 
 
 class Reply(NamedTuple):

@@ -92,6 +92,8 @@ class LangChainActionModel:
             logprob=None,
             usage=self._route.spent(message),
         )
+        if thought := str(message.additional_kwargs.get("reasoning_content") or ""):
+            action["reasoning"] = thought
         if text is None and (calls := _calls(message)):
             action["tool_calls"] = calls
         return action

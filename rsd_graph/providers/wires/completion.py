@@ -11,6 +11,7 @@ import json
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 from statistics import fmean
 from typing import Protocol
@@ -23,6 +24,7 @@ from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Prefix, Sampling, StepRequest
 from rsd_graph.providers.http.answers import reading
 from rsd_graph.providers.http.endpoint import Endpoint
+from rsd_graph.providers.wires.thinking import Thinker
 
 _RIVALS = 5
 """Likeliest tokens asked for at each place: what OpenAI and TGI give at most."""
@@ -58,8 +60,8 @@ class Token:
 class Completion:
     """Generated text, cut before the stop string that ended it.
 
-    `ended` is `"separator"` only if one of the request's own stop strings matched. Unless
-    `is_whole`, the last of the tokens were not reported.
+    `ended` is `"separator"` only if one of the request's own stop strings matched; `stop` is that
+    one, where the server says which. Unless `is_whole`, the last of the tokens were not reported.
     """
 
     text: str
@@ -67,6 +69,7 @@ class Completion:
     usage: Usage
     tokens: Sequence[Token] = ()
     is_whole: bool = True
+    stop: str = ""
 
     @property
     def logprob(self) -> float | None:
@@ -138,13 +141,14 @@ class CompletionWire(Protocol):
         ...
 
 
-def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, bool]:
-    """*text* up to the first stop string in it, and whether there was one.
+def cut_at_stop(text: str, stop: Sequence[str]) -> tuple[str, str]:
+    """*text* up to the first stop string in it, and that string; empty if there was none.
 
     For servers that leave the stop string in, or run past it, such as TGI.
     """
-    found = [position for s in stop if (position := text.find(s)) >= 0]
-    return (text[: min(found)], True) if found else (text, False)
+    found = [(position, s) for s in stop if (position := text.find(s)) >= 0]
+    first, matched = min(found, default=(len(text), ""))
+    return text[:first], matched
 
 
 class HostedModel:
@@ -154,12 +158,17 @@ class HostedModel:
         wire: The server's protocol.
         logprobs: Ask for the log-probabilities of tokens and of the likeliest in their places; off
             by default because servers charge for it. In an endpoint string: `?logprobs=on`.
+        think: The marker that opens the model's thinking, such as `<think>`; by default it is found
+            in the model's chat template. In an endpoint string: `?think=<think>`.
     """
 
     _REMEMBERED_PROMPTS = 4096
 
-    def __init__(self, wire: CompletionWire, *, logprobs: bool = False) -> None:
+    def __init__(
+        self, wire: CompletionWire, *, logprobs: bool = False, think: str | None = None
+    ) -> None:
         self.wire = wire
+        self.thinker = Thinker(wire, think)
         self._logprobs = _RIVALS if logprobs else None
         self._prompts: Recent[str, str] = Recent(self._REMEMBERED_PROMPTS)
 
@@ -175,8 +184,12 @@ class HostedModel:
     async def write_step(self, request: StepRequest) -> Candidate:
         """See `StepModel.write_step`. A full context is an outcome (`"context"`), not an error."""
         started = time.perf_counter()
+        phase = request.prefix.phase
         try:
-            completion = await self._write(await self.request_for(request))
+            if phase is None:
+                completion = await self._write(await self.request_for(request))
+            else:
+                completion, phase = await self.thinker.write(self, request)
         except ContextOverflowError as error:
             spent = add_usage(usage(cached_tokens=0), spent_before(error))
             completion = Completion("", "context", spent)
@@ -188,6 +201,8 @@ class HostedModel:
         )
         if certainty := completion.certainty:
             written["certainty"] = certainty
+        if phase is not None:
+            written["phase"] = phase
         return written
 
     async def request_for(self, request: StepRequest) -> CompletionRequest:
@@ -218,7 +233,13 @@ class HostedModel:
 
     async def prompt(self, prefix: Prefix) -> str:
         """The rendered conversation followed by the answer so far, exactly."""
-        return await self.render(prefix.conversation) + prefix.text
+        return await self.thinker.prompt(await self.render(prefix.conversation), prefix)
+
+    def without_thinking(self) -> HostedModel:
+        """The same model, kept from thinking: its prompts close the thinking before it begins."""
+        quiet = copy(self)
+        quiet.thinker = self.thinker.silenced()
+        return quiet
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """The conversation in the model's chat template, rendered once and remembered."""

@@ -151,6 +151,8 @@ class CompletionsWire(Served):
         choice = answer.choices[0]
         text, found = cut_at_stop(choice.text, request.stop)
         ended = "separator" if found else self._ended(choice, request.stop)
+        told = choice.stop_reason if choice.matched_stop is None else choice.matched_stop
+        stop = found or (told if isinstance(told, str) else "")
         if request.logprobs is not None and text and not (choice.logprobs or Logprobs()).tokens:
             raise self.endpoint.error(
                 CapabilityError,
@@ -160,7 +162,8 @@ class CompletionsWire(Served):
             )
         with self._client.reading():
             tokens = choice.tokens()
-        return Completion(text, ended or "eos", answer.usage.spent, tokens), ended is not None
+        done = Completion(text, ended or "eos", answer.usage.spent, tokens, stop=stop)
+        return done, ended is not None
 
     async def _completions(self, body: dict[str, object]) -> CompletionsAnswer:
         named_body = named(self.endpoint, body)

@@ -57,6 +57,7 @@ class _Answer(Shape):
 
     content: str
     stop_type: Literal["word", "eos", "limit"]
+    stopping_word: str = ""
     truncated: bool
     tokens_evaluated: Count
     tokens_predicted: Count
@@ -151,9 +152,8 @@ class LlamaCppWire(Served):
         """See `CompletionWire.complete`."""
         prompt = request.prompt.removeprefix(await self._opening_text())
         answer = await self._ask({"prompt": prompt, **_body(request)})
-        return Completion(
-            answer.content, answer.ended, answer.spent, answer.reported, answer.is_whole
-        )
+        text, tokens, word = answer.content, answer.reported, answer.stopping_word
+        return Completion(text, answer.ended, answer.spent, tokens, answer.is_whole, word)
 
     async def _ask(self, body: Mapping[str, object]) -> _Answer:
         return await self._client.post("/completion", body, _Answer)

@@ -127,7 +127,7 @@ class OllamaWire(TemplatedWire):
             raise self._client.malformed("Ollama gave up on a text that repeats one token")
         text, found = cut_at_stop(answer.response, request.stop)
         ended = "separator" if found else self._ended(answer, request)
-        return Completion(text, ended, self._spent(answer))
+        return Completion(text, ended, self._spent(answer), stop=found)
 
     def _ended(self, answer: _Generated, request: CompletionRequest) -> Ended:
         """Short of the budget, "length" means that the context is full."""

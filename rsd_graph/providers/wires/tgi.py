@@ -224,4 +224,5 @@ def _joined(done: Completion, piece: Completion, stop: Sequence[str]) -> Complet
         ended="separator" if found else piece.ended,
         usage=add_usage(done.usage, piece.usage),
         tokens=[*done.tokens, *piece.tokens],
+        stop=found,
     )

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 from rsd_graph.answer.limits import Limits
+from rsd_graph.answer.thinking import Phases
 from rsd_graph.providers.adapted import adapted
 from rsd_graph.providers.base import RewardModelLike, StepModelLike
 from rsd_graph.providers.prm.spelled import FREE, parts_of
@@ -29,6 +30,7 @@ async def examine(
     *,
     limits: Limits | None = None,
     separator: str = "\n\n",
+    phases: Phases | None = None,
 ) -> AsyncIterator[Check]:
     """Check every seat of a stack, yielding each finding as it is made.
 
@@ -39,10 +41,13 @@ async def examine(
         example: What to ask; the PRM must be able to judge it.
         limits: The stack's own; by default those of `ChatRSD`.
         separator: What ends a step.
+        phases: Who is to think.
     """
     limits, models = limits or Limits(), adapted(draft, target, prm)
+    phases = phases or Phases()
     for role, model in (("draft", models.draft), ("target", models.target)):
-        async for check in examine_writer(Seat(role, example, limits, separator), model):
+        seat = Seat(role, example, limits, separator, phases=phases)
+        async for check in examine_writer(seat, model):
             yield check
     seat, parts = Seat("prm", example, limits, separator), list(parts_of(models.prm))
     if any(isinstance(part, FREE) for part in parts):

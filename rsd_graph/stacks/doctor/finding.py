@@ -8,6 +8,7 @@ from typing import Literal
 
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.state import Candidate, Message
+from rsd_graph.answer.thinking import Phases
 from rsd_graph.errors import RSDError
 from rsd_graph.providers.base import Prefix
 from rsd_graph.providers.facts import ServerFacts
@@ -84,6 +85,7 @@ class Seat:
     limits: Limits
     separator: str
     facts: ServerFacts = field(default_factory=ServerFacts)
+    phases: Phases = field(default_factory=Phases)
 
     @property
     def conversation(self) -> list[Message]:

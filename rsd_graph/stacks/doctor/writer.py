@@ -18,6 +18,7 @@ from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, fine
 from rsd_graph.stacks.doctor.replicas import replicas_agree
 from rsd_graph.stacks.doctor.said import Said, say
 from rsd_graph.stacks.doctor.speed import throughput
+from rsd_graph.stacks.doctor.thinking import is_quiet, thinks
 from rsd_graph.stacks.doctor.wire import defaults, obeyed, one_bos, prefix_survives, template
 
 _MOST_STEPS = 24
@@ -44,6 +45,9 @@ async def examine_writer(seat: Seat, model: StepModel) -> AsyncIterator[Check]:
         yield await seat.check("template", template(seat, model))
         yield await seat.check("prefix continued exactly", prefix_survives(seat, model))
         yield await seat.check("one BOS", one_bos(seat, model))
+        if seat.phases.thinking is not None:
+            judge = is_quiet if seat.phases.is_off_for(seat.role) else thinks
+            yield await seat.check("thinking", judge(seat, model))
     elif approximation := getattr(model, "approximation", None):
         seen = f"{approximation}: it writes about the prefix instead of continuing it"
         fix = "An approximation by nature: use a server that completes text, if there is one."

@@ -64,6 +64,33 @@ async def test_another_scorer_is_an_arm() -> None:
     assert outcome.ledger["prm"]["calls"] == outcome.ledger["scored_steps"] == 3
 
 
+async def test_the_target_has_a_budget() -> None:
+    """All drafts are bad to a delta of 2; a share of nothing lets the target write once."""
+    arm = arm_of("verdict:1:capped:0,so-far:min,prm")
+
+    outcome = await arm.solve("q", 0)
+
+    assert [step["source"] for step in outcome.steps].count("target") <= 1
+    assert outcome.finish_reason == "stop"
+
+
+async def test_each_phase_has_a_delta() -> None:
+    """Thoughts below 0 do not exist, so all stand; answers are judged by the run's own PRM."""
+    thinking = SETUP.with_options(thinking="on")
+
+    outcome = await arm_of("phases:0:0.7:prm", thinking).solve("q", 0)
+
+    thoughts = [step for step in outcome.steps if step["phase"] == "thinking"]
+    assert [step["source"] for step in thoughts] == ["draft"] * 3
+    assert "wrong 1" in [step["text"] for step in thoughts]
+    assert outcome.steps[-1]["phase"] == "answer"
+
+
+async def test_first_token_entropy_is_an_arm_of_its_authors_name() -> None:
+    """The threshold is theirs, in nats."""
+    assert arm_of("glimprouter:0.5").name == "GlimpRouter, entropy 0.5"
+
+
 async def test_what_is_started_early_is_part_of_the_setup() -> None:
     """Look-ahead and hedge of a run hold for its RSD arms, and stand in their names."""
     arm = arm_of("rsd", SETUP.with_options(lookahead=2, hedge=0))

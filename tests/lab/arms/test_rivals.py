@@ -60,6 +60,49 @@ async def test_specreason_rewrites_what_the_target_grades_lower(judge: str) -> N
     assert outcome.ledger["target_steps"] == 2
 
 
+async def test_confspec_asks_the_target_where_the_draft_is_unsure_of_itself(judge: str) -> None:
+    """The draft gives 6.75 of its steps: unsure below 7, so the target grades each one as well."""
+    unsure = await arm_of("confspec:5:7:6", setup(judge)).solve("What is 3+4?", 0)
+    sure = await arm_of("confspec:7:8:6", setup(judge)).solve("What is 3+4?", 0)
+
+    assert {step["source"] for step in unsure.steps} == {"draft"}
+    assert unsure.ledger["target"]["calls"] == 2
+    assert unsure.ledger["draft"]["calls"] == sure.ledger["draft"]["calls"] == 4
+    assert sure.ledger["target"]["calls"] == 0
+
+
+async def test_what_a_judge_spends_is_its_own_models(judge: str) -> None:
+    """And wasted, since no word of it is in the answer; nothing is left for a PRM there is not."""
+    outcome = await arm_of("verdict:6:judge+draft", setup(judge)).solve("What is 3+4?", 0)
+
+    ledger = outcome.ledger
+    assert (ledger["prm"]["calls"], ledger["prm"]["prompt_tokens"], ledger["scored_steps"]) == (
+        *(0, 0),
+        0,
+    )
+    assert ledger["wasted_draft_tokens"] == 2
+    assert ledger["draft"]["completion_tokens"] == ledger["kept_draft_tokens"] + 2
+
+
+async def test_drafts_that_vote_are_wasted(judge: str) -> None:
+    """Three more of each step: all arrive at 7, the step stands, and their tokens were for that."""
+    outcome = await arm_of("specguard:3", setup(judge)).solve("What is 3+4?", 0)
+
+    ledger = outcome.ledger
+    assert {step["source"] for step in outcome.steps} == {"draft"}
+    assert ledger["draft"]["calls"] == 2 * (1 + 3)
+    assert ledger["wasted_draft_tokens"] == 3 * ledger["kept_draft_tokens"]
+    assert (ledger["prm"]["calls"], ledger["scored_steps"]) == (0, 0)
+
+
+async def test_a_judge_that_cannot_be_asked_is_refused(judge: str) -> None:
+    """When the arm is made."""
+    with pytest.raises(CapabilityError, match="cannot judge steps as judge"):
+        arm_of("verdict:6:judge+target", models.setup())
+    with pytest.raises(CapabilityError, match="cannot judge steps as qwen-prm"):
+        arm_of("verdict:6:qwen-prm+draft", setup(judge))
+
+
 async def test_a_judge_is_a_prm_like_any_other(judge: str) -> None:
     """`--prm judge+... --delta 7`: the expected grade, 0.75 * 8 + 0.25 * 3 = 6.75, is below 7."""
     outcome = await arm_of("rsd", setup(judge)).solve("What is 3+4?", 0)

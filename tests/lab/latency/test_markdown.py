@@ -16,7 +16,7 @@ from rsd_graph.lab.latency.measure import ALONE, HEDGED, latency, loaded
 from rsd_graph.lab.latency.pays import comparisons, losses
 from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.scope import QUICK, conditions, scope_for
-from rsd_graph.lab.latency.suite import SECTIONS, experiments
+from rsd_graph.lab.latency.suite import SECTIONS, experiments, run_suite
 from rsd_graph.lab.latency.workload import Workload
 
 
@@ -115,3 +115,14 @@ def test_progress_says_what_is_done_and_how_much_is_left() -> None:
         "one answer at a time (simulated): 7b-72b-a100, 15% rejected",
         "many at once (simulated): 7b-72b-a100, 16",
     ]
+
+
+def test_a_quick_run_keeps_its_time_by_measuring_less() -> None:
+    """When its seconds are over nothing more is begun, and what was left out is told and kept."""
+    told: list[str] = []
+
+    results = run_suite(replace(QUICK, seconds=1e-9), told.append)
+
+    left_out = [experiment.what for experiment in experiments(QUICK)]
+    assert results["conditions"]["left_out"] == left_out
+    assert told == [f"left out, for 0 s are over: {', '.join(left_out)}"]

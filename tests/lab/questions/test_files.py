@@ -107,9 +107,9 @@ def test_a_file_that_is_not_there_may_be_the_one_beside_it(tmp_path: Path) -> No
 
 def test_rows_keep_their_place() -> None:
     """Blank lines count."""
-    text = "\n".join(["", json.dumps({"prompt": "a"}), "", json.dumps("b")])
+    lines = ["", json.dumps({"prompt": "a"}), "", json.dumps("b")]
 
-    assert [where for where, _ in rows_of(text, "q.jsonl")] == [
+    assert [where for where, _ in rows_of(lines, "q.jsonl")] == [
         "line 2 of q.jsonl",
         "line 4 of q.jsonl",
     ]

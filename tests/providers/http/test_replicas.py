@@ -12,6 +12,7 @@ from aiohttp import web
 from rsd_graph import ConfigurationError, Endpoint, EndpointConnectionError
 from rsd_graph.providers.http import replicas
 from rsd_graph.providers.http.client import Client
+from rsd_graph.providers.http.level import Gate
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.session import only_at, session
 from tests.helpers.fake_endpoint import NO_WAIT, FakeEndpoint
@@ -76,7 +77,7 @@ async def test_an_answer_starts_elsewhere_where_its_first_choice_is_busy() -> No
     go = asyncio.Event()
     most: dict[str, int] = {}
 
-    async def exchange(endpoint: Endpoint, _: asyncio.Semaphore) -> None:
+    async def exchange(endpoint: Endpoint, _: Gate) -> None:
         most[endpoint.url] = most.get(endpoint.url, 0) + 1
         await go.wait()
 

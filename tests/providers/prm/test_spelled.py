@@ -9,6 +9,9 @@ import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, reward_model
 from rsd_graph.providers.prm import (
+    Aggregated,
+    Agreement,
+    Capped,
     Cascade,
     DraftConfidence,
     FirstTokenCertainty,
@@ -16,6 +19,7 @@ from rsd_graph.providers.prm import (
     LeastLikelyToken,
     PoolingPRM,
 )
+from rsd_graph.providers.prm.by_phase import ByPhase
 from rsd_graph.stacks.config import load_stack
 from tests.providers.prm.test_learned import written
 
@@ -56,6 +60,22 @@ def test_a_learned_verdict_says_itself_where_it_is_unsure(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
+    ("spec", "kind"),
+    [
+        (f"agree:4,{DRAFT}", Agreement),
+        (f"capped:0.2,{PRM}", Capped),
+        (f"so-far:product,{PRM}", Aggregated),
+        (f"by-phase:free:lowest,{PRM}", ByPhase),
+        (f"capped:0.2,so-far:min,cascade:0,1,free:lowest,{PRM}", Capped),
+    ],
+)
+def test_a_verdict_around_another_in_a_string(spec: str, kind: type) -> None:
+    """One inside the other, as deep as one likes; a chat model takes it, too."""
+    assert isinstance(reward_model(spec), kind)
+    assert ChatRSD(draft=DRAFT, target=TARGET, prm=spec).prm == spec
+
+
+@pytest.mark.parametrize(
     ("spec", "words"),
     [
         ("free:lowes", "Did you mean 'lowest'"),
@@ -63,6 +83,11 @@ def test_a_learned_verdict_says_itself_where_it_is_unsure(tmp_path: Path) -> Non
         ("cascade:a,b,free:mean,free:lowest", "unsure from 'a' to 'b'"),
         ("cascade:0.2,0.9,free:mean,vlm+http://h#m", "Did you mean 'vllm'"),
         ("learned:", "this is no learned"),
+        ("agree:vllm+http://h#m", "this is no agree"),
+        ("agree:few,vllm+http://h#m", "'few' is no number"),
+        ("capped:much,free:mean", "'much' is no number"),
+        ("capped:2,free:mean", "a share of 2 for the target"),
+        ("so-far:most,free:mean", "cannot be aggregated by 'most'"),
         ("learned:nowhere.json", "nowhere.json cannot be read"),
     ],
 )

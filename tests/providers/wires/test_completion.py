@@ -203,16 +203,16 @@ def test_the_log_probability_of_a_text(tokens: list[Token], logprob: float | Non
 @pytest.mark.parametrize(
     ("text", "stop", "cut"),
     [
-        ("a\n\nb", ("\n\n",), ("a", True)),
-        ("a\n\n\nb", ("\n\n",), ("a", True)),
-        ("\n\nb", ("\n\n",), ("", True)),
-        ("ab", ("\n\n",), ("ab", False)),
-        ("aXbY", ("Y", "X"), ("a", True)),
-        ("ab", (), ("ab", False)),
+        ("a\n\nb", ("\n\n",), ("a", "\n\n")),
+        ("a\n\n\nb", ("\n\n",), ("a", "\n\n")),
+        ("\n\nb", ("\n\n",), ("", "\n\n")),
+        ("ab", ("\n\n",), ("ab", "")),
+        ("aXbY", ("Y", "X"), ("a", "X")),
+        ("ab", (), ("ab", "")),
     ],
 )
 def test_text_is_cut_at_the_first_stop_string(
-    text: str, stop: tuple[str, ...], cut: tuple[str, bool]
+    text: str, stop: tuple[str, ...], cut: tuple[str, str]
 ) -> None:
     """Gotcha 8: wherever a server left it, the first stop string ends the step."""
     assert cut_at_stop(text, stop) == cut

@@ -55,6 +55,15 @@ async def test_every_way_a_step_can_end(
     assert (completion.text, completion.ended) == (text, ended)
 
 
+async def test_which_stop_string_was_met_is_told(wire: LlamaCppWire) -> None:
+    """The separator or, where a model thinks, the marker that closes it."""
+    asked = CompletionRequest("<|assistant|>", 8, stop=("\n\n", "4="))
+
+    completion = await wire.complete(asked)
+
+    assert (completion.text, completion.ended, completion.stop) == ("First, 3+", "separator", "4=")
+
+
 async def test_a_full_context_is_not_a_spent_budget(wire: LlamaCppWire) -> None:
     """Gotchas 17 and 18: text cut by the model's context ends in "context", not in "length"."""
     completion = await wire.complete(ask("[loop]", max_tokens=1000))

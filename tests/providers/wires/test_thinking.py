@@ -1,0 +1,126 @@
+"""How a hosted model's thinking is found in its template, and written into its prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from rsd_graph import CapabilityError, Endpoint, HostedModel, Prefix, candidate
+from rsd_graph.answer.state import Candidate, Message
+from rsd_graph.providers.base import StepRequest
+from rsd_graph.providers.registry import step_model
+from rsd_graph.providers.wires.templates import ChatTemplate
+from tests.helpers.chat_templates import TEMPLATES
+from tests.helpers.thinking_wire import SayingWire
+
+QUESTION = [Message(role="user", content="What is </think>?")]
+
+
+class Rendering(SayingWire):
+    """Renders by one of the templates."""
+
+    endpoint = Endpoint("http://model:1", role="target")
+
+    def __init__(self, name: str) -> None:
+        super().__init__("", "")
+        self._template = ChatTemplate(TEMPLATES[name], {"bos_token": "<s>"})
+
+    async def render(self, conversation: Sequence[Message]) -> str:
+        return self._template.render(conversation)
+
+
+def step(text: str, phase: Any, ended: Any = "separator") -> Candidate:
+    return {**candidate(text, ended), "phase": phase}
+
+
+THOUGHT = [step("A.", "thinking"), step("B.", "thinking", "closed")]
+
+
+async def tail(model: HostedModel, *steps: Candidate, phase: Any = "thinking") -> str:
+    """What a prompt adds to the assistant's header."""
+    prompt = await model.prompt(Prefix(QUESTION, steps, phase=phase))
+    for header in ("<|im_start|>assistant\n", "<\uff5cAssistant\uff5c>", "<|assistant|>"):
+        if header in prompt:
+            return prompt.rpartition(header)[2]
+    raise AssertionError(prompt)
+
+
+@pytest.mark.parametrize(
+    ("name", "thinking", "answer", "off"),
+    [
+        *(
+            (
+                name,
+                "<think>\nA.\n\n",
+                "<think>\nA.\n\nB.\n</think>\n\nC.",
+                "<think>\n\n</think>\n\n",
+            )
+            for name in (
+                *("Qwen3", "Qwen3, switched off", "Qwen3-Thinking-2507", "QwQ"),
+                *("DeepSeek-R1 and distills", "GLM-4.5"),
+            )
+        ),
+        ("DeepSeek-V3.1", "<think>A.\n\n", "<think>A.\n\nB.</think>C.", "<think></think>"),
+    ],
+)
+async def test_the_markers_are_those_of_the_template(
+    name: str, thinking: str, answer: str, off: str
+) -> None:
+    """Opened by the template or by us, never twice; the question's own markers are text."""
+    model = HostedModel(Rendering(name))
+
+    assert await tail(model, THOUGHT[0]) == thinking
+    assert await tail(model, *THOUGHT, step("C.", "answer", "eos"), phase="answer") == answer
+    assert await tail(model.without_thinking(), phase="answer") == off
+
+
+@pytest.mark.parametrize("name", ["Qwen2.5", "Granite 3", "Seed-OSS", "no earlier answers"])
+async def test_a_template_without_markers_is_refused(name: str) -> None:
+    """Neither shown nor deleted: the error says what to set. Kept from thinking it needs none."""
+    model = HostedModel(Rendering(name))
+
+    with pytest.raises(CapabilityError, match=r"\?think=<think> in its endpoint string"):
+        await tail(model)
+    assert await tail(model.without_thinking(), phase="answer") == ""
+
+
+async def test_a_marker_can_be_named() -> None:
+    """In the endpoint string, where the template does not tell."""
+    model = step_model("vllm+http://gpu:8000/v1?think=<seed:think>#seed-oss", "draft")
+    assert isinstance(model, HostedModel)
+    named = HostedModel(Rendering("Seed-OSS"), think="<seed:think>")
+
+    assert await tail(named, *THOUGHT, phase="answer") == (
+        "<seed:think>\nA.\n\nB.\n</seed:think>\n\n"
+    )
+
+
+async def test_harmony_is_refused() -> None:
+    """Channels are no pair of markers."""
+    with pytest.raises(CapabilityError, match="Harmony's channels"):
+        await tail(HostedModel(Rendering("gpt-oss")))
+
+
+async def test_who_leaves_thinking_unset_sees_no_difference() -> None:
+    """The template's own prompt, and no question asked about it."""
+    wire = Rendering("Qwen3, switched off")
+
+    prompt = await HostedModel(wire).prompt(Prefix(QUESTION, [candidate("A.")]))
+
+    assert prompt == await wire.render(QUESTION) + "A.\n\n"
+
+
+async def test_a_server_that_does_not_say_what_it_stopped_at_cannot_tell_the_phases() -> None:
+    """The separator or the end of the thinking: RSD must know which."""
+
+    class Silent(SayingWire):
+        async def complete(self, request: Any) -> Any:
+            done = await super().complete(request)
+            return type(done)(done.text, done.ended, done.usage)
+
+    model = HostedModel(Silent("A.\n\nB.</think>", "C."))
+
+    with pytest.raises(CapabilityError, match="which of two stop strings"):
+        await model.write_step(StepRequest(Prefix(QUESTION, phase="thinking"), 9))
