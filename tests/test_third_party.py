@@ -125,7 +125,7 @@ def _steps(done: tuple[int, str, str]) -> list[tuple[str, str]]:
         (
             "acme+http://h?dialect=plain&cash=no",
             "unknown option 'cash' of acme. Expected one of cache, dialect, logprobs, "
-            "max_concurrency, session_header, timeout. Did you mean 'cache'?",
+            "max_concurrency, session_header, think, timeout. Did you mean 'cache'?",
         ),
         ("acme-job+http://h", "acme-job is not named like this. Expected acme-job:text."),
         ("acme:h", "acme is not named like this. Expected acme+http://host:port."),
