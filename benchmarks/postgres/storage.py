@@ -52,6 +52,8 @@ async def grown(url: str, steps: int) -> Grown:
         compiled = uncompiled.compile(checkpointer=saver)
         await compiled.ainvoke(initial_state("q", seed=1), config)
         checkpoints = len([row async for row in saver.alist(config)])
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("ANALYZE")  # what autovacuum does after a minute; plans depend on it
 
     async def resume(saver: AsyncPostgresSaver) -> None:
         await uncompiled.compile(checkpointer=saver).aget_state(config)
