@@ -25,7 +25,8 @@ class Grown:
         kilobytes: Of its rows in all three tables.
         resume: Rows, to read its newest state.
         listed: Rows, to list its checkpoints by the checkpointer itself.
-        looped: The same by connections that may not join by hashing or merging.
+        looped: The same by connections that may not join by hashing or merging; it is less only
+            once autovacuum has made statistics.
         newest: Rows, to rebuild its state at its ten newest checkpoints.
         history: Rows, to rebuild its state at every checkpoint.
         history_cpu: Our own CPU seconds for that.
@@ -52,8 +53,6 @@ async def grown(url: str, steps: int) -> Grown:
         compiled = uncompiled.compile(checkpointer=saver)
         await compiled.ainvoke(initial_state("q", seed=1), config)
         checkpoints = len([row async for row in saver.alist(config)])
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("ANALYZE")  # what autovacuum does after a minute; plans depend on it
 
     async def resume(saver: AsyncPostgresSaver) -> None:
         await uncompiled.compile(checkpointer=saver).aget_state(config)
