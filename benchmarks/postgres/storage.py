@@ -25,7 +25,8 @@ class Grown:
         kilobytes: Of its rows in all three tables.
         resume: Rows, to read its newest state.
         listed: Rows, to list its checkpoints by the checkpointer itself.
-        looped: The same by connections that may not join by hashing or merging.
+        looped: The same by connections that may not join by hashing or merging; it is less only
+            once autovacuum has made statistics.
         newest: Rows, to rebuild its state at its ten newest checkpoints.
         history: Rows, to rebuild its state at every checkpoint.
         history_cpu: Our own CPU seconds for that.

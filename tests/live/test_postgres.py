@@ -59,7 +59,6 @@ def test_room_and_reading_grow_linearly(url: str) -> None:
     assert many.kilobytes < 4.2 * few.kilobytes
     assert many.resume < 4.2 * few.resume
     assert many.newest < 4.2 * few.newest
-    assert many.looped < 4.2 * few.looped
     assert many.listed > 8 * few.listed  # PostgreSQL joins by hashing: its plan, not ours
 
 
