@@ -87,6 +87,7 @@ chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/result
 	PYTHONMALLOC=pymalloc $(BIN)/python -X dev -W error -m tests.chaos faults 100000
 	$(BIN)/python -m tests.chaos crashes 1000
 	$(BIN)/python -m tests.chaos bodies 1000
+	$(BIN)/python -m tests.chaos load 10
 
 mutate: $(READY)  ## mutate the core and see whether a test notices: half an hour and more
 	$(BIN)/pip install --quiet mutmut==3.8.1

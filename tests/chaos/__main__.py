@@ -1,6 +1,6 @@
 """The long runs of `make chaos`: python -m tests.chaos PART SIZE [SEED].
 
-Parts: `faults` (how many), `crashes` (SIGKILLs) and `bodies` (for each parser).
+Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser), `load` (minutes).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from tests.chaos import bodies, crashes, long_run, report
+from tests.chaos import bodies, crashes, load, long_run, report
 
 
 def main(name: str, size: str, seed: str = "0") -> int:
@@ -28,6 +28,7 @@ def main(name: str, size: str, seed: str = "0") -> int:
             "faults": lambda: long_run.run(int(size), int(seed), stop),
             "crashes": lambda: crashes.run(int(size), int(seed), Path(folder), stop),
             "bodies": lambda: bodies.run(int(size), int(seed)),
+            "load": lambda: load.run(float(size), int(seed)),
         }
         wrong = 0
         for part in parts[name]():

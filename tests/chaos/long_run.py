@@ -17,7 +17,7 @@ from tests.chaos.rounds import Findings, Setting, play
 from tests.chaos.server import WorldServer
 
 _QUIET_SECONDS = 30.0
-_OF_ONE_SEED = 5_000
+_OF_ONE_SEED = 2_500
 """Faults after which what was counted is kept, and the next seed begins."""
 
 _SETTINGS = ("draft", "target", "prm", "mode", "lookahead", "hedge", "on_prm_error", "in_flight")
@@ -63,7 +63,7 @@ def _one(faults: int, seed: int, stop: threading.Event) -> Part:
     with Loudspeaker(found), WorldServer(seed) as server:
         play(Setting.drawn(dice), server, 10**9, found)  # what is loaded once is loaded
         _left_open(server)
-        opened = _descriptors()
+        opened = descriptors()
         while server.injected.total() < faults and not stop.is_set():
             setting = Setting.drawn(dice)
             for name, value in (*vars(setting).items(), *vars(setting.stack).items()):
@@ -71,7 +71,7 @@ def _one(faults: int, seed: int, stop: threading.Event) -> Part:
             play(setting, server, 100 * found.rounds, found)
             _say(found, server, started)
         left = _left_open(server)
-        descriptors = _descriptors() - opened
+        more = descriptors() - opened
     counts = {
         "faults injected": server.injected.total(),
         "HTTP requests": server.requests,
@@ -82,12 +82,13 @@ def _one(faults: int, seed: int, stop: threading.Event) -> Part:
         **{f"fault: {name.replace('_', ' ')}": n for name, n in sorted(server.injected.items())},
         **{f"settings of {name}": sorted(settings[name]) for name in _SETTINGS if name in settings},
         "connections left open": left,
-        "descriptors more than at the beginning": descriptors,
+        "descriptors more than at the beginning": more,
     }
     return Part(seed, counts, found.violations, time.monotonic() - started)
 
 
-def _descriptors() -> int:
+def descriptors() -> int:
+    """How many this process has open, once what nobody holds is gone."""
     gc.collect()
     return len(list(Path("/proc/self/fd").iterdir()))
 

@@ -96,7 +96,7 @@ class WorldServer:
         finally:
             self.open -= 1
             writer.close()
-            with suppress(ConnectionError):
+            with suppress(ConnectionError, asyncio.CancelledError):
                 await writer.wait_closed()
 
     async def _one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -126,21 +126,22 @@ class WorldServer:
             wire.send(wire.body)
             await wire.writer.drain()
             return True
-        fault = self._fault(wire)
+        fault = self._fault(wire, asked)
         self.injected[fault.__name__] += 1
         if fault in HARMLESS:
             self.answered[role] += counts
         else:
             self.doubtful[role] += counts or fault is faults.full_context
-        if fault is faults.full_context and asked is not None:
+        if asked and fault is faults.full_context:
             self.full[asked, role] += 1
         usable = await fault(wire)
         await wire.writer.drain()
         return usable
 
-    def _fault(self, wire: Wire) -> Fault:
+    def _fault(self, wire: Wire, asked: str | None) -> Fault:
         if self.dice.random() < self.slow:
             return self.dice.choice(SLOW)
         found = self.dice.choice(HARMLESS if self.dice.random() < 0.15 else HARMFUL)
         needs_headers = found is mutations.wrong_header and not wire.headers
-        return mutations.wrong_document if needs_headers else found
+        needs_question = found is faults.full_context and asked is None
+        return mutations.wrong_document if needs_headers or needs_question else found

@@ -99,33 +99,34 @@ async def test_a_checkpoint_holds_the_answer_and_no_key(tmp_path: Path) -> None:
 def test_files_and_terminals_of_commands_hold_no_key(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Journals and calibrations of runs whose key is in the environment."""
+    """Answers, journals, calibrations, the report and the page of runs with a key.
+
+    The key is in the environment. Pages hold questions and steps: they are there to be read.
+    """
     monkeypatch.setenv("RSD_API_KEY", KEY)
-    rows = [{"question": question(n), "answer": str(n)} for n in range(3)]
+    rows = [{"question": question(n), "answer": str(n)} for n in range(2)]
     asked = tmp_path / "asked.jsonl"
     asked.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     with WorldServer(seed=6) as server:
         url = server.url
-        seats = [
-            *("--draft", f"vllm+{url}/vllm/draft#m", "--target", f"vllm+{url}/vllm/target#m"),
-            *("--prm", f"qwen-prm+vllm+{url}/vllm-last/prm#m"),
+        prm = f"qwen-prm+vllm+{url}/vllm-last/prm#m"
+        seats = ["--draft", f"vllm+{url}/vllm/draft#m", "--target", f"vllm+{url}/vllm/target#m"]
+        seats += ["--prm", prm]
+        commands = [
+            f"batch {asked} {tmp_path}/answers.jsonl",
+            f"calibrate {asked} --confidence 0.5 --target-share 0.5 --out {tmp_path}/delta.json",
+            f"eval --dataset {asked} --judge {prm} --arms rsd --journal {tmp_path}/journal.jsonl "
+            f"--report {tmp_path}/report.html",
         ]
-        for command in (
-            ["batch", str(asked), str(tmp_path / "answers.jsonl")],
-            [
-                "calibrate",
-                str(asked),
-                "--confidence",
-                "0.5",
-                "--target-share",
-                "0.5",
-                "--out",
-                str(tmp_path / "delta.json"),
-            ],
-        ):
-            found = CliRunner().invoke(app, [*command, *seats])
+        for command in [*([*text.split(), *seats] for text in commands), _view(tmp_path)]:
+            found = CliRunner().invoke(app, command)
             assert (found.exit_code, KEY in found.output) == (0, False), found.output
 
     written = {f.name: f.read_bytes().decode("latin-1") for f in tmp_path.iterdir()}
-    assert {"answers.jsonl", "delta.json"} <= written.keys()
+    assert {"answers.jsonl", "delta.json", "journal.jsonl"} <= written.keys()
     assert [name for name, text in written.items() if KEY in text] == []
+    assert [WORDS in written[page] for page in ("report.html", "page.html")] == [True, True]
+
+
+def _view(folder: Path) -> list[str]:
+    return ["view", str(folder / "answers.jsonl"), "--out", str(folder / "page.html")]

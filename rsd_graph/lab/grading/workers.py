@@ -33,6 +33,9 @@ _WARM_ANSWER = r"\boxed{\frac{4}{2}}"  # not spelled like the gold, so that SymP
 Plain = tuple[bool, str | None, str]
 """Our verdict alone; see `grade_plainly`."""
 
+Tasks = tuple[Future[Plain], Future[bool]]
+"""Our verdict and the paper's."""
+
 
 class Grader:
     """A pool of grading processes; use it as a context manager.
@@ -95,20 +98,22 @@ class Grader:
             InputError: The question is open-ended.
             CapabilityError: The grading processes cannot start.
         """
-        ours, paper = self._submit(question, answer)
-        both = asyncio.wrap_future(ours), asyncio.wrap_future(paper)
-        await asyncio.gather(*both, return_exceptions=True)
-        return _verdict(ours, paper)
+        tasks = await _done(self._submit(question, answer))
+        if _was_killed(tasks):
+            tasks = await _done(self._submit(question, answer))
+        return _verdict(*tasks)
 
     def grade_all(self, answers: Iterable[tuple[Question, str]]) -> list[Verdict]:
         """Grade many answers at once; verdicts come in the order of *answers*. Raises as `agrade`.
 
-        What hung or broke its process is wrong, and its reason says so.
+        What hung, or broke its process twice, is wrong, and its reason says so: a process that is
+        killed once may have been killed by somebody short of memory.
         """
-        pending = [self._submit(question, answer) for question, answer in answers]
-        return [_verdict(*tasks) for tasks in pending]
+        pending = [(given, self._submit(*given)) for given in answers]
+        again = [self._submit(*given) if _was_killed(tasks) else tasks for given, tasks in pending]
+        return [_verdict(*tasks) for tasks in again]
 
-    def _submit(self, question: Question, answer: str) -> tuple[Future[Plain], Future[bool]]:
+    def _submit(self, question: Question, answer: str) -> Tasks:
         """Queue one answer: our verdict and the paper's are separate tasks, each with its limit."""
         check_gradable(question)
         task, paper_s = (question, answer), min(OFFICIAL_TIMEOUT_S, self._timeout_s)
@@ -122,6 +127,21 @@ class Grader:
         if self._pool is None:
             raise ConfigurationError("a Grader grades inside its with block.")
         return self._pool
+
+
+async def _done(tasks: Tasks) -> Tasks:
+    """The same once both have ended, in whatever way."""
+    ours, paper = tasks
+    both = asyncio.wrap_future(ours), asyncio.wrap_future(paper)
+    await asyncio.gather(*both, return_exceptions=True)
+    return tasks
+
+
+def _was_killed(tasks: Tasks) -> bool:
+    """Wait for both: whether one ended because its process did."""
+    from pebble import ProcessExpired
+
+    return any(isinstance(task.exception(), ProcessExpired) for task in tasks)
 
 
 def _verdict(ours: Future[Plain], paper: Future[bool]) -> Verdict:

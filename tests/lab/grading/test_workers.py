@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 pytest.importorskip("math_verify")
@@ -9,6 +11,8 @@ pytest.importorskip("pebble")
 
 from rsd_graph.errors import ConfigurationError, InputError
 from rsd_graph.lab import Grader, Question, Verdict
+from rsd_graph.lab.grading import workers
+from tests.helpers import dying_grader
 
 TOWER = "\\boxed{9^{9^{9^9}}}"
 """SymPy never finishes comparing it, and no signal handler gets a turn while it tries."""
@@ -30,6 +34,26 @@ async def test_verdicts_come_in_order_and_a_hanging_answer_is_killed() -> None:
     assert verdicts[3] == Verdict(False, paper_correct=False, extracted=None, reason="timeout")
     assert verdicts[4] == Verdict(False, paper_correct=False, extracted="0", reason="mismatch")
     assert awaited == Verdict(True, paper_correct=True, extracted="0.5", reason="match")
+
+
+@pytest.mark.parametrize("kills", [1, 9])
+async def test_a_killed_process_says_nothing_about_the_answer(
+    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is graded once more; one that kills every process is wrong, and says why."""
+    monkeypatch.setenv("TEST_KILLS", str(kills))
+    monkeypatch.setenv("TEST_KILLED", str(tmp_path / "killed"))
+    monkeypatch.setattr(workers, "grade_plainly", dying_grader.grade_plainly)
+
+    with Grader(processes=1) as grader:
+        verdict = await grader.agrade(question("4"), "\\boxed{4}")
+        (other,) = grader.grade_all([(question("4"), "\\boxed{5}")])
+
+    assert (verdict.correct, other.correct) == (kills == 1, False)
+    assert (verdict.reason, other.reason) == {
+        1: ("match", "mismatch"),
+        9: ("grading broke: Abnormal termination", "grading broke: Abnormal termination"),
+    }[kills]
 
 
 def test_open_questions_are_refused_before_they_are_queued() -> None:
