@@ -209,7 +209,9 @@ def told_of_load(found: Load) -> list[str]:
         f"{median(together.first) / median(by_self.first):.2f} times `ChatRSD`'s (median of "
         f"{len(by_self.first)}; here {1000 * median(together.first):.1f} ms and "
         f"{1000 * median(by_self.first):.1f} ms). With {STREAMS} at once: "
-        f"{crowded[0] / crowded[1]:.2f} times.",
+        f"{crowded[0] / crowded[1]:.2f} times. This is wall-clock time, with one more process to "
+        "wait for and one more connection to make: of all numbers here it hangs most on the "
+        "machine.",
         f"- Resident memory of the server after the first round, the middle one and the last: "
         f"{memory[0]:.0f}, {memory[len(memory) // 2]:.0f} and {memory[-1]:.0f} MB.",
     ]

@@ -29,7 +29,7 @@ data: {"id": "ID", "object": "chat.completion.chunk", "created": 0, "model": "m"
 
 data: {"id": "ID", "object": "chat.completion.chunk", "created": 0, "model": "m", "system_fingerprint": null, "choices": [{"index": 0, "delta": {}, "logprobs": null, "finish_reason": "stop"}], "usage": null}
 
-data: {"id": "ID", "object": "chat.completion.chunk", "created": 0, "model": "m", "system_fingerprint": null, "choices": [], "usage": {"prompt_tokens": 50, "completion_tokens": 13, "total_tokens": 63, "prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"accepted_prediction_tokens": 3, "rejected_prediction_tokens": 2}}}
+data: {"id": "ID", "object": "chat.completion.chunk", "created": 0, "model": "m", "system_fingerprint": null, "choices": [], "usage": {"prompt_tokens": 50, "completion_tokens": 13, "total_tokens": 63, "prompt_tokens_details": {"cached_tokens": 0}, "completion_tokens_details": {"accepted_prediction_tokens": 3, "rejected_prediction_tokens": 2, "reasoning_tokens": 0}}}
 
 data: [DONE]
 
