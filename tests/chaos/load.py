@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rsd_graph import ChatRSD
+from rsd_graph import ChatRSD, RSDError
 from rsd_graph.embedded.task import held_out_problems
 from tests.chaos.long_run import descriptors
 from tests.chaos.plain_models import plain_chat
@@ -59,11 +60,11 @@ class Found:
 
     def check(self, number: int, answer: Any) -> None:
         """Whether the answer to this question is the world's."""
-        wrong = wrong_step(f"q{number}", told(answer), "", unscored=False, full=Claims())
+        wrong = wrong_step(f"q{number}", steps_of(answer), "", unscored=False, full=Claims())
         self.violations += [wrong] if wrong else []
 
 
-def told(answer: Any) -> Any:
+def steps_of(answer: Any) -> Any:
     """The steps of an answer."""
     return answer.response_metadata["rsd"]["steps"]
 
@@ -135,7 +136,7 @@ def many_at_llama_cpp(found: Found, wide: int, seconds: float) -> None:
 
     async def ask(number: int) -> None:
         problem = problems[number % len(problems)]
-        steps = told(await chat.ainvoke(problem.question))
+        steps = steps_of(await chat.ainvoke(problem.question))
         found.violations += [] if steps else [f"llama.cpp: no steps for {problem.question}"]
 
     _measured(found, "llama.cpp", ask, wide, seconds)
@@ -148,12 +149,21 @@ def _measured(
     wide: int,
     seconds: float,
 ) -> None:
+    told = Counter[str]()
+
+    async def asked(number: int) -> None:
+        try:
+            await ask(number)
+        except RSDError as error:  # on a machine that is too busy to connect, say
+            told[type(error).__name__] += 1
+
     async def whole() -> tuple[int, list[Sizes], int]:
-        answered, seen = await in_flight(ask, wide, seconds)
+        answered, seen = await in_flight(asked, wide, seconds)
         return answered, seen, len(asyncio.all_tasks()) - 1
 
     answered, seen, left = asyncio.run(whole())
-    found.counts[f"{what}: answers, {wide} in flight for {seconds:g} s"] = answered
+    found.counts[f"{what}: answers, {wide} in flight for {seconds:g} s"] = answered - told.total()
+    found.counts |= {f"{what}: told as `{name}`": count for name, count in told.items()}
     found.counts[f"{what}: tasks left"] = left
     found.violations += [f"{what}: {left} tasks left"] if left else []
     found.flat(what, seen)
