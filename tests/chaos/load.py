@@ -30,9 +30,6 @@ STACK = Stack("vllm", "tgi", "qwen-prm")
 _QUESTIONS = 512
 """Asked over and over: what is remembered of each is remembered soon."""
 
-_MOMENTS = (0.2, 0.6, 1.0)
-"""When is measured, as shares of the time: caches and pools are full by the first."""
-
 _SPAWN = multiprocessing.get_context("spawn")
 
 
@@ -102,20 +99,28 @@ def chat_at(url: str) -> ChatRSD:
 async def in_flight(
     ask: Callable[[int], Awaitable[object]], wide: int, seconds: float
 ) -> tuple[int, list[Sizes]]:
-    """Keep so many questions in flight for so long; how many were answered, and three sizes."""
-    numbers, started, answered = itertools.count(), time.monotonic(), 0
+    """Keep so many questions in flight for so long; how many were answered, and three sizes.
+
+    What is measured begins once as many were answered: connections are open then, caches in use.
+    """
+    numbers, answered = itertools.count(), 0
+    warm, over = asyncio.Event(), asyncio.Event()
 
     async def one_after_the_other() -> None:
         nonlocal answered
-        while time.monotonic() - started < seconds:
+        while not over.is_set():
             await ask(next(numbers))
             answered += 1
+            if answered >= wide:
+                warm.set()
 
     workers = [asyncio.create_task(one_after_the_other()) for _ in range(wide)]
-    seen = []
-    for moment in _MOMENTS:
-        await asyncio.sleep(max(0.0, started + moment * seconds - time.monotonic()))
+    await warm.wait()
+    seen = [sizes()]
+    for _ in range(2):
+        await asyncio.sleep(seconds / 2)
         seen.append(sizes())
+    over.set()
     await asyncio.gather(*workers)
     return answered, seen
 
