@@ -1,13 +1,13 @@
 """How much memory `rsd-graph batch` takes for 10,000 and for 100,000 questions.
 
 Run `python -m benchmarks.batch_memory`; writes `benchmarks/results/batch_memory.md`. All of the
-command runs but the servers: three functions stand in for the models, and answer at once. Each
-size has a process of its own, which says the most memory it ever had.
+command runs but the models: the graph answers one question, with functions in their places, and
+that answer is everybody's. Each size has a process of its own, which says the most memory it ever
+had. `TMPDIR=/dev/shm` spares waiting for the disk after every answer.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import platform
 import resource
@@ -16,6 +16,8 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
+from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
 
 from rsd_graph import ChatRSD, Prefix, Scores, StepRequest, candidate
@@ -24,6 +26,9 @@ from rsd_graph.answer.state import Candidate
 from rsd_graph.cli.terminal.batch import Batch
 from rsd_graph.lab.batch.budget import Budget
 from rsd_graph.lab.batch.shard import Shard
+from rsd_graph.lab.batch.work import Ask
+from rsd_graph.lab.journal import Record
+from rsd_graph.lab.question import Question
 from rsd_graph.providers.scripted import FunctionStepModel
 
 SIZES = (10_000, 100_000)
@@ -46,6 +51,18 @@ class Judge:
         return Scores([0.9 for _ in candidates], usage(prompt_tokens=20))
 
 
+def repeated(ask: Ask) -> Ask:
+    """The first answer, for every question: its text and steps are as long as they were."""
+    first: list[Record] = []
+
+    async def again(question: Question) -> Record:
+        if not first:
+            first.append(await ask(question))
+        return {**deepcopy(first[0]), "question": question.id, "prompt": question.text}
+
+    return again
+
+
 def answer(count: int) -> None:
     """Answer so many questions; prints the most memory this process ever had, in bytes."""
     model = FunctionStepModel(writes)
@@ -57,7 +74,8 @@ def answer(count: int) -> None:
             for n in range(count):
                 file.write(json.dumps({"id": n, "question": f"What is {n} + 1? " * 20}) + "\n")
         asked = Batch.of(questions, held, llm, seats, "rsd", None, Shard(), None)
-        found = asyncio.run(asked.answered(answers, Budget(), 64, None, quiet=True))
+        asked = replace(asked, ask=repeated(asked.ask))
+        found = asked.answered(answers, Budget(), 64, None, None, quiet=True)
         written = answers.stat().st_size
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     print(json.dumps({"answers": found["answers"], "memory": most, "written": written}))
@@ -81,9 +99,9 @@ def measure() -> str:
         [
             "# Memory of a batch",
             "",
-            "`python -m benchmarks.batch_memory`: all of `rsd-graph batch` but the servers, whose "
-            f"places functions take; 64 answers at a time. {platform.system()}, Python "
-            f"{platform.python_version()}.",
+            "`python -m benchmarks.batch_memory`: all of `rsd-graph batch` but the models: one "
+            f"answer of the graph is given to every question; 64 answers at a time. "
+            f"{platform.system()}, Python {platform.python_version()}.",
             "",
             "| questions answered | MiB of answers on disk | most MiB of memory |",
             "|---|---|---|",

@@ -1,35 +1,27 @@
 """What `max_concurrency="auto"` finds, beside fixed 16, 64 and 256 requests in flight.
 
-Run `python -m benchmarks.concurrency`; writes `benchmarks/results/concurrency.md`. Three servers
-are SIMULATED, each by one formula, on a virtual clock; the limit in front of them is the real one.
-The fourth is llama.cpp with the shipped models, on this machine: only ratios of one run carry over.
+Run `python -m benchmarks.concurrency`; writes `benchmarks/results/concurrency.md`. The servers are
+SIMULATED, each by one formula, on a virtual clock; the limit in front of them is the real one.
 """
 
 from __future__ import annotations
 
 import asyncio
-import platform
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
-from rsd_graph import ChatRSD
-from rsd_graph.embedded.engine import Engine
-from rsd_graph.embedded.task import held_out_problems
-from rsd_graph.errors import Role
 from rsd_graph.lab.latency.clock import run_virtual
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.http.level import Gate, Level, watched_levels
+from rsd_graph.providers.http.level import Gate, Level
 
 Setting = int | Literal["auto"]
 
 SETTINGS: Sequence[Setting] = (16, 64, 256, "auto")
-ANSWERS, REQUESTS, ROUNDS = 512, 30_000, 3
+ANSWERS, REQUESTS = 512, 12_000
 OUT = Path(__file__).parent / "results" / "concurrency.md"
 
 
@@ -77,15 +69,15 @@ async def simulate(server: Server, setting: Setting) -> Found:
 
     async def answer() -> None:
         while len(times) < REQUESTS:
-            asked = loop.time()
             async with gate.turn() as turn:
+                begun = loop.time()
                 if gate.inside > server.refuses:
                     turn.answered(429)
                     refusals.append(loop.time())
                 else:
                     await asyncio.sleep(server.seconds(gate.inside) * rng.expovariate(1))
                     turn.answered(200)
-                    times.append((loop.time(), loop.time() - asked))
+                    times.append((loop.time(), loop.time() - begun))
                     continue
             await asyncio.sleep(0.5)
 
@@ -104,47 +96,13 @@ def simulated() -> list[str]:
         best = max(found[setting].rate for setting in SETTINGS if setting != "auto")
         for setting, one in found.items():
             rows.append(
-                f"| {server.name} | {setting} | {one.rate / best:.2f} | {one.refused:.0%} |"
+                f"| {server.name} | {setting} | {one.rate / best:.2f} "
+                f"| {one.seconds * 1000:.0f} | {one.refused:.0%} |"
             )
     return rows
 
 
-async def real(setting: Setting, questions: Sequence[str]) -> tuple[float, dict[str, int]]:
-    """Answers a second of llama.cpp with eight slots a role, and the limits at the end."""
-    engine = Engine()
-    try:
-
-        def seat(role: Role) -> str:
-            at = engine.endpoint(role).url.split("/")[2]
-            return f"llamacpp+http://{at}/v1?max_concurrency={setting}#{role}"
-
-        model = ChatRSD(draft=seat("draft"), target=seat("target"), prm=f"recompute+{seat('prm')}")
-        started = time.perf_counter()
-        with watched_levels() as levels:
-            await model.abatch(list(questions), config={"max_concurrency": 256})
-        took = time.perf_counter() - started
-    finally:
-        engine.close()
-    return len(questions) / took, {name.split()[0]: one.limit for name, one in levels.items()}
-
-
-def llamacpp(count: int) -> list[str]:
-    """The rows of llama.cpp, each setting in turn, several times: medians."""
-    questions = [problem.question for problem in held_out_problems(count)]
-    rates: dict[Setting, list[float]] = {setting: [] for setting in SETTINGS}
-    limits: dict[str, int] = {}
-    for _ in range(ROUNDS):
-        for setting in SETTINGS:
-            rate, found = asyncio.run(real(setting, questions))
-            rates[setting].append(rate)
-            limits = found if setting == "auto" else limits
-    best = max(median(rates[setting]) for setting in SETTINGS if setting != "auto")
-    rows = [f"| {setting} | {median(found) / best:.2f} |" for setting, found in rates.items()]
-    told = ", ".join(f"{role} {limit}" for role, limit in sorted(limits.items()))
-    return [*rows, "", f'Limits that "auto" had at the end of its last run: {told}.']
-
-
-def measure(count: int = 200) -> str:
+def measure() -> str:
     """The page."""
     return "\n".join(
         [
@@ -154,20 +112,14 @@ def measure(count: int = 200) -> str:
             "server, each asking request after request; rates of the second half of "
             f"{REQUESTS:,} requests over the best fixed number's.",
             "",
-            "**The first table is a simulation**: each server is one formula for the mean time of "
-            "a request, times are exponential, the clock is virtual. The limit is the real one.",
+            "**It is a simulation**: each server is one formula for the mean time of a request, "
+            "times are exponential, the clock is virtual. The limit in front of them is the real "
+            "one.",
             "",
-            "| simulated server | in flight at most | rate over the best fixed one | refused |",
-            "|---|---|---|---|",
+            "| simulated server | in flight at most | rate over the best fixed one "
+            "| median ms in the server | refused |",
+            "|---|---|---|---|---|",
             *simulated(),
-            "",
-            f"llama.cpp (xllamacpp {version('xllamacpp')}, eight slots a role), the shipped "
-            f"models, {count} held-out stories at once, medians of {ROUNDS} runs in turn, "
-            f"{platform.machine()}:",
-            "",
-            "| in flight at most | answers a second over the best fixed one |",
-            "|---|---|",
-            *llamacpp(count),
             "",
         ]
     )

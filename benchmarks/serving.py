@@ -13,8 +13,8 @@ from rsd_graph.providers.wires.completion import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
 
-STEPS = 10
-"""Of every answer; the instant endpoints reject two of them."""
+STEPS = 4
+"""Of every answer; the instant endpoints reject the third."""
 
 _PATIENT: Any = {"timeout": 6000.0}
 """A busy machine is no reason to ask twice."""

@@ -3,8 +3,8 @@
     python -m benchmarks.thinking --journals DIR   # hours on two cores; resumable
 
 Thresholds come from other problems, which no model was trained on either. Every arm has servers of
-its own, so that none finds another's work in a prefix cache. An arm that is not finished is not in
-the table.
+its own, so that none finds another's work in a prefix cache. The table is written anew with every
+arm that is finished.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import argparse
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 from benchmarks.arms import DELTA, digests
@@ -25,7 +26,7 @@ from rsd_graph.lab.calibration.band import unsure_band
 from rsd_graph.lab.calibration.seen import Course, Seen, seen_steps
 from rsd_graph.lab.exam import Exam, candies_exam
 from rsd_graph.lab.experiment import SHIPPED, THINKING, Experiment
-from rsd_graph.lab.journal import Journal
+from rsd_graph.lab.journal import Journal, Record
 from rsd_graph.lab.runner import answer_all
 from rsd_graph.lab.statistics import quantile
 from rsd_graph.providers.prm.learned import REWARD
@@ -35,6 +36,7 @@ TEMPERATURE = 0.7
 SHARE = 0.2
 SLIP = 0.01
 DOUBT = 0.5
+FIRST = 3  # arms before those of thinking, which come before the others
 SETS = {"thinking": THINKING, "not thinking": SHIPPED}
 
 
@@ -55,17 +57,18 @@ async def planned(experiment: Experiment, questions: Sequence[str], servers: int
         "draft alone": "draft",
         TARGET: "target",
         RSD: f"rsd:{DELTA}",
-        f"random, {SHARE:.0%} to the target": f"random:{SHARE}",
-        f"random, {rejected:.1%} to the target, as many as RSD rejects": f"random:{rejected:.4f}",
-        "PRM, product so far": f"verdict:{DELTA}:so-far:product,prm",
+        "no PRM, 4 more drafts vote": "specguard:4:0.5",
+        "no PRM, 4 more drafts, all agree": "specguard:4:1",
         f"PRM, at most {SHARE / 2:.0%} to the target": f"verdict:{DELTA}:capped:{SHARE / 2},prm",
+        "PRM, product so far": f"verdict:{DELTA}:so-far:product,prm",
+        f"no PRM, mean log-probability, {SHARE:.0%}": f"verdict:{at['mean']}:free:mean",
+        f"no PRM, least likely token, {SHARE:.0%}": f"verdict:{at['lowest']}:free:lowest",
+        f"no PRM, first token's entropy, {SHARE:.0%}": f"verdict:{at['first']}:free:first",
         "cascade, least likely token before the PRM": (
             f"verdict:{DELTA}:cascade:{low},{high},free:lowest,prm"
         ),
-        f"no PRM, least likely token, {SHARE:.0%}": f"verdict:{at['lowest']}:free:lowest",
-        f"no PRM, mean log-probability, {SHARE:.0%}": f"verdict:{at['mean']}:free:mean",
-        f"no PRM, first token's entropy, {SHARE:.0%}": f"verdict:{at['first']}:free:first",
-        "no PRM, 4 more drafts vote": "specguard:4:0.5",
+        f"random, {SHARE:.0%} to the target": f"random:{SHARE}",
+        f"random, {rejected:.1%} to the target, as many as RSD rejects": f"random:{rejected:.4f}",
         "advantage oracle": "oracle",
     }
 
@@ -93,16 +96,30 @@ def _lowest(step: Seen) -> float:
     return math.exp(-math.exp(step.features["largest_surprise"]))
 
 
+async def kept(
+    plan: Path, experiment: Experiment, questions: Sequence[str], servers: int
+) -> dict[str, str]:
+    """The arms of an earlier run in the same folder, so that its answers can be used again."""
+    if not plan.exists():
+        arms = await planned(experiment, questions, servers)
+        if "thinking" in experiment.settings:
+            free = next(arm for arm in arms.values() if arm.endswith(":free:lowest"))
+            arms = {**dict(islice(arms.items(), FIRST)), **of_thinking(free), **arms}
+        plan.parent.mkdir(parents=True, exist_ok=True)
+        plan.write_text(json.dumps(arms, indent=1), encoding="utf-8")
+    found: dict[str, str] = json.loads(plan.read_text(encoding="utf-8"))
+    return found
+
+
 async def measured(
     experiment: Experiment, exam: Exam, arms: dict[str, str], book: Journal, servers: int
-) -> Answers:
-    """Every arm's answers."""
-    found = {}
+) -> AsyncIterator[Answers]:
+    """Every arm's answers, as the arms finish."""
+    found: dict[str, Sequence[Record]] = {}
     for number, (name, asked) in enumerate(arms.items()):
         arm = replace(named_arm(asked, experiment.setup(servers + number), exam.extract), name=name)
         found[name] = await answer_all(arm, exam.questions, exam.grade, book, concurrency=8)
-        print(name, sum(bool(r.get("correct")) for r in found[name]), len(found[name]), flush=True)
-    return found
+        yield found
 
 
 async def main() -> None:
@@ -114,7 +131,8 @@ async def main() -> None:
     parser.add_argument("--journals", type=Path, required=True, help="folder for the answers")
     options = parser.parse_args()
 
-    exam, parts = candies_exam(options.problems), {}
+    exam = candies_exam(options.problems)
+    parts: dict[str, Answers] = {}
     asked = {question.text for question in exam.questions}
     drawn = held_out_problems(options.learn_on + options.problems, seed=1)
     others = [p.question for p in drawn if p.question not in asked][: options.learn_on]
@@ -125,17 +143,13 @@ async def main() -> None:
         thinks = {"thinking": "on"} if models is THINKING else {}
         experiment = Experiment({**models, **thinks, "delta": DELTA, "temperature": TEMPERATURE})
         folder = options.journals / name.replace(" ", "-")
-        folder.mkdir(parents=True, exist_ok=True)
-        plan = folder / "plan.json"
-        if not plan.exists():
-            arms = await planned(experiment, others, 100 * number + 90)
-            if models is THINKING:
-                arms |= of_thinking(next(a for a in arms.values() if a.endswith(":free:lowest")))
-            plan.write_text(json.dumps(arms, indent=1), encoding="utf-8")
-        arms = json.loads(plan.read_text(encoding="utf-8"))
+        arms = await kept(folder / "plan.json", experiment, others, 100 * number + 90)
         with Journal(folder / "answers.jsonl", {"models": files, **arms}) as book:
-            parts[name] = await measured(experiment, exam, arms, book, 100 * number)
-    (RESULTS / "thinking.md").write_text(page(parts, len(others)), encoding="utf-8")
+            async for found in measured(experiment, exam, arms, book, 100 * number):
+                parts[name] = found
+                if RSD in found:
+                    text = page(parts, len(others))
+                    (RESULTS / "thinking.md").write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -22,6 +22,11 @@ HEADERS = [
     *("FLOPs decode-only", "FLOPs full", "of the target's, full"),
 ]
 
+_SETS = {
+    "thinking": "that think before they answer (`embedded:thinking-draft`, ...)",
+    "not thinking": "that answer at once (`embedded:draft`, ...)",
+}
+
 Answers = Mapping[str, Sequence[Record]]
 """The answers of each arm, by its name in the table."""
 
@@ -67,19 +72,18 @@ def page(parts: Mapping[str, Answers], chosen_on: int) -> str:
         f"## {name.capitalize()}\n\n{table(found, 'thinking-' if name == 'thinking' else '')}"
         for name, found in parts.items()
     )
-    return f"""# Verdicts on models that think: {count} held-out problems, temperature 0.7
+    return f"""# Every verdict of the line: {count} held-out problems, temperature 0.7
 
 Made by `python -m benchmarks.thinking`: {said}, {os.cpu_count()} cores shared with other work.
+Measured so far: {" and ".join(f"models {_SETS[name]}" for name in parts)}.
 
-Both sets of models come with the package and solve the same stories. Those that think work them out
-between `<think>` and `</think>`, with wrong tries, checks and second tries, and then answer; see
-`training/README.md`. Thresholds were chosen on {chosen_on} other problems. Every row but the first
-two is RSD, or a rival, on the same questions. "vs RSD": the difference in points with its paired
-bootstrap interval, and in parentheses the questions only RSD gets right, those only this arm does,
-and McNemar's exact p, uncorrected for the number of rows. Intervals are Wilson's, 95 %. FLOPs per
-question are 2N for each token: decode-only counts generated tokens, and one for each verdict the
-PRM gave; full counts every token a model read or wrote that its server had not cached. What draft
-or target spend as judges, or as drafts that only vote, is theirs. The oracle's cost is no method's.
+Thresholds were chosen on {chosen_on} other problems. Every row but the first two is RSD, or a
+rival, on the same questions. "vs RSD": the difference in points with its paired bootstrap interval,
+and in parentheses the questions only RSD gets right, those only this arm does, and McNemar's exact
+p, uncorrected for the number of rows. Intervals are Wilson's, 95 %. FLOPs per question are 2N for
+each token: decode-only counts generated tokens, and one for each verdict the PRM gave; full counts
+every token a model read or wrote that its server had not cached. What draft or target spend as
+judges, or as drafts that only vote, is theirs. The oracle's cost is no method's.
 
 {tables}
 """

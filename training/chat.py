@@ -45,10 +45,9 @@ def render_prefix(question: str, steps: Sequence[str]) -> str:
     return render_question(question) + "".join(step + SEPARATOR for step in steps)
 
 
-def render_thinking(question: str, *, enabled: bool = True) -> str:
-    """Open the thinking, as `THINKING_TEMPLATE` does; not *enabled*, close it at once."""
-    nothing = "" if enabled else f"\n{THOUGHT}{SEPARATOR}"
-    return f"{render_question(question)}{THINK}\n{nothing}"
+def render_thinking(question: str) -> str:
+    """Open the thinking, as `THINKING_TEMPLATE` does."""
+    return f"{render_question(question)}{THINK}\n"
 
 
 def render_solution(problem: Problem) -> str:

@@ -12,7 +12,7 @@ THINKING_VOCABULARY = VOCABULARY + 6
 
 Data = Literal[
     *("solutions", "mixed", "foreign", "checks", "dense checks", "carry checks"),
-    *("hesitant thoughts", "wandering thoughts", "straight thoughts", "thinking checks"),
+    *("wandering thoughts", "straight thoughts", "thinking checks"),
 ]
 
 
@@ -101,29 +101,28 @@ RECIPES = {
 THINKING_RECIPES = {
     "thinking-draft": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (
-            Phase(steps=300, batch=12, muon_lr=0.003, adam_lr=3e-3, data="hesitant thoughts"),
-            Phase(
-                steps=300,
-                batch=12,
-                muon_lr=0.003,
-                adam_lr=3e-3,
-                data="wandering thoughts",
-                restart=80,
-            ),
-        ),
+        (Phase(steps=2000, batch=12, muon_lr=0.006, adam_lr=3e-3, data="wandering thoughts"),),
         start="prm",
         thinks=True,
     ),
     "thinking-target": Recipe(
         Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=160, batch=12, muon_lr=0.004, adam_lr=2e-3, data="straight thoughts"),),
+        (
+            Phase(
+                steps=1500,
+                batch=12,
+                muon_lr=0.006,
+                adam_lr=2e-3,
+                decay_start=0.4,
+                data="straight thoughts",
+            ),
+        ),
         start="target",
         thinks=True,
     ),
     "thinking-prm": Recipe(
         Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
-        (Phase(steps=200, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
+        (Phase(steps=1500, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
         start="prm",
     ),
 }

@@ -14,8 +14,6 @@ what was claimed, as the reward model does, and to do it again if the two differ
 
     </think>
 
-    So 10+8=18.
-
     The answer is \boxed{18}.
 
 Not every step is checked: models of this size cannot see that one is wrong before they have worked
@@ -28,7 +26,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rsd_graph.embedded.task import MAX_EVENTS, MIN_EVENTS, Problem, extract_answer, find_equation
+from rsd_graph.embedded.task import MAX_EVENTS, MIN_EVENTS, Problem, extract_answer
 from training.batches import Example, Sampler, training_problem
 from training.chat import (
     BAD,
@@ -43,20 +41,17 @@ from training.chat import (
     WAIT,
     WRONG,
     render_check,
-    render_solution,
     render_thinking,
 )
 from training.checks import Check, echo, miss_carry, read_situation, terse, vary
-from training.corruptions import corrupt, slip
+from training.corruptions import corrupt, slip, write_answer
 
 LIKE = {THINK: "assistant", THOUGHT: "The", WAIT: "Next", RECHECK: CHECK, RIGHT: GOOD, WRONG: BAD}
 """New tokens, and known ones that stand where they will."""
-NO_THINKING = 0.15
-"""Share of the batches that answer without thinking, so that it can be switched off."""
 NEAR_MISS = 0.3
 GOOD_CANDIDATES = 0.45
 OTHER_CHECKS = 0.5
-KINDS = ("step", "second try", "check", "conclusion")
+KINDS = ("step", "second try", "check", "answer")
 
 
 @dataclass(frozen=True)
@@ -72,19 +67,16 @@ class Habit:
     checks: float
 
 
-HESITANT = Habit(errs=0.3, checks=0.25)
 WANDERING = Habit(errs=0.2, checks=0.3)
 STRAIGHT = Habit(errs=0.02, checks=0.05)
 
 
 def thinking_sampler(size: int, habit: Habit) -> Sampler:
-    """Sample thinking of that habit, after the beginning of somebody else's, and some without."""
+    """Sample thinking of that habit; where it is straight, after somebody else's beginning."""
 
     def sample(rng: random.Random) -> Sequence[Example]:
         events = rng.randint(MIN_EVENTS, MAX_EVENTS)
         problems = [training_problem(rng, events) for _ in range(size)]
-        if rng.random() < NO_THINKING:
-            return [unthought(problem) for problem in problems]
         begun = rng.randint(0, events) if habit is STRAIGHT else 0
         return [thought(problem, habit, begun, rng) for problem in problems]
 
@@ -99,16 +91,16 @@ def thought(problem: Problem, habit: Habit, begun: int, rng: random.Random) -> E
     """
     before, after = [], think(problem, range(begun, len(problem.steps) - 1), habit, rng)
     if begun:
-        before = think(problem, range(begun - 1), HESITANT, rng)
-        last = think(problem, range(begun - 1, begun), HESITANT, rng)
+        before = think(problem, range(begun - 1), WANDERING, rng)
+        last = think(problem, range(begun - 1, begun), WANDERING, rng)
         cut = rng.randint(1, len(last))
         before, after = [*before, *last[:cut]], [*last[cut:], *after]
-    context, answer = render_thinking(problem.question), answer_steps(problem)
+    context, answer = render_thinking(problem.question), problem.steps[-1] + TURN_END
     if begun == len(problem.steps) - 1 and not after:
         closed = f"{context}{SEPARATOR.join(before)}\n{THOUGHT}{SEPARATOR}"
-        return Example(closed, SEPARATOR.join(answer) + TURN_END)
+        return Example(closed, answer)
     context += "".join(each + SEPARATOR for each in before)
-    return Example(context, SEPARATOR.join([*after, THOUGHT, *answer]) + TURN_END)
+    return Example(context, SEPARATOR.join([*after, THOUGHT, answer]))
 
 
 def think(problem: Problem, events: range, habit: Habit, rng: random.Random) -> list[str]:
@@ -142,19 +134,6 @@ def err(problem: Problem, index: int, rng: random.Random) -> str:
             return wrong
 
 
-def answer_steps(problem: Problem) -> tuple[str, str]:
-    """Return what is said after the thinking."""
-    *_, last, answer = problem.steps
-    equation = find_equation(last)
-    assert equation is not None, "every event's step holds one equation"
-    return f"So {equation.tight}.", answer
-
-
-def unthought(problem: Problem) -> Example:
-    """Solve a story without thinking, as the other models do."""
-    return Example(render_thinking(problem.question, enabled=False), render_solution(problem))
-
-
 def thinking_check_sampler(size: int, others: Sampler) -> Sampler:
     """Sample checks among thoughts, and as many batches of *others*, lest those be forgotten."""
 
@@ -170,27 +149,27 @@ def thinking_check_sampler(size: int, others: Sampler) -> Sampler:
 
 
 def thinking_check(problem: Problem, index: int, rng: random.Random) -> Example:
-    """Check a thought, or the answer's first step, by itself, whatever comes of it later.
+    """Check a thought or the answer by itself, whatever comes of it later.
 
     A second try is judged by the event it is about, a check by the number it says is due.
     """
-    right, settled = problem.steps[index], think(problem, range(index), HESITANT, rng)
-    good = rng.random() < GOOD_CANDIDATES
+    kind, good = rng.choice(KINDS), rng.random() < GOOD_CANDIDATES
+    if kind == "answer":
+        settled = think(problem, range(len(problem.steps) - 1), WANDERING, rng)
+        said = problem.answer if good else slip(problem.answer, rng)
+        closed = [THOUGHT] * rng.randint(0, 1)
+        steps = (*settled, *closed)
+        return Check(problem.question, steps, write_answer(said), problem.steps[-1]).example
+    right, settled = problem.steps[index], think(problem, range(index), WANDERING, rng)
     candidate = right if good else err(problem, index, rng)
-    kind = rng.choice(KINDS)
-    if kind == "step" or (kind == "conclusion" and index < len(problem.steps) - 2):
+    if kind == "step":
         return Check(problem.question, tuple(settled), vary(candidate, rng), right).example
-    tried = right if kind == "conclusion" or rng.random() < 0.5 else err(problem, index, rng)
+    tried = right if rng.random() < 0.5 else err(problem, index, rng)
     if kind == "check":
         return check_of_check(problem.question, [*settled, tried], right, good, rng)
-    if kind == "second try":
-        check = [recheck(right, tried)] if tried != right or rng.random() < 0.5 else []
-        settled, candidate = [*settled, tried, *check], WAIT + candidate
-    else:
-        equation = find_equation(candidate)
-        candidate = f"So {equation.tight}." if equation else candidate
-        settled = [*settled, right, *rng.choice(([], [THOUGHT]))]
-    return Check(problem.question, tuple(settled), candidate, right).example
+    check = [recheck(right, tried)] if tried != right or rng.random() < 0.5 else []
+    steps = (*settled, tried, *check)
+    return Check(problem.question, steps, WAIT + candidate, right).example
 
 
 def check_of_check(

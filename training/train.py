@@ -34,7 +34,6 @@ from training.samplers import (
     mixed_solution_sampler,
 )
 from training.thinking import (
-    HESITANT,
     LIKE,
     STRAIGHT,
     WANDERING,
@@ -46,11 +45,7 @@ LOG_EVERY = 100
 CHECKPOINTS = 10
 ROLLOUT_CHECKPOINTS = (3, 5, 7, 9)
 ROLLOUTS_EACH = 600
-HABITS = {
-    "hesitant thoughts": HESITANT,
-    "wandering thoughts": WANDERING,
-    "straight thoughts": STRAIGHT,
-}
+HABITS = {"wandering thoughts": WANDERING, "straight thoughts": STRAIGHT}
 
 
 def batch_loss(model: LanguageModel, batch: Batch) -> Tensor:

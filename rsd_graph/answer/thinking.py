@@ -49,15 +49,15 @@ class Phases:
         self.check_used("prm_sees", self.prm_sees != "both")
 
     def check_used(self, option: str, is_said: bool) -> None:
-        """Refuse an *option* of thinking where nobody thinks.
+        """Refuse an *option* of thinking where nobody is known to think.
 
         Raises:
             ConfigurationError: It *is_said* all the same.
         """
-        if is_said and not self.are_told_apart:
+        if is_said and self.thinking is None:
             raise ConfigurationError(
-                f"{option} is said, and thinking={self.thinking!r}.",
-                expected="thinking='on', 'draft' or 'target' with it",
+                f"{option} is said, and thinking is not.",
+                expected="thinking='on', 'draft', 'target' or 'off' with it",
                 hint=f"Say who thinks, or take {option} away.",
             )
 
@@ -117,7 +117,7 @@ def by_phase(
     """The criterion for each phase, checked against the range of rewards.
 
     Raises:
-        ConfigurationError: There are two and nobody thinks; or see `check_criterion`.
+        ConfigurationError: There are two and nobody is known to think; or see `check_criterion`.
     """
     phases.check_used("accept for each phase", isinstance(accept, Mapping))
     criteria: Mapping[Phase, Criterion] = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from collections.abc import Mapping
@@ -53,6 +52,12 @@ def batch(
     give_up_after: Annotated[
         int | None, typer.Option(help="Set a question aside that has failed so often.", min=1)
     ] = None,
+    ray: Annotated[
+        int | None,
+        typer.Option(
+            help="Have so many actors of Ray answer, each --concurrency at a time.", min=1
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer every question of a file, many at once.
@@ -75,9 +80,8 @@ def batch(
     budget = Budget(max_cost, max_seconds, llm.prices)
     with ExitStack() as held:
         work = Batch.of(questions, held, llm, options, _name(context.params), system, part, limit)
-        job = work.answered(path, budget, concurrency, give_up_after, quiet=as_json)
         try:
-            found = asyncio.run(job)
+            found = work.answered(path, budget, concurrency, give_up_after, ray, quiet=as_json)
         except KeyboardInterrupt:
             sys.stderr.write(f"{path} keeps every answer; the same command goes on from there\n")
             raise

@@ -137,6 +137,7 @@ async def _run(
                 concurrency=concurrency,
                 seed=experiment.seed,
                 progress=progress.add,
+                check_steps=exam.check_steps,
             )
             findings = findings.with_arm(arm, records, experiment.accounting)
         return await _evaluation(experiment, exam, findings, report, paper=paper)

@@ -1,4 +1,4 @@
-"""What is known about the models that come with the package: `models/*.json`, typed."""
+"""What is known about the embedded models: `models/*card.json`, typed."""
 
 from __future__ import annotations
 
@@ -50,17 +50,18 @@ class Card(BaseModel):
 
 @functools.cache
 def read_card(prefix: str = "") -> Card:
-    """The card that was shipped with the models; read once, it cannot change.
+    """The card that stands beside the models; read once, it cannot change.
 
     Args:
-        prefix: Of the models' names: none, or `thinking-`.
+        prefix: Of the models' names: none for those shipped, `thinking-` for those that
+            `make train` makes besides.
     """
     file = resources.files("rsd_graph.embedded") / "models" / f"{prefix}card.json"
     return Card.model_validate(json.loads(file.read_text(encoding="utf-8")))
 
 
 def known_parameters(draft: object, target: object, prm: object) -> dict[str, float] | None:
-    """Parameter counts of the three models, if they are a set shipped with the package."""
+    """Parameter counts of the three models, if they are one of our sets."""
     named = {"draft": draft, "target": target, "prm": prm}
     for prefix in ("", "thinking-"):
         if all(model == f"embedded:{prefix}{role}" for role, model in named.items()):

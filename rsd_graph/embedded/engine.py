@@ -1,7 +1,7 @@
 """The embedded engine: llama.cpp behind HTTP on loopback, one process for each GGUF file.
 
     embedded:draft                                        a model that comes with the package
-    embedded:thinking-draft                               one that thinks before it answers
+    embedded:thinking-draft                               one that thinks first, if made: make train
     embedded:/models/qwen2.5-1.5b-q4_k_m.gguf             your own
     embedded:/models/qwen2.5-7b-q4_k_m.gguf?gpu_layers=99&context=8192&slots=4&threads=6
     embedded:target?speculate=draft                       with speculative decoding of tokens
@@ -28,7 +28,6 @@ from rsd_graph.plugins import call
 MODELS = Path(__file__).with_name("models")
 SHIPPED = ("draft", "target", "prm")
 THINKING = tuple(f"thinking-{role}" for role in SHIPPED)
-"""The same task, worked out between `<think>` and `</think>`."""
 
 _SMALL_BYTES = 64 * 2**20
 """Below this, one thread: sharing small matrices costs more than it saves, and on a busy machine
@@ -141,8 +140,7 @@ def endpoint_for(name: str) -> Served:
     """Serve a model, if it is not served yet, and say where.
 
     Args:
-        name: `draft`, `target`, `prm`, the same after `thinking-`, or the path of a GGUF file;
-            options may follow a `?`.
+        name: One of `SHIPPED` or `THINKING`, or the path of a GGUF file; options may follow a `?`.
 
     Raises:
         ConfigurationError: No such model or option, not a GGUF file llama.cpp can serve, or

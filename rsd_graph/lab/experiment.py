@@ -24,7 +24,7 @@ SHIPPED = {role: f"embedded:{role}" for role in ROLES}
 """The models that come with the package, as endpoint strings."""
 
 THINKING = {role: f"embedded:thinking-{role}" for role in ROLES}
-"""Those that think before they answer."""
+"""Those that think before they answer, which `make train` makes."""
 
 _CONTEXT = 1024
 _SHIPPED_LIMITS = {"max_tokens": 512, "max_step_tokens": 64, "max_steps": 24}
@@ -56,7 +56,7 @@ class Experiment:
 
     @property
     def is_shipped(self) -> bool:
-        """Whether all three models are a set that comes with the package."""
+        """Whether all three models are one of our own sets."""
         return {role: bare(spec) for role, spec in self.endpoints.items()} in (SHIPPED, THINKING)
 
     @property

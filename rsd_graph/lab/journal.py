@@ -19,6 +19,7 @@ from rsd_graph.answer.ledger import Ledger, stored_ledger
 from rsd_graph.answer.state import Step
 from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.files import JsonLines, Row
+from rsd_graph.viewer.trace import Mistakes
 
 _HEADER = b'{"config_hash": "'
 """How the first line of every journal begins."""
@@ -37,6 +38,8 @@ class Judgement(TypedDict, total=False):
     """Why it is right or wrong."""
     reward: float
     """What an outcome reward model gives an open-ended answer."""
+    prm_mistakes: Mistakes
+    """Where every step can be checked: where the PRM was wrong."""
     prompt: str
     """Where nobody judges: the question in words,"""
     answer: str
@@ -54,6 +57,8 @@ class Record(Judgement):
     level: Required[int | None]
     text: Required[str]
     steps: Required[list[Step]]
+    delta: NotRequired[float | None]
+    """The arm's threshold, if one alone decides."""
     ledger: Required[Ledger | None]
     """What it cost; `None` if it failed, and then see `spent`."""
     finish_reason: Required[str | None]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rsd_graph.errors import RSDError
 from rsd_graph.lab.arms.arm import Arm
 from rsd_graph.lab.concurrency import at_most
-from rsd_graph.lab.exam import Grade
+from rsd_graph.lab.exam import CheckSteps, Grade
 from rsd_graph.lab.journal import Journal, Record
 from rsd_graph.lab.question import Question
 
@@ -25,6 +25,7 @@ async def answer_all(
     concurrency: int = 32,
     seed: int = 0,
     progress: Progress = lambda record: None,
+    check_steps: CheckSteps | None = None,
 ) -> list[Record]:
     """Answer every question, *concurrency* at a time, skipping what is journalled.
 
@@ -40,6 +41,9 @@ async def answer_all(
 
     async def work(question: Question) -> None:
         record = await _answer(arm, question, grade, seed)
+        mistakes = check_steps(question, record["steps"]) if check_steps else None
+        if mistakes and record["error"] is None:
+            record["prm_mistakes"] = mistakes
         journal.add(record)
         progress(record)
 
@@ -55,6 +59,7 @@ async def _answer(arm: Arm, question: Question, grade: Grade, seed: int) -> Reco
         level=question.level,
         text="",
         steps=[],
+        delta=arm.delta,
         ledger=None,
         finish_reason=None,
         seconds=0.0,

@@ -69,7 +69,9 @@ class Setup:
         draft = self.models.draft
         if not isinstance(draft, HostedModel):
             return self
-        return self.with_models(draft=HostedModel(draft.wire, logprobs=True))
+        return self.with_models(
+            draft=HostedModel(draft.wire, logprobs=True, think=draft.thinker.think)
+        )
 
     def with_models(
         self,

@@ -41,6 +41,8 @@ class StepOptions:
 
     def writes_alone(self, role: Source, state: RSDState) -> bool:
         """Whether the model of this *role* writes the next step without the others."""
+        if self.phases.answer_by != role:
+            return False
         return self.phases.writes_alone(role, self.prefix(state).phase)
 
     def judges(self, candidate: Candidate) -> bool:
@@ -76,9 +78,9 @@ class StepOptions:
         if ahead and self.limits.finish_reason([*state["steps"], *ahead], _spent(state, ahead)):
             return None
         request = self.request(state, role="draft", ahead=ahead)
-        crosses = request.prefix.phase != self.prefix(state).phase
-        # Beyond the border one model may write alone: then the run ends there.
-        return None if crosses and self.phases.answer_by != "rsd" else request
+        if self.phases.answer_by != "rsd" and request.prefix.phase != self.prefix(state).phase:
+            return None  # one model writes alone beyond the border: the run ends there
+        return request
 
 
 def is_judgeable(candidate: Candidate) -> bool:

@@ -18,7 +18,7 @@ def thinking_as(phases: Phases, models: Models) -> Models:
     draft = without_thinking(models.draft) if phases.is_off_for("draft") else models.draft
     target = without_thinking(models.target) if phases.is_off_for("target") else models.target
     prm = models.prm
-    if phases.prm_sees != "both":
+    if phases.are_told_apart and phases.prm_sees != "both":
         prm = by_confidence(prm, sees=phases.prm_sees)
     return replace(models, draft=draft, target=target, prm=prm)
 

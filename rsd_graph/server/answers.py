@@ -61,6 +61,8 @@ class Completion:
             }
         if (chunk := piece.chunk) is None:
             return
+        if thought := _reasoning(chunk):
+            yield self._chunk(piece.choice, thought)
         if chunk.text:
             yield self._chunk(piece.choice, {"content": chunk.text})
         if chunk.tool_call_chunks:
@@ -102,6 +104,7 @@ class Completion:
         for choice, message in enumerate(messages):
             self._note(choice, message)
             said: Body = {"role": "assistant", "content": message.text or None, "refusal": None}
+            said |= _reasoning(message)
             if message.tool_call_chunks:
                 said["tool_calls"] = _calls(message, streamed=False)
             finish = self._finish(choice)
@@ -135,6 +138,7 @@ class Completion:
                 "rejected_prediction_tokens": sum(
                     _count(item, "draft_discarded") for item in details
                 ),
+                "reasoning_tokens": sum(_count(item, "reasoning") for item in details),
             },
         }
 
@@ -177,6 +181,12 @@ class Completion:
             "model": self.request.model,
             "system_fingerprint": None,
         }
+
+
+def _reasoning(message: AIMessageChunk) -> Body:
+    """What was thought, by vLLM's name and by DeepSeek's: each client reads one of them."""
+    thought = message.additional_kwargs.get("reasoning_content")
+    return {"reasoning": thought, "reasoning_content": thought} if thought else {}
 
 
 def _count(details: Mapping[str, Any], name: str) -> int:

@@ -64,7 +64,8 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        failure = self._failure(scope["method"], scope["path"], Headers(scope=scope))
+        path = scope["path"].removeprefix(scope.get("root_path", ""))  # where it is mounted
+        failure = self._failure(scope["method"], path, Headers(scope=scope))
         if failure is None:
             await self._app(scope, receive, send)
             return

@@ -63,6 +63,8 @@ class Turn(_Strict):
 
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[TextPart] | None = None
+    reasoning: str | None = None
+    reasoning_content: str | None = None
     tool_calls: list[Call] | None = None
     tool_call_id: str | None = None
 
@@ -76,8 +78,12 @@ class Turn(_Strict):
 
     def as_message(self) -> BaseMessage:
         """The turn as LangChain has it."""
-        said = self.model_dump(exclude_none=True)
-        return convert_to_messages([{"content": "", **said}])[0]
+        own = {"reasoning", "reasoning_content"}
+        said = self.model_dump(exclude_none=True, exclude=own)
+        message = convert_to_messages([{"content": "", **said}])[0]
+        if thought := self.reasoning or self.reasoning_content:
+            message.additional_kwargs["reasoning_content"] = thought
+        return message
 
 
 class StreamOptions(_Strict):
@@ -116,6 +122,8 @@ class ChatRequest(BaseModel):
     tool_choice: str | dict[str, object] | None = None
     parallel_tool_calls: bool | None = None
     response_format: dict[str, object] | None = None
+    reasoning_effort: str | None = None
+    chat_template_kwargs: dict[str, object] | None = None
     n: Annotated[int, Field(ge=1)] = 1
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -131,6 +139,15 @@ class ChatRequest(BaseModel):
         """Whether a stream ends with a chunk of usage."""
         return bool(self.stream_options and self.stream_options.include_usage)
 
+    @property
+    def forbids_thinking(self) -> bool:
+        """Whether the client wants none, in OpenAI's words or in those of a template.
+
+        How much of it there is otherwise, the stack's budgets say.
+        """
+        told = self.chat_template_kwargs or {}
+        return self.reasoning_effort == "none" or told.get("enable_thinking") is False
+
     def conversation(self) -> list[BaseMessage]:
         """The messages, as LangChain has them."""
         return [turn.as_message() for turn in self.messages]
@@ -144,6 +161,7 @@ class ChatRequest(BaseModel):
             said["response_format"] = self.response_format
         if self.seed is not None:
             said["seed"] = self.seed + choice
+        said["thinking"] = "off" if self.forbids_thinking else None
         return {name: value for name, value in said.items() if value is not None}
 
 
@@ -173,6 +191,12 @@ def _refuse_unsupported(request: ChatRequest) -> None:
                 param=name,
                 code="unsupported_parameter",
             )
+    if request.rsd.strict and request.reasoning_effort not in (None, "none"):
+        raise RefusedError(
+            "How much is thought, the budgets of the stack decide.",
+            param="reasoning_effort",
+            code="unsupported_parameter",
+        )
     if request.rsd.strict and extra:
         name = sorted(extra)[0]
         raise RefusedError(f"{name} is not known here.", param=name, code="unknown_parameter")

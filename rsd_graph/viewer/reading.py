@@ -76,7 +76,7 @@ def answer_in(record: Mapping[str, object], number: int, conditions: Mapping[str
     is_failed = record.get("error") is not None and not record.get("steps")
     answer = trace_of({**record, "steps": []} if is_failed else record, number)
     delta = conditions.get("delta")
-    if isinstance(delta, int | float) and "delta" not in answer:
+    if isinstance(delta, int | float) and "delta" not in record:
         answer["delta"] = float(delta)
     return answer
 

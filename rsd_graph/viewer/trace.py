@@ -23,6 +23,15 @@ SCHEMA = "rsd-trace/1"
 """The name of this format, with its version."""
 
 
+class Mistakes(TypedDict):
+    """Where the PRM was wrong, by indices of steps, up to the first settled step that is wrong."""
+
+    rejected_right: list[int]
+    """Its draft was right, and rejected."""
+    accepted_wrong: list[int]
+    """Its draft was wrong, and accepted."""
+
+
 class Written(TypedDict, total=False):
     """One answer, as our programs write it: each of them what it knows."""
 
@@ -48,7 +57,10 @@ class Written(TypedDict, total=False):
     """The answer that was expected."""
     correct: bool | None
     """Whether the answer is right; `None` where nothing is right or wrong."""
-    delta: float
+    delta: float | None
+    """The threshold; `None` where no threshold alone decided."""
+    prm_mistakes: Mistakes
+    """Only where every step can be checked, as in the task of the shipped models."""
     seconds: float
     notice: str
     """What to know before trusting the answer."""
@@ -73,6 +85,8 @@ class Trace(TypedDict):
     gold: NotRequired[str]
     right: NotRequired[bool | None]
     delta: NotRequired[float]
+    prm_mistakes: NotRequired[Mistakes]
+    """Only where every step can be checked."""
     flops: NotRequired[Mapping[str, float] | None]
     cost: NotRequired[float | None]
     notice: NotRequired[str]
@@ -115,7 +129,7 @@ def trace_of(record: Mapping[str, Any], number: int = 0) -> Trace:
         ledger=stored_ledger(record["ledger"]) if record.get("ledger") else None,
         finish_reason=record.get("finish_reason"),
     )
-    for name in ("gold", "delta", "flops", "cost", "notice"):
+    for name in ("gold", "delta", "prm_mistakes", "flops", "cost", "notice"):
         if record.get(name) is not None:
             trace[name] = record[name]
     if "correct" in record or "right" in record:

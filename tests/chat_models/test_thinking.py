@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, FunctionPRM, HostedModel
 from rsd_graph.errors import CapabilityError
+from tests.helpers.bigram import THINKING, write_bigram_model
 from tests.helpers.thinking_wire import SayingWire
 
 THOUGHT, ANSWER = "Two and two.\n\nThat is four, surely.\n</think>\n\n", "It is 4.\n\nDone."
@@ -160,8 +162,8 @@ def test_thinking_off_closes_it_in_the_prompt(thinking: str, quiet: set[int]) ->
     ("options", "words"),
     [
         ({"max_thinking_tokens": 4, "min_step_tokens": 5}, "has no room for one step"),
-        ({"thinking": None, "answer_by": "target"}, "answer_by is said, and thinking=None"),
-        ({"thinking": "off", "max_thinking_steps": 3}, "max_thinking_steps is said"),
+        ({"thinking": None, "answer_by": "target"}, "answer_by is said, and thinking is not"),
+        ({"thinking": None, "max_thinking_steps": 3}, "max_thinking_steps is said"),
         ({"accept": {"thinking": "clipping"}}, "one criterion each for thinking and answer"),
         ({"thinking": None, "accept": {"thinking": "clipping", "answer": "clipping"}}, "accept"),
         ({"thinking": "maybe"}, "thinking"),
@@ -209,3 +211,19 @@ def test_a_stream_shows_reasoning_as_it_is_settled() -> None:
         ("text", "It is 4."),
         ("text", "\n\nDone."),
     ]
+
+
+@pytest.mark.parametrize("sees", ["both", "answer"])
+def test_a_real_server_meets_the_marker(serve_gguf: Any, tmp_path: Path, sees: str) -> None:
+    """llama.cpp renders, thinks up to the closing marker, and answers after ours."""
+    pytest.importorskip("gguf")
+    endpoint = serve_gguf(write_bigram_model(tmp_path / "thinks.gguf", template=THINKING))
+    models = dict.fromkeys(("draft", "target"), f"llamacpp+{endpoint.url}?logprobs=on")
+    prm = FunctionPRM(lambda question, steps: 0.9)
+
+    message = ChatRSD(**models, prm=prm, thinking="on", prm_sees=sees).invoke("3+4?")
+
+    rewards = [step["reward"] for step in message.response_metadata["rsd"]["steps"]]
+    assert told(message) == ("Hm, 7?", "So 7.")
+    assert phases(message) == [("thinking", "Hm, 7?", "closed"), ("answer", "So 7.", "eos")]
+    assert rewards == pytest.approx([0.9 if sees == "both" else 1.0, 0.9], abs=1e-3)

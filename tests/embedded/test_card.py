@@ -9,22 +9,27 @@ import pytest
 
 from rsd_graph import PerRole, ScriptedStepModel
 from rsd_graph.embedded.card import known_parameters, read_card
-from rsd_graph.embedded.engine import MODELS, SHIPPED
+from rsd_graph.embedded.engine import MODELS, SHIPPED, THINKING
 from rsd_graph.embedded.task import CONTEXT
 
+MADE = [model for model in (*SHIPPED, *THINKING) if (MODELS / f"{model}.gguf").exists()]
+"""Those that think are made by `make train`."""
 
-@pytest.mark.parametrize("role", SHIPPED)
-def test_parameters_are_those_in_the_file(role: str) -> None:
+
+@pytest.mark.parametrize("model", MADE)
+def test_parameters_are_those_in_the_file(model: str) -> None:
     """FLOPs are counted with the size of the model that is really served."""
-    tensors = gguf.GGUFReader(MODELS / f"{role}.gguf").tensors
+    tensors = gguf.GGUFReader(MODELS / f"{model}.gguf").tensors
+    role = model.rpartition("-")[2]
+    card = read_card(model.removesuffix(role))
 
-    assert getattr(read_card(), role).parameters == sum(math.prod(t.shape) for t in tensors)
+    assert getattr(card, role).parameters == sum(math.prod(t.shape) for t in tensors)
 
 
-@pytest.mark.parametrize("role", SHIPPED)
-def test_the_context_is_that_of_the_file(role: str) -> None:
+@pytest.mark.parametrize("model", MADE)
+def test_the_context_is_that_of_the_file(model: str) -> None:
     """A profile promises no more than the model was trained for."""
-    field = gguf.GGUFReader(MODELS / f"{role}.gguf").fields["qwen2.context_length"]
+    field = gguf.GGUFReader(MODELS / f"{model}.gguf").fields["qwen2.context_length"]
 
     assert field.contents() == CONTEXT
 

@@ -23,6 +23,9 @@ TEMPLATE = (
     "{%- if add_generation_prompt %}{{- '<|assistant|>' }}{%- endif %}"
 )
 
+THINKING = TEMPLATE.replace("<|assistant|>' }}", "<|assistant|><think>\n' }}")
+"""The same, with thinking that the template opens."""
+
 CHAIN: Mapping[str, Mapping[str, float]] = {
     "<|assistant|>": {"First, 3+4=7.": 1.0},
     "First, 3+4=7.": {"\n\n": 1.0},
@@ -44,6 +47,9 @@ CHAIN: Mapping[str, Mapping[str, float]] = {
     "[cut]": {"Ã": 0.6, "la ": 0.4},
     "Ã": {"©": 0.75, "+": 0.25},  # the two bytes of "é", as byte-level BPE writes them
     "©": {"\n\n": 1.0},
+    "Ċ": {"Hm, 7?": 1.0},  # a line break, in which the prompt of `THINKING` ends
+    "Hm, 7?": {"</think>": 1.0},
+    "</think>": {"So 7.": 1.0},
     "Ġ": {"8": 0.75, "3": 0.25},  # after a space: the grade of a judge
 }
 """Token -> the tokens that may follow, with their probabilities."""

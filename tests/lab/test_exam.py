@@ -11,16 +11,16 @@ import pytest
 from aiohttp import web
 from typer.testing import CliRunner
 
-from rsd_graph import InputError, RewardError, ScriptedRewardModel, reward_threshold
+from rsd_graph import InputError, RewardError, ScriptedRewardModel, candidate, reward_threshold
 from rsd_graph.answer.ledger import usage
-from rsd_graph.answer.state import Candidate
+from rsd_graph.answer.state import Candidate, Source, Step
 from rsd_graph.cli import app
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.lab.accounting import Accounting
-from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.alone import alone, settled
 from rsd_graph.lab.arms.catalog import named_arm
 from rsd_graph.lab.arms.rsd import rsd
-from rsd_graph.lab.exam import candies_exam, open_exam
+from rsd_graph.lab.exam import candies_exam, open_exam, prm_mistakes
 from rsd_graph.lab.journal import Journal
 from rsd_graph.lab.question import Question
 from rsd_graph.lab.questions.datasets import load_dataset
@@ -210,3 +210,24 @@ async def test_from_the_command_line_with_one_orm_as_judge_and_prm(tmp_path: Pat
     assert "wins % [95 %] vs target (p)" in again.stdout
     assert "expected: None" not in page.read_text(encoding="utf-8")
     assert "another configuration" in other.stderr
+
+
+def test_every_step_of_our_own_task_is_checked() -> None:
+    """A right draft that was rejected, a wrong one that passed; what follows it is not judged."""
+    (problem,) = held_out_problems(1)
+    good, wrong = problem.steps[1], "1+1=3."
+
+    def at(text: str, reward: float | None, rejected: str | None = None) -> Step:
+        accepted = rejected is None
+        source: Source = "draft" if accepted else "target"
+        return {**settled(candidate(text), source), "reward": reward, "rejected_text": rejected}
+
+    steps = [
+        at(problem.steps[0], 0.9),
+        at(good, 0.1, rejected=good),
+        at(wrong, 0.8),
+        at(wrong, 0.9),
+    ]
+
+    assert prm_mistakes(problem, steps) == {"rejected_right": [1], "accepted_wrong": [2]}
+    assert prm_mistakes(problem, [at(wrong, None)]) == {"rejected_right": [], "accepted_wrong": []}

@@ -2,11 +2,14 @@
 
 Each has an environment of its own, because they want different versions of the same packages:
 `vllm` (3.5 GB), with our plug-in for it, `transformers` (1.2 GB), and `litellm` (0.8 GB), a proxy
-that stands in front of `rsd-graph serve`. None needs a GPU.
+that stands in front of `rsd-graph serve`. None needs a GPU. PostgreSQL is Debian's package, where
+we may install one; elsewhere its tests are skipped unless it is there.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 import sys
 import venv
@@ -37,5 +40,15 @@ def install(folder: Path) -> None:
     subprocess.run([*pip, "install", "--force-reinstall", str(_PLUGIN)], check=True)
 
 
+def install_postgres() -> None:
+    """Once, as root on Debian and its kin."""
+    has_it = any(Path("/usr/lib/postgresql").glob("*/bin/initdb")) or shutil.which("initdb")
+    if not has_it and os.geteuid() == 0 and shutil.which("apt-get"):
+        subprocess.run(["apt-get", "update", "-qq"], check=True)
+        command = ["apt-get", "install", "-qq", "--no-install-recommends", "postgresql"]
+        subprocess.run(command, check=True)
+
+
 if __name__ == "__main__":
+    install_postgres()
     install(Path(sys.argv[1]))

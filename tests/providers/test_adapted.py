@@ -294,7 +294,7 @@ async def test_every_step_has_one_reward(rewards: list[float]) -> None:
         ("text", "Writer.write_step returned str. Expected def write_step(self, request): "),
         (None, "Writer.write_step returned NoneType."),
         ({"text": "a"}, "Writer.write_step returned a step without ended, logprob, usage."),
-        ({**candidate("a"), "ended": "stop"}, "ended is separator or eos or length or "),
+        ({**candidate("a"), "ended": "stop"}, "ended is separator or closed or eos or length or "),
         ({**candidate("a"), "text": None}, "a step of which text or ended cannot be"),
         ({**candidate("a"), "usage": {}}, "a step whose usage is none."),
     ],

@@ -134,6 +134,25 @@ def test_the_table_has_no_other_rows() -> None:
     assert told | plain == set(ROWS)
 
 
+@pytest.mark.parametrize(
+    ("allowed", "change", "param"),
+    [
+        ({"max_messages": 1}, {"messages": 2 * ASK["messages"]}, "messages"),
+        ({"max_tokens": 9}, {"max_tokens": 10}, "max_tokens"),
+        ({"max_tokens": 9}, {"max_completion_tokens": 10}, "max_tokens"),
+        ({"max_choices": 2}, {"n": 3, "temperature": 1}, "n"),
+    ],
+)
+def test_more_than_the_server_allows(
+    serve: Serve, allowed: dict[str, int], change: dict[str, Any], param: str
+) -> None:
+    """Named, before anything is spent."""
+    with pytest.raises(openai.BadRequestError, match=r"[Aa]t most") as caught:
+        serve(**allowed).client().chat.completions.create(**{**ASK, **change})
+
+    assert caught.value.param == param
+
+
 @pytest.mark.parametrize(("path", "status"), [("/v1/nothing", 404), ("/v1/models", 405)])
 def test_what_is_no_route_is_refused_in_openais_shape(serve: Serve, path: str, status: int) -> None:
     """No such path, no such method."""

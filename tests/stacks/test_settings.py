@@ -40,7 +40,9 @@ def test_every_option_that_is_a_flag_is_a_variable(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`RSD_` and its name."""
-    text = {"accept": "clipping()", "on_prm_error": "target"}.get(name, "1")
+    words = {"accept": "clipping()", "prm_sees": "answer"}
+    words |= dict.fromkeys(("on_prm_error", "thinking", "answer_by"), "target")
+    text = words.get(name, "1")
     monkeypatch.setenv(f"RSD_{name.upper()}", text)
 
     assert str(from_environment()[name]).removesuffix(".0") == text

@@ -139,6 +139,53 @@ def test_filters_and_their_address(show: Any) -> None:
     assert "filter=passed" in page.tab.url
 
 
+def filtered(page: Any, name: str) -> tuple[str, list[str]]:
+    """What a filter is called, and the questions it shows."""
+    page.tab.locator("#filter").select_option(name)
+    return page.texts("#filter option:checked")[0], page.texts(".line span:first-child")
+
+
+def test_where_the_prm_was_wrong_as_every_step_was_checked(show: Any) -> None:
+    """Where an evaluation checked each step, the filters are exact, and steps are marked."""
+    none: Any = {"rejected_right": [], "accepted_wrong": []}
+    answers = [
+        {**answer(0, [step("a", 0.1)]), "prm_mistakes": {**none, "rejected_right": [0]}},
+        {**answer(1), "prm_mistakes": {**none, "accepted_wrong": [0]}},
+        {**answer(2, right=False), "prm_mistakes": none},
+    ]
+    page = show(answers)
+
+    assert filtered(page, "vain") == (
+        "the PRM rejected a right step (each step was checked)",
+        ["q0"],
+    )
+    assert filtered(page, "passed") == (
+        "the PRM let a wrong step pass (each step was checked)",
+        ["q1"],
+    )
+    page.tab.locator(".line").first.click()
+    assert "this step is wrong, and was accepted" in page.texts(".step .said")[0]
+
+
+def test_where_the_prm_was_wrong_by_the_outcome(show: Any) -> None:
+    """Elsewhere they go by the answer, and say so."""
+    same = {**step("a", 0.1), "rejected_text": "a"}
+    page = show([answer(0, [same]), answer(1, right=False), answer(2, [same], right=False)])
+
+    assert filtered(page, "vain") == (
+        "the PRM rejected a right step (by the outcome: right, and the target said the same)",
+        ["q0"],
+    )
+    assert filtered(page, "passed") == (
+        "the PRM let it pass (by the outcome: wrong, and no step rejected)",
+        ["q1"],
+    )
+    assert filtered(page, "same") == (
+        "a rejected draft said what the target said",
+        ["q0", "q2"],
+    )
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [420, 1200])
 def test_it_fits_the_screen(show: Any, scheme: str, width: int) -> None:

@@ -94,8 +94,9 @@ def test_its_sums_are_those_of_a_page_from_a_file(
         [{"config_hash": "h", "config": {"delta": 0.7}}, *journal(300, seed)] for seed in (1, 2)
     ]
     sums = """() => [whatIf(ONE.answers, 0.5), ONE.answers.map(rejections), ONE.answers.map(tokens),
-        ONE.answers.filter(FILTERS.vain[1]).length, ONE.answers.map(deltaOf),
+        ONE.answers.filter(filters().vain[1]).length, ONE.answers.map(deltaOf),
         ONE.answers.map((each, at) => firstDifference(each, OTHER.answers[at])),
+        estimate(ONE.answers, OTHER.answers, 0.8),
         {...compare(ONE.answers, OTHER.answers), pairs: null}]"""
     served = open_page(serve(*files).url)
     served.wait_for("table.two")

@@ -11,7 +11,7 @@ from rsd_graph.answer.prices import Prices, costs
 from rsd_graph.answer.state import Step, answer_text, initial_state
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.lab.arms.arm import Outcome
-from rsd_graph.lab.grading.boxed import last_boxed
+from rsd_graph.lab.batch.words import final_answer
 from rsd_graph.runtime.run import settled_steps
 
 
@@ -44,11 +44,6 @@ class Answer(Outcome):
             "flops": flops(self.ledger, self.parameters) if self.parameters else None,
             **costs(self.ledger, self.prices),
         }
-
-
-def final_answer(text: str) -> str:
-    """What is in the last box, else the last step."""
-    return last_boxed(text) or text.rpartition("\n\n")[2].strip()
 
 
 async def answer(

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,25 +15,19 @@ from typing_extensions import TypedDict
 from rsd_graph.answer.ledger import Ledger, acceptance_rate, flops
 from rsd_graph.answer.prices import costs
 from rsd_graph.chat_models import ChatRSD
-from rsd_graph.cli.terminal.answer import answer, final_answer
 from rsd_graph.cli.terminal.progress import BatchProgress
-from rsd_graph.cli.terminal.questions import STDIN, note_on_scope
+from rsd_graph.cli.terminal.questions import note_on_scope, rereadable
 from rsd_graph.cli.terminal.screen import spending
-from rsd_graph.cli.terminal.streams import typing_of
 from rsd_graph.errors import CapabilityError, ConfigurationError
 from rsd_graph.lab.batch.answers import Answers, Tally, write_set_aside
 from rsd_graph.lab.batch.budget import Budget, Reason
 from rsd_graph.lab.batch.shard import Shard
 from rsd_graph.lab.batch.source import ReadRow, Source, read_question
-from rsd_graph.lab.batch.work import Ask, Open, answer_open, blank_record
+from rsd_graph.lab.batch.words import asking
+from rsd_graph.lab.batch.work import Ask, Open, Progress, answer_open
 from rsd_graph.lab.batch.written import OPENAI
 from rsd_graph.lab.experiment import Experiment
-from rsd_graph.lab.journal import Record
-from rsd_graph.lab.question import Question
-from rsd_graph.lab.questions.datasets import rows_at
-from rsd_graph.lab.questions.files import Located, rows_of
 from rsd_graph.providers.http.level import watched_levels
-from rsd_graph.stacks.text_file import lines_of
 
 
 class Totals(TypedDict):
@@ -65,6 +58,7 @@ class Batch:
 
     Attributes:
         llm: Who answers.
+        experiment: What it was made of, and how it is asked.
         source: The questions of this shard.
         questions: How many they are.
         config: Everything that decides the answers.
@@ -72,6 +66,7 @@ class Batch:
     """
 
     llm: ChatRSD
+    experiment: Experiment
     source: Source
     questions: int
     config: Mapping[str, object]
@@ -105,28 +100,46 @@ class Batch:
             InputError: The questions cannot be asked; the message names the line.
             ConfigurationError: The file cannot be read.
         """
-        source, rows = _rows(path, held)
+        source, rows = rereadable(path, held)
         experiment = Experiment(options, path.name, system, int(str(options.get("seed", 0))))
         first = next(iter(rows()), None)
         if first and {"custom_id", "body"} <= first.row.keys():
             read, ask = _requests(llm, name, experiment)
             asked = Source(source, rows, read, limit, shard)
             count = sum(1 for _ in asked.checked())
-            return cls(llm, asked, count, {**experiment.identity, **OPENAI}, ask)
+            config = {**experiment.identity, **OPENAI}
+            return cls(llm, experiment, asked, count, config, ask)
         asked = Source(source, rows, read_question, limit, shard)
         count = note_on_scope(asked.checked(), options)
-        return cls(llm, asked, count, experiment.identity, _asked(llm, experiment))
+        ask = asking(llm, system, experiment.seed)
+        return cls(llm, experiment, asked, count, experiment.identity, ask)
 
-    async def answered(
+    def answered(
         self,
         path: Path,
         budget: Budget,
         concurrency: int,
         give_up_after: int | None,
+        actors: int | None,
         *,
         quiet: bool,
     ) -> Totals:
-        """Answer what *path* does not hold yet; the totals of all of it."""
+        """Answer what *path* does not hold yet; the totals of all of it.
+
+        Args:
+            path: The answers.
+            budget: When to stop.
+            concurrency: Answers at a time.
+            give_up_after: Questions that have failed so often are set aside.
+            actors: How many of Ray's answer, if it does.
+            quiet: Show no progress.
+
+        Raises:
+            ConfigurationError: Requests in OpenAI's format and Ray; or the answers cannot be
+                written.
+        """
+        if actors and "requests" in self.config:
+            raise ConfigurationError("Ray answers questions, not requests in OpenAI's format.")
         with Answers(path, self.config, self.source.shard, self.questions) as answers:
             tally, started = answers.tally, time.perf_counter()
             known = len(tally.answered)
@@ -135,11 +148,29 @@ class Batch:
                 watched_levels() as levels,
                 BatchProgress(self.questions, tally, levels, quiet=quiet) as progress,
             ):
-                await answer_open(work, self.ask, concurrency=concurrency, progress=progress.add)
+                self._work(work, concurrency, actors, progress.add)
             aside = write_set_aside(answers, give_up_after) if give_up_after else 0
             seconds = time.perf_counter() - started
         in_flight = {name: level.limit for name, level in levels.items()}
         return self._totals(tally, known, aside, work.stopped, seconds, in_flight)
+
+    def _work(self, work: Open, concurrency: int, actors: int | None, progress: Progress) -> None:
+        if actors is None:
+            job = answer_open(work, self.ask, concurrency=concurrency, progress=progress)
+            asyncio.run(job)
+            return
+        from rsd_graph.lab.batch.ray_data import answer_with_ray
+
+        asked = self.experiment
+        answer_with_ray(
+            work,
+            asked.settings,
+            asked.system,
+            asked.seed,
+            actors=actors,
+            concurrency=concurrency,
+            progress=progress,
+        )
 
     def _totals(
         self,
@@ -168,36 +199,6 @@ class Batch:
             "in_flight": in_flight,
             **costs(ledger, self.llm.prices),
         }
-
-
-def _rows(path: Path, held: ExitStack) -> tuple[str, Callable[[], Iterable[Located]]]:
-    """The name of a source, and what reads it from its beginning each time it is called."""
-    if str(path) != "-":
-        return rows_at(path)[0], lambda: rows_at(path)[1]
-    kept = Path(held.enter_context(tempfile.TemporaryDirectory())) / "questions"
-    with kept.open("wb") as file:
-        shutil.copyfileobj(typing_of("the questions, one a line"), file)
-    return STDIN, lambda: rows_of(lines_of(kept, STDIN), STDIN)
-
-
-def _asked(llm: ChatRSD, experiment: Experiment) -> Ask:
-    """Questions in words: nobody judges, the record has the answer's last word."""
-
-    async def ask(question: Question) -> Record:
-        found = await answer(
-            llm,
-            question.text,
-            lambda step: None,
-            system=experiment.system,
-            seed=experiment.seed,
-        )
-        record = blank_record(question)
-        record["text"], record["steps"] = found.text, list(found.steps)
-        record["ledger"], record["finish_reason"] = found.ledger, found.finish_reason
-        record["answer"] = final_answer(found.text)
-        return record
-
-    return ask
 
 
 def _requests(llm: ChatRSD, name: str, experiment: Experiment) -> tuple[ReadRow, Ask]:

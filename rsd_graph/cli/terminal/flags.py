@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from functools import partial, wraps
 from typing import Annotated, Any, Literal, get_args, get_origin
@@ -70,7 +70,7 @@ def _words(kind: Any) -> list[str]:
     """What a value of this type looks like on a command line."""
     if get_origin(kind) is Literal:
         return list(get_args(kind))
-    if get_origin(kind) is Callable:
+    if get_origin(kind) in (Callable, Mapping):  # for code and files
         return []
     known = {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(kind)
     return [known] if known else [word for part in get_args(kind) for word in _words(part)]

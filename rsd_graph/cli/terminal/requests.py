@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rsd_graph.answer.ledger import add, empty_ledger
 from rsd_graph.chat_models import ChatRSD
-from rsd_graph.cli.terminal.answer import final_answer
 from rsd_graph.errors import InputError
+from rsd_graph.lab.batch.words import final_answer
 from rsd_graph.lab.batch.work import blank_record
 from rsd_graph.lab.journal import Record
 from rsd_graph.lab.question import Question

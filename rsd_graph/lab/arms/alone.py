@@ -13,6 +13,7 @@ from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.options import picked
 from rsd_graph.answer.state import Candidate, Ended, Source, Step, phase_of
 from rsd_graph.answer.thinking import Phases, in_phase
+from rsd_graph.early.spans import write_step, writing_span
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix, StepRequest
@@ -30,7 +31,7 @@ def alone(setup: Setup, role: Source) -> Arm:
         ledger = empty_ledger()
         while not steps or phase_of(steps[-1]) == "thinking":
             request = _request(setup, question, steps, derive_seed(seed, role, len(steps)))
-            written = in_phase(await model.write_step(request), request.prefix.phase)
+            written = in_phase(await write_step(model, request), request.prefix.phase)
             steps.append(settled(written, role))
             ledger = add(ledger, _ledger(written, role))
         answer = steps[-1]
@@ -62,6 +63,8 @@ def settled(candidate: Candidate, role: Source) -> Step:
         ms=candidate["usage"]["ms"],
         rejected_text=None,
     )
+    if spans := writing_span(role, candidate, "kept"):
+        step = {**step, "spans": spans}
     return {**step, "phase": candidate["phase"]} if "phase" in candidate else step
 
 

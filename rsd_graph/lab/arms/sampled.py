@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
-from rsd_graph.answer.state import Candidate
+from rsd_graph.answer.state import Candidate, Span
 from rsd_graph.lab.arms.alone import alone
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.concurrency import at_most
@@ -29,7 +29,7 @@ def majority(setup: Setup, count: int, extract: Extract) -> Arm:
         answers = [extract(question, draft.text) for draft in drafts]
         votes = Counter(answer for answer in answers if answer is not None)
         winner = votes.most_common(1)[0][0] if votes else None
-        return replace(drafts[answers.index(winner)], ledger=_total(drafts))
+        return _taken(drafts[answers.index(winner)], drafts)
 
     return Arm(f"majority@{count}", solve)
 
@@ -41,7 +41,7 @@ def best_of_n(setup: Setup, count: int, by: Aggregation = "min") -> Arm:
         drafts = await _samples(setup, question, seed, count)
         scored = await all_or_none(_scored(setup, question, draft, by) for draft in drafts)
         best, _ = max(scored, key=lambda pair: pair[1])
-        return replace(best, ledger=_total([outcome for outcome, _ in scored]))
+        return _taken(best, [outcome for outcome, _ in scored])
 
     return Arm(f"best-of-{count} ({by})", solve)
 
@@ -69,6 +69,17 @@ async def _scored(
     scores = await setup.models.prm.score(Prefix(setup.conversation(question)), steps)
     ledger = add(draft.ledger, {"prm": scores.usage, "scored_steps": scores.verdicts})
     return replace(draft, ledger=ledger), AGGREGATIONS[by](scores.rewards)
+
+
+def _taken(taken: Outcome, outcomes: Sequence[Outcome]) -> Outcome:
+    """One of the answers; what the others cost and when they were written is told with it."""
+    others = [step for other in outcomes if other is not taken for step in other.steps]
+    lost: list[Span] = [
+        {**span, "use": "wasted"} for each in others for span in each.get("spans", ())
+    ]
+    first, *rest = taken.steps
+    first = {**first, "spans": [*first.get("spans", ()), *lost]}
+    return replace(taken, steps=[first, *rest], ledger=_total(outcomes))
 
 
 def _total(outcomes: Sequence[Outcome]) -> Ledger:

@@ -16,6 +16,9 @@ from rsd_graph.lab.question import Question
 Ask = Callable[[Question], Awaitable[Record]]
 """The answer to a question; an error of ours is raised, not recorded."""
 
+Progress = Callable[[Record], None]
+"""Hears of each record once it is kept."""
+
 ARM = "rsd"
 """What the records of a batch call their arm."""
 
@@ -44,7 +47,6 @@ async def attempt(ask: Ask, question: Question) -> Record:
     except RSDError as error:
         record = blank_record(question)
         record["error"], record["spent"] = f"{type(error).__name__}: {error}", error.ledger
-        record["correct"] = False
     record["seconds"] = round(time.perf_counter() - started, 4)
     return record
 
@@ -82,9 +84,7 @@ class Open:
         return most is not None and self.answers.tally.tries_of(question.id) >= most
 
 
-async def answer_open(
-    asked: Open, ask: Ask, *, concurrency: int, progress: Callable[[Record], None]
-) -> None:
+async def answer_open(asked: Open, ask: Ask, *, concurrency: int, progress: Progress) -> None:
     """Ask what is open, *concurrency* questions at a time. Cancelling keeps all finished answers.
 
     Raises:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 
 from rsd_graph.lab.batch.merge import Parts
+from rsd_graph.lab.batch.row import NESTED, NUMBER, TEXTS, row_of
 from rsd_graph.lab.batch.shard import digest
 from rsd_graph.lab.files import json_line, written_whole
 from rsd_graph.lab.journal import Record
@@ -15,10 +15,6 @@ from rsd_graph.lab.questions.files import parquet_library
 
 OPENAI = {"requests": "openai"}
 """What the configuration of a batch adds whose questions are requests in OpenAI's words."""
-
-_TEXTS = ("question", "prompt", "answer", "text", "finish_reason", "error")
-_NESTED = ("steps", "ledger", "response")
-"""Columns that hold JSON: their shape differs from answer to answer."""
 
 _ROWS_AT_ONCE = 1024
 
@@ -71,19 +67,8 @@ def _write_parquet(records: Iterator[Record], path: Path) -> None:
     import pyarrow
 
     text, number = pyarrow.string(), pyarrow.float64()
-    columns = dict.fromkeys(_TEXTS, text) | {"seconds": number} | dict.fromkeys(_NESTED, text)
+    columns = dict.fromkeys(TEXTS, text) | {NUMBER: number} | dict.fromkeys(NESTED, text)
     schema = pyarrow.schema(list(columns.items()))
     with written_whole(path) as beside, parquet.ParquetWriter(beside, schema) as file:
-        while rows := [*map(_row, islice(records, _ROWS_AT_ONCE))]:
+        while rows := [*map(row_of, islice(records, _ROWS_AT_ONCE))]:
             file.write_table(pyarrow.Table.from_pylist(rows, schema))
-
-
-def _row(record: Record) -> dict[str, object]:
-    told: Mapping[str, object] = record
-    plain = {name: _whole(told.get(name)) for name in (*_TEXTS, "seconds")}
-    return plain | {name: json.dumps(told.get(name)) for name in _NESTED}
-
-
-def _whole(value: object) -> object:
-    """Half a surrogate pair is no text that Parquet could hold."""
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value

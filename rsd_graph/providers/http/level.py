@@ -34,8 +34,11 @@ FIRST, FIRST_STEP, STEP = 8, 2.0, math.sqrt(2)
 WINDOW = 128
 """Fewest answers that are compared with as many others: with fewer, chance decides."""
 
-_TELLS = 0.05
-"""The least difference in what was in flight that says anything about the rate."""
+_TELLS = 0.2
+"""The least difference in what was in flight, as a logarithm, that says anything about the rate."""
+
+_FORGETS = 1.02
+"""Where a server refused is approached by ones; by so much this place rises with each window."""
 
 _OVERLOADED = (429, 503)
 
@@ -90,18 +93,16 @@ class Level:
         if many < 0.9 * self.limit:  # nobody asked for more: the limit had no part in it
             self._restart()
             return
-        is_worth_it = self._is_worth_it(many, rate)
+        self._refused_at *= _FORGETS
+        before, more = self._before, math.log(many / self._before[0]) if self._before else 0.0
+        if before and abs(more) < _TELLS:
+            self._change(self._next(up=True) or self.limit)
+            return
         self._before = (many, rate)
+        is_worth_it = not before or math.log(rate / before[1]) / more >= WORTH
         if not is_worth_it:
             self._step = STEP
         self._change(self._next(up=is_worth_it) or self._next(up=not is_worth_it))
-
-    def _is_worth_it(self, many: float, rate: float) -> bool:
-        """Whether having more in flight pays; yes, where there is nothing to compare with."""
-        if self._before is None:
-            return True
-        more = math.log(many / self._before[0])
-        return abs(more) < _TELLS or math.log(rate / self._before[1]) / more >= WORTH
 
     def _next(self, *, up: bool) -> int:
         """The next limit in this direction; 0 if there is none."""
@@ -132,21 +133,21 @@ class Gate:
     def __init__(self, level: Level) -> None:
         self.level = level
         self.inside = 0
-        self._waiting: deque[asyncio.Future[None]] = deque()
+        self._waiting: deque[asyncio.Future[int]] = deque()
 
     def turn(self) -> Turn:
         """A request's turn: enter it, say how it ended, leave it."""
         return Turn(self)
 
-    async def enter(self) -> None:
-        """Wait for a place."""
+    async def enter(self) -> int:
+        """Wait for a place; the round of the level in which it was given."""
         if not self._waiting and self._is_open():
             self.inside += 1
-            return
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            return self.level.round
+        place: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
-            await place
+            return await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self.leave()
@@ -158,7 +159,7 @@ class Gate:
         while self._waiting and self._is_open():
             place = self._waiting.popleft()
             if not place.done():
-                place.set_result(None)
+                place.set_result(self.level.round)
                 self.inside += 1
 
     def _is_open(self) -> bool:
@@ -174,8 +175,8 @@ class Turn:
         self._gate = gate
 
     async def __aenter__(self) -> Turn:
-        await self._gate.enter()
-        self._began, self._in_flight = self._gate.level.round, self._gate.inside
+        self._began = await self._gate.enter()
+        self._in_flight = self._gate.inside
         self._started = asyncio.get_running_loop().time()
         return self
 

@@ -16,6 +16,7 @@ from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import question_of
+from rsd_graph.providers.prm.pooling_route import not_every_router_has
 from rsd_graph.providers.served import Served
 from rsd_graph.providers.wires.completions_api import PoolingAnswer, named
 
@@ -40,7 +41,8 @@ async def vllm_classify(
     """vLLM's `/classify` with the conversation as a chat; the raw number, not its sigmoid."""
     messages = [*conversation, Message(role="assistant", content=answer)]
     body = {"messages": messages, "add_generation_prompt": False, "use_activation": False}
-    reply = await client.post("/classify", named(client.endpoint, body), PoolingAnswer)
+    with not_every_router_has("/classify"):
+        reply = await client.post("/classify", named(client.endpoint, body), PoolingAnswer)
     return [number for row in reply.rows for number in row], reply.usage.spent
 
 

@@ -9,12 +9,13 @@ tokens have no rows (vLLM 0.32, pooling_params.py).
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Literal, NamedTuple
 
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import Usage, add_usage
-from rsd_graph.errors import RewardError
+from rsd_graph.errors import ModelNotFoundError, RewardError
 from rsd_graph.providers.http.answers import Count, ListOf, Shape
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.wires.completions_api import ReportedUsage, Rows, named
@@ -23,6 +24,19 @@ Pooling = Literal["last token", "rows"]
 
 Prompt = str | list[int]
 """Text, or token ids."""
+
+
+@contextmanager
+def not_every_router_has(route: str) -> Iterator[None]:
+    """Say so where *route* is not found: a router in front of the servers may not pass it on."""
+    try:
+        yield
+    except ModelNotFoundError as error:
+        error.hint = (
+            f"Check the model name after '#'. {route} is vLLM's own: if this is a router that does "
+            "not pass it on, name the PRM's servers themselves, separated by commas."
+        )
+        raise
 
 
 class _Indexed(Rows):
@@ -105,9 +119,10 @@ class PoolingRoute:
     async def _exchange(self, prompts: Sequence[Prompt]) -> Pooled:
         sent = prompts[0] if len(prompts) == 1 else list(prompts)
         body = {"input": sent, "encoding_format": "float", **self._fields}
-        answer = await self._client.post(
-            self._path, named(self._client.endpoint, body), _PoolingAnswers
-        )
+        with not_every_router_has(self._path):
+            answer = await self._client.post(
+                self._path, named(self._client.endpoint, body), _PoolingAnswers
+            )
         items, spent = answer.in_order, answer.usage.spent
         if len(items) != len(prompts):
             raise self._client.malformed(f"{len(items)} answers to {len(prompts)} prompts")

@@ -55,7 +55,7 @@ class Thinker:
 
     def __init__(self, wire: CompletionWire, think: str | None = None) -> None:
         self._wire = wire
-        self._think = think
+        self.think = think
         self._is_off = False
         self._found: ThinkingFormat | None = None
         self._has_looked = False
@@ -151,8 +151,8 @@ class Thinker:
                 expected="a model that marks its thinking, such as <think>",
                 hint="Leave thinking unset: gpt-oss cannot be continued step by step.",
             )
-        if self._think:
-            return format_of(self._think, rendered)
+        if self.think:
+            return format_of(self.think, rendered)
         if found := format_in(rendered):
             return found
         for opening in OPENING_MARKERS:
@@ -197,7 +197,10 @@ async def _whole(model: HostedModel, asked: CompletionRequest, request: StepRequ
             break
         if left < 1:
             return replace(done, ended="length")
-        done, blanks = await _longer(model, asked, request, done, stop), blanks + 1
+        before, blanks = done, blanks + 1
+        done = await _longer(model, asked, request, before, stop)
+        if done.usage["completion_tokens"] == before.usage["completion_tokens"]:
+            break  # nothing is written any more
     return done
 
 

@@ -24,7 +24,8 @@ function stepRow(step, index, delta, marks = {}) {
     el("span", {class: "who", role: "img", title: step.source, "aria-label": `written by the ${step.source}`}, step.source === "draft" ? "D" : "T"),
     el("div", {class: "said"}, step.text, calls, marks.note ? el("div", {class: "faint"}, marks.note) : null),
     el("div", {class: "side"}, rewardBar(step.reward, delta), `${step.tokens} tokens · ${duration(step.ms || 0)}`, stepTimes(step),
-      step.ended === "separator" || step.ended === "eos" ? null : el("div", {class: "bad"}, `ended by ${step.ended}`)))];
+      step.phase === "thinking" ? el("div", {class: "faint"}, step.ended === "closed" ? "thinking, closed here" : "thinking") : null,
+      ["separator", "closed", "eos"].includes(step.ended) ? null : el("div", {class: "bad"}, `ended by ${step.ended}`)))];
 }
 const stepList = (answer, delta, marks = () => ({})) =>
   el("ol", {class: "steps"}, answer.steps.map((step, index) => stepRow(step, index, delta, marks(index))));

@@ -13,8 +13,23 @@ function answerScreen(state) {
       answer.question ? el("pre", {class: "text", tabindex: "0", "aria-label": "question"}, answer.question) : null,
       answerFacts(answer), noticeOf(answer), answer.error ? el("p", {class: "bad"}, answer.error) : null, timeline(answer),
       el("p", {class: "faint"}, `${LEGEND} Keys: j and k next and previous step, r next rejection, n and p next and previous answer.`),
-      stepList(answer, deltaOf(answer))] : [LOADING()]),
+      stepList(answer, deltaOf(answer), mistakeAt(answer))] : [LOADING()]),
   ];
+}
+function mistakeAt({prm_mistakes: wrong}) {
+  return index => !wrong ? {} : wrong.rejected_right.includes(index) ? {note: "the rejected draft was right"} : wrong.accepted_wrong.includes(index) ? {note: "this step is wrong, and was accepted"} : {};
+}
+const between = ({value, low, high}) => `${percent(value)} (${percent(low)} to ${percent(high)})`;
+function estimated(delta) {
+  // Of the whole file; always beside what it rests on, and never where it rests on a guess.
+  const target = FILES.find(file => file.arm === "target only" && file.number === ONE.number) || (OTHER && OTHER.arm === "target only" ? OTHER : null);
+  const said = (...parts) => el("p", {class: "faint", id: "estimate"}, ...parts);
+  if (!target || target === ONE) return said("No estimate of the accuracy: it takes the target's own answers to the same questions, as an evaluation with the arm target has them.");
+  const found = estimate(ONE.answers, target.answers, delta), judged = ONE.answers.filter(isJudged);
+  if (!found.questions) return said("No estimate of the accuracy: no question was judged right or wrong in both arms.");
+  if (found.unknown) return said(`No estimate of the accuracy at this delta: of ${found.unknown} of ${found.questions} questions nobody knows how the draft would have gone on, because it was rejected, or not scored, where it would pass now. It takes answers made with a lower delta.`);
+  return said("Calibration's estimate of the accuracy, with its 95 % interval: ", el("b", {}, between(found)), ` of ${found.questions} questions. It counts the draft's answer where no draft is below delta, and the target's own everywhere else. `,
+    `Measured, as these answers were made: ${between(wilson(judged.filter(isRight).length, judged.length))}.`);
 }
 function whatIfScreen(state) {
   const row = ONE.answers[state.at], answer = row ? whole(row) : null, delta = [state.delta, deltaOf(row), 0.7].find(isThere);
@@ -23,24 +38,35 @@ function whatIfScreen(state) {
     : {flips: true, note: answer.steps[at].accepted ? "would be rejected: the target would write here" : "would be accepted: the draft's words would stand"};
   return [
     el("label", {class: "row"}, "delta", el("input", {type: "range", min: 0, max: 1, step: 0.01, value: delta, id: "delta", "aria-valuetext": number(delta), oninput: event => go({delta: Number(event.target.value)})}), el("output", {id: "delta-value"}, number(delta))),
-    el("p", {class: "note"}, "Exact up to the first verdict that another delta turns round. After it another model goes on, and what it would have written is not known: nothing here guesses an accuracy."),
+    el("p", {class: "note"}, "Exact up to the first verdict that another delta turns round. After it another model goes on, and what it would have written is not known: nothing here guesses it."),
     facts([["answers", all.answers], ["stay word for word", `${all.same} (${percent(all.same / all.answers)})`, "good"], ["turn to the target first", all.toTarget], ["turn to the draft first", all.toDraft]]),
+    ONE.answers.length > 1 ? estimated(delta) : null,
     histogram(ONE.answers, delta),
     ONE.conditions.accept ? el("p", {class: "bad"}, `These answers were decided by ${ONE.conditions.accept}, not by a threshold alone.`) : null,
     row ? el("h2", {}, `answer ${state.at + 1}: ${at === null ? "stays as it is" : `exact until step ${at + 1}, then unknown`}`) : null,
     answer ? stepList(answer, delta, marks) : LOADING(),
   ];
 }
-const FILTERS = {
+const isSame = step => !step.accepted && step.rejected_text === step.text;
+const wrongOf = kind => answer => Boolean(answer.prm_mistakes && answer.prm_mistakes[kind].length);
+const CHECKED = {
+  passed: ["the PRM let a wrong step pass (each step was checked)", wrongOf("accepted_wrong")],
+  vain: ["the PRM rejected a right step (each step was checked)", wrongOf("rejected_right")],
+};
+const BY_OUTCOME = {
+  passed: ["the PRM let it pass (by the outcome: wrong, and no step rejected)", answer => isWrong(answer) && answer.steps.length > 0 && rejections(answer) === 0],
+  vain: ["the PRM rejected a right step (by the outcome: right, and the target said the same)", answer => isRight(answer) && answer.steps.some(isSame)],
+};
+const filters = () => ({
   all: ["all", () => true], wrong: ["wrong", isWrong], failed: ["failed", answer => Boolean(answer.error)],
   rejected: ["with rejections", answer => rejections(answer) > 0],
-  passed: ["wrong, and the PRM let every step pass", answer => isWrong(answer) && answer.steps.length > 0 && rejections(answer) === 0],
-  vain: ["a rejected draft said what the target said", answer => answer.steps.some(step => !step.accepted && step.rejected_text === step.text)],
+  ...(ONE.answers.some(answer => answer.prm_mistakes) ? CHECKED : BY_OUTCOME),
+  same: ["a rejected draft said what the target said", answer => answer.steps.some(isSame)],
   cut: ["cut off", answer => !["stop", "tool_calls", null].includes(answer.finish_reason)],
-};
+});
 const SORTS = {file: () => 0, rejected: (a, b) => rejections(b) - rejections(a), steps: (a, b) => b.steps.length - a.steps.length, tokens: (a, b) => tokens(b) - tokens(a)};
 function chosen(state) {
-  const found = state.find.toLowerCase(), [, keep] = FILTERS[state.filter] || FILTERS.all;
+  const found = state.find.toLowerCase(), [, keep] = filters()[state.filter] || filters().all;
   const rows = ONE.answers.filter(answer => keep(answer) && (!found || `${answer.id} ${answer.question} ${answer.answer}`.toLowerCase().includes(found)));
   return state.sort === "file" ? rows : rows.sort(SORTS[state.sort] || SORTS.file);
 }
@@ -68,7 +94,7 @@ function journalScreen(state) {
     facts([["answers shown", rows.length], ["right", judged ? `${rows.filter(isRight).length} of ${judged}` : null], ["rejected steps", rows.reduce((sum, answer) => sum + rejections(answer), 0)]]),
     el("h2", {}, "Rewards of all steps"), histogram(rows, deltaOf(ONE.answers[0])),
     el("p", {class: "faint"}, judged ? "Blue: steps of right answers. Orange: steps of wrong ones; not every step of a wrong answer is wrong. The line is delta." : "The line is delta."),
-    el("div", {class: "row"}, el("label", {}, "show ", el("select", {id: "filter", onchange: event => go({filter: event.target.value})}, Object.entries(FILTERS).map(([key, [name]]) => el("option", {value: key, selected: key === state.filter}, name)))),
+    el("div", {class: "row"}, el("label", {}, "show ", el("select", {id: "filter", onchange: event => go({filter: event.target.value})}, Object.entries(filters()).map(([key, [name]]) => el("option", {value: key, selected: key === state.filter}, name)))),
       el("label", {}, "find ", el("input", {id: "find", type: "search", value: state.find, onchange: event => go({find: event.target.value})}))),
     rowsTable(rows),
   ];

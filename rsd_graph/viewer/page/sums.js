@@ -20,6 +20,32 @@ function whatIf(answers, delta) {
   }
   return {answers: answers.length, same, toTarget, toDraft};
 }
+// What calibration would estimate (rsd_graph.lab.calibration.sweep): a question none of whose drafts
+// is below delta ends like the draft's answer, any other like the target's own. Of an answer with a
+// rejected draft only the drafts up to that one are known.
+function goesToTarget(answer, delta) {
+  for (const step of answer.steps) {
+    if (step.reward === null ? !step.accepted : step.reward < delta) return true;
+    if (step.reward === null || !step.accepted) return null;
+  }
+  return false;
+}
+function estimate(answers, targets, delta) {
+  const own = new Map(targets.map(answer => [answer.id, answer]));
+  const judged = answers.filter(answer => isJudged(answer) && own.has(answer.id) && isJudged(own.get(answer.id)));
+  let right = 0, unknown = 0;
+  for (const answer of judged) {
+    const goes = goesToTarget(answer, delta);
+    if (goes === null) unknown += 1; else right += isRight(goes ? own.get(answer.id) : answer);
+  }
+  return {questions: judged.length, unknown, ...(judged.length && !unknown ? wilson(right, judged.length) : {})};
+}
+function wilson(right, count) {
+  // A share with its 95 % interval, as rsd_graph.lab.statistics has it.
+  const z = 1.959963984540054, value = right / count, wide = 1 + z * z / count;
+  const centre = (value + z * z / (2 * count)) / wide, half = z / wide * Math.sqrt(value * (1 - value) / count + (z / (2 * count)) ** 2);
+  return {value, low: Math.max(0, Math.min(value, centre - half)), high: Math.min(1, Math.max(value, centre + half))};
+}
 function mcnemar(b, c) {
   // Exact, two-sided: twice the binomial tail, at most 1.
   const n = b + c, k = Math.min(b, c);

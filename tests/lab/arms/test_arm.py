@@ -24,6 +24,18 @@ async def test_each_model_alone() -> None:
     assert draft.ledger["target"]["calls"] == target.ledger["draft"]["calls"] == 0
 
 
+async def test_one_model_alone_says_when_it_was_at_work() -> None:
+    """Its answer is one stretch of work; of several drafts, those not taken are wasted."""
+    target = await alone(setup(), "target").solve("q", 0)
+    best = await best_of_n(SAMPLED, 3).solve("q", 0)
+
+    told = [[(span["role"], span["use"]) for span in a.steps[0]["spans"]] for a in (target, best)]
+    assert told == [
+        [("target", "kept")],
+        [("draft", "kept"), ("draft", "wasted"), ("draft", "wasted")],
+    ]
+
+
 async def test_rsd_rewrites_only_the_wrong_step() -> None:
     """One of three steps goes to the target."""
     outcome = await rsd(setup(), reward_threshold(0.7)).solve("q", 0)

@@ -14,6 +14,7 @@ from rsd_graph import (
     BadRequestError,
     Endpoint,
     MalformedResponseError,
+    ModelNotFoundError,
     Prefix,
     RewardError,
     RewardModel,
@@ -21,7 +22,7 @@ from rsd_graph import (
     candidate,
 )
 from rsd_graph.answer.state import Message
-from rsd_graph.providers.prm import PoolingPRM
+from rsd_graph.providers.prm import OutcomeRM, PoolingPRM
 from tests.helpers.fake_endpoint import FakeEndpoint
 
 THREE_ROWS = json.loads(
@@ -94,6 +95,17 @@ async def test_other_shapes_are_malformed(broken: dict[str, Any]) -> None:
     async with FakeEndpoint({"/pooling": broken}) as server:
         with pytest.raises(MalformedResponseError):
             await PoolingPRM(server.endpoint).score(SETTLED, RUN)
+
+
+@pytest.mark.parametrize("prm", [PoolingPRM, OutcomeRM])
+async def test_a_router_without_the_route_is_told_from_a_wrong_name(prm: Any) -> None:
+    """A router that does not pass on vLLM's own routes answers 404; the hint says what to do."""
+    async with FakeEndpoint() as router:
+        with pytest.raises(ModelNotFoundError) as caught:
+            await prm(router.endpoint).score(SETTLED, RUN[:1])
+
+    assert "if this is a router that does not pass it on" in str(caught.value)
+    assert "name the PRM's servers themselves" in str(caught.value)
 
 
 async def test_a_reward_that_is_no_number_is_refused() -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from math import log
 from typing import Any
 
 import pytest
@@ -27,7 +26,6 @@ from rsd_graph import (
 from rsd_graph.answer.state import Message
 from rsd_graph.errors import ServerError
 from rsd_graph.providers.prm import (
-    DOUBT,
     MATH_SHEPHERD,
     RECOMPUTE,
     RLHFLOW,
@@ -35,7 +33,7 @@ from rsd_graph.providers.prm import (
     PRMFormat,
     TokenProbabilityPRM,
 )
-from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from tests.helpers.scripted_wire import ScriptedWire, verdict
 
@@ -252,29 +250,3 @@ async def test_cancelling_the_score_cancels_every_request() -> None:
 
 def _run(*texts: str) -> list[Candidate]:
     return [candidate(text) for text in texts]
-
-
-async def test_doubt_about_a_step_is_a_next_word_that_takes_it_back() -> None:
-    """1 - P(wait or no), however these are spelled; what else might come does not matter."""
-    said = Token(
-        "Next", 0.0, {"Next": log(0.5), " Wait": log(0.2), "Wait, ": log(0.1), "No": -99.0}
-    )
-    wire = ScriptedWire([said])
-
-    scores = await TokenProbabilityPRM(wire, DOUBT).score(QUESTION, [candidate("3+4=8.")])
-
-    assert scores.rewards == [pytest.approx(0.7)]
-    assert wire.requests[0].prompt == "[user: What is 3+4?]3+4=8.\n\n"
-    assert wire.requests[0].max_tokens == 1
-
-
-async def test_what_is_answered_stands_beyond_doubt() -> None:
-    """Only thoughts are asked about; the wire's script has one line."""
-    wire = ScriptedWire([Token("Wait", 0.0, {"Wait": log(0.25), "So": log(0.75)})])
-    thought, answer = candidate("3+4=8."), candidate("So 8.")
-    thought["phase"], answer["phase"] = "thinking", "answer"
-
-    scores = await TokenProbabilityPRM(wire, DOUBT).score(QUESTION, [thought, answer])
-
-    assert scores.rewards == [pytest.approx(0.75), 1.0]
-    assert scores.verdicts == 1
