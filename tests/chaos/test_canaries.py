@@ -120,9 +120,9 @@ def test_files_and_terminals_of_commands_hold_no_key(
         ]
         for command in [*([*text.split(), *seats] for text in commands), _view(tmp_path)]:
             found = CliRunner().invoke(app, command)
-            assert (found.exit_code, KEY in found.output) == (0, False), found.output
+            assert (found.exit_code, KEY in found.output) == (0, False), found.exception
 
-    written = {f.name: f.read_bytes().decode("latin-1") for f in tmp_path.iterdir()}
+    written = {f.name: f.read_bytes().decode("latin-1") for f in tmp_path.rglob("*") if f.is_file()}
     assert {"answers.jsonl", "delta.json", "journal.jsonl"} <= written.keys()
     assert [name for name, text in written.items() if KEY in text] == []
     assert [WORDS in written[page] for page in ("report.html", "page.html")] == [True, True]

@@ -11,10 +11,9 @@ from rsd_graph.lab.question import Question
 
 
 def grade_plainly(question: Question, answer: str) -> tuple[bool, str | None, str]:
-    """Die at the first `TEST_KILLS` calls, counted in the file `TEST_KILLED`; then grade."""
+    """Die at the first call, which leaves the file that `TEST_KILLED` names; then grade."""
     killed = Path(os.environ["TEST_KILLED"])
-    count = len(killed.read_text()) if killed.exists() else 0
-    if count < int(os.environ["TEST_KILLS"]):
-        killed.write_text("x" * (count + 1))
+    if not killed.exists():
+        killed.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return verdict.grade_plainly(question, answer)
