@@ -53,8 +53,7 @@ def read_card(prefix: str = "") -> Card:
     """The card that stands beside the models; read once, it cannot change.
 
     Args:
-        prefix: Of the models' names: none for those shipped, `thinking-` for those that
-            `make train` makes besides.
+        prefix: Of the models' names: none for the usual ones, `thinking-` for those that think.
     """
     file = resources.files("rsd_graph.embedded") / "models" / f"{prefix}card.json"
     return Card.model_validate(json.loads(file.read_text(encoding="utf-8")))

@@ -1,7 +1,7 @@
 """The embedded engine: llama.cpp behind HTTP on loopback, one process for each GGUF file.
 
     embedded:draft                                        a model that comes with the package
-    embedded:thinking-draft                               one that thinks first, if made: make train
+    embedded:thinking-draft                               one that thinks before it answers
     embedded:/models/qwen2.5-1.5b-q4_k_m.gguf             your own
     embedded:/models/qwen2.5-7b-q4_k_m.gguf?gpu_layers=99&context=8192&slots=4&threads=6
     embedded:target?speculate=draft                       with speculative decoding of tokens

@@ -24,7 +24,7 @@ SHIPPED = {role: f"embedded:{role}" for role in ROLES}
 """The models that come with the package, as endpoint strings."""
 
 THINKING = {role: f"embedded:thinking-{role}" for role in ROLES}
-"""Those that think before they answer, which `make train` makes."""
+"""Those that think before they answer."""
 
 _CONTEXT = 1024
 _SHIPPED_LIMITS = {"max_tokens": 512, "max_step_tokens": 64, "max_steps": 24}

@@ -6,18 +6,12 @@ import pytest
 
 from rsd_graph import ChatRSD
 from rsd_graph.answer.state import phase_of
-from rsd_graph.embedded.engine import MODELS
-from rsd_graph.embedded.engine import THINKING as MODELS_THAT_THINK
 from rsd_graph.embedded.task import extract_answer, held_out_problems
 from rsd_graph.lab.arms.catalog import named_arm
 from rsd_graph.lab.experiment import THINKING, Experiment
 from rsd_graph.providers.registry import step_model
 
 pytest.importorskip("xllamacpp", reason="the engine is the extra 'embedded'")
-pytestmark = pytest.mark.skipif(
-    not all((MODELS / f"{model}.gguf").exists() for model in MODELS_THAT_THINK),
-    reason="made by make train",
-)
 
 QUESTIONS = [problem.question for problem in held_out_problems(3)]
 

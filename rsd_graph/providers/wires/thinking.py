@@ -79,8 +79,11 @@ class Thinker:
             return rendered + prefix.text
         thinking = text_of(prefix.steps, "thinking", prefix.separator)
         answer = text_of(prefix.steps, "answer", prefix.separator)
-        begun = answer if prefix.phase == "answer" else None
-        return (await self._marked()).prompt(rendered, thinking, begun)
+        if prefix.phase == "thinking":
+            return (await self._marked()).prompt(rendered, thinking)
+        return (await self._marked()).prompt(
+            rendered, thinking.removesuffix(prefix.separator), answer
+        )
 
     async def write(self, model: HostedModel, request: StepRequest) -> tuple[Completion, Phase]:
         """The step of the request's phase, and its phase.

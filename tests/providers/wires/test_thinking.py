@@ -76,6 +76,16 @@ async def test_the_markers_are_those_of_the_template(
     assert await tail(model.without_thinking(), phase="answer") == off
 
 
+async def test_no_separator_stands_before_the_closing_marker() -> None:
+    """Whatever separates steps, and however the last thought ended: blank space or not."""
+    model = HostedModel(Rendering("Qwen3"))
+    thoughts = [step("A.", "thinking"), step("B.", "thinking")]
+
+    prompt = await model.prompt(Prefix(QUESTION, thoughts, "###", phase="answer"))
+
+    assert prompt.endswith("<think>\nA.###B.\n</think>\n\n")
+
+
 @pytest.mark.parametrize("name", ["Qwen2.5", "Granite 3", "Seed-OSS", "no earlier answers"])
 async def test_a_template_without_markers_is_refused(name: str) -> None:
     """Neither shown nor deleted: the error says what to set. Kept from thinking it needs none."""
