@@ -82,6 +82,7 @@ class RecordFile:
         path: The file; made if it does not exist.
         config: Everything that decides the answers.
         take: Called with each record that the file holds, in their order.
+        note: What else the header of a new file says.
 
     Attributes:
         path: The same.
@@ -93,10 +94,14 @@ class RecordFile:
     """
 
     def __init__(
-        self, path: str | Path, config: Mapping[str, object], take: Callable[[Record], None]
+        self,
+        path: str | Path,
+        config: Mapping[str, object],
+        take: Callable[[Record], None],
+        note: Row | None = None,
     ) -> None:
         self.path = Path(path)
-        self.note: Row = {}
+        self.note: Row = note or {}
         self._config = dict(config)
         self._hash = config_hash(config)
         self._lines = JsonLines(self.path)
@@ -146,7 +151,7 @@ class RecordFile:
         self._check(hashes)
         self._lines.cut()
         if not hashes:
-            self.head({})
+            self.head(self.note)
 
     def _check(self, hashes: set[object]) -> None:
         if others := hashes - {self._hash}:

@@ -74,9 +74,10 @@ class Answers(RecordFile):
     ) -> None:
         self.tally = Tally()
         self._has_failed = False
-        super().__init__(path, config, self._read)
+        note: dict[str, object] = {"shard": str(shard), "questions": questions}
+        super().__init__(path, config, self._read, note)
         try:
-            self._note(shard, questions)
+            self._check_note(note)
         except BaseException:
             self.__exit__()
             raise
@@ -92,15 +93,14 @@ class Answers(RecordFile):
         self.tally.add(record)
         self.tally.first_error = record["error"] or self.tally.first_error
 
-    def _note(self, shard: Shard, questions: int) -> None:
-        found, ours = self.note.get("shard", str(shard)), str(shard)
-        if found != ours:
+    def _check_note(self, note: dict[str, object]) -> None:
+        found = self.note.get("shard", note["shard"])
+        if found != note["shard"]:
             raise ConfigurationError(
                 f"{self.path} holds the answers of another shard.",
-                expected=f"shard {ours}, found {found}",
+                expected=f"shard {note['shard']}, found {found}",
                 hint="Give every shard a file of its own; --out-dir does.",
             )
-        note: dict[str, object] = {"shard": ours, "questions": questions}
         if self.note != note:
             self.head(note)
 

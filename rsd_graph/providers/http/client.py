@@ -20,6 +20,7 @@ from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import exchange_error, status_error
 from rsd_graph.providers.http.level import Gate
+from rsd_graph.providers.http.pool import over_clean_connections
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.retry import with_retries
 from rsd_graph.providers.http.session import session_headers
@@ -183,7 +184,7 @@ def _http(endpoint: Endpoint) -> httpx2.AsyncClient:
         max_keepalive_connections=most,
         keepalive_expiry=_IDLE_SECONDS,
     )
-    return openai.DefaultAioHttpClient(
+    http = openai.DefaultAioHttpClient(
         limits=limits,
         follow_redirects=False,
         timeout=httpx2.Timeout(endpoint.timeout, connect=endpoint.connect_timeout),
@@ -194,6 +195,7 @@ def _http(endpoint: Endpoint) -> httpx2.AsyncClient:
         },
         verify=_tls(),
     )
+    return over_clean_connections(http, limits)
 
 
 def _key(endpoint: Endpoint) -> str:
