@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from training.model import Shape
@@ -100,13 +100,13 @@ RECIPES = {
 }
 THINKING_RECIPES = {
     "thinking-draft": Recipe(
-        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
+        replace(RECIPES["prm"].shape, vocabulary=THINKING_VOCABULARY),
         (Phase(steps=2000, batch=12, muon_lr=0.006, adam_lr=3e-3, data="wandering thoughts"),),
         start="prm",
         thinks=True,
     ),
     "thinking-target": Recipe(
-        Shape(layers=4, width=192, heads=6, feed_forward=512, vocabulary=THINKING_VOCABULARY),
+        replace(RECIPES["target"].shape, vocabulary=THINKING_VOCABULARY),
         (
             Phase(
                 steps=1500,
@@ -121,7 +121,7 @@ THINKING_RECIPES = {
         thinks=True,
     ),
     "thinking-prm": Recipe(
-        Shape(layers=3, width=64, heads=2, feed_forward=128, vocabulary=THINKING_VOCABULARY),
+        replace(RECIPES["prm"].shape, vocabulary=THINKING_VOCABULARY),
         (Phase(steps=1500, batch=16, muon_lr=0.006, adam_lr=3e-3, data="thinking checks"),),
         start="prm",
     ),

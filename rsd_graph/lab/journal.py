@@ -142,7 +142,7 @@ class RecordFile:
             if is_header(row):
                 hashes.add(row["config_hash"])
                 self.note = {key: row[key] for key in row.keys() - {"config_hash", "config"}}
-            elif hashes and {"arm", "question", "error"} <= row.keys():
+            elif hashes and is_record(row):
                 take(record_of(row))
             else:
                 raise self._foreign()
@@ -155,11 +155,8 @@ class RecordFile:
 
     def _check(self, hashes: set[object]) -> None:
         if others := hashes - {self._hash}:
-            raise ConfigurationError(
-                f"{self.path} holds the answers of another configuration.",
-                expected=f"configuration {self._hash}, found {others.pop()}",
-                hint="Give this run a file of its own.",
-            )
+            hint = "Give this run a file of its own."
+            raise mixed(self.path, self._hash, others.pop(), hint)
 
     def _foreign(self) -> ConfigurationError:
         return ConfigurationError(
@@ -209,6 +206,20 @@ class Journal(RecordFile):
 def is_header(row: Row) -> bool:
     """Whether a line says whose the answers after it are."""
     return "config_hash" in row
+
+
+def is_record(row: Row) -> bool:
+    """Whether a line is that of an answer."""
+    return {"arm", "question", "error"} <= row.keys()
+
+
+def mixed(path: Path, expected: str, found: object, hint: str) -> ConfigurationError:
+    """The error for answers of another configuration; both by their hashes."""
+    return ConfigurationError(
+        f"{path} holds the answers of another configuration.",
+        expected=f"configuration {expected}, found {found}",
+        hint=hint,
+    )
 
 
 def record_of(row: Row) -> Record:

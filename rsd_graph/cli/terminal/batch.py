@@ -19,7 +19,7 @@ from rsd_graph.cli.terminal.progress import BatchProgress
 from rsd_graph.cli.terminal.questions import note_on_scope, rereadable
 from rsd_graph.cli.terminal.screen import spending
 from rsd_graph.errors import CapabilityError, ConfigurationError
-from rsd_graph.lab.batch.answers import Answers, Tally, write_set_aside
+from rsd_graph.lab.batch.answers import Answers, Tally, set_aside_path, write_set_aside
 from rsd_graph.lab.batch.budget import Budget, Reason
 from rsd_graph.lab.batch.shard import Shard
 from rsd_graph.lab.batch.source import ReadRow, Source, read_question
@@ -187,7 +187,7 @@ class Batch:
             "answers": len(tally.answered),
             "failed": failed,
             "set_aside": aside,
-            "left": max(0, self.questions - len(tally.answered) - len(tally.tries)),
+            "left": max(0, self.questions - len(tally.asked)),
             "stopped": stopped,
             "first_error": tally.first_error if tally.tries else None,
             "steps": tally.steps.total(),
@@ -229,7 +229,7 @@ def lines(found: Totals, llm: ChatRSD, answers: Path) -> str:
         flag = found["stopped"].replace("_", "-")
         told.append(f"--{flag} is used up: {found['left']} questions were not asked")
     if found["set_aside"]:
-        beside = answers.with_suffix(".set-aside.jsonl")
+        beside = set_aside_path(answers)
         told.append(f"{found['set_aside']} failed too often and are set aside in {beside}")
     if error and found["failed"]:
         told += [f"{found['failed']} failed, and will be asked again; the first with:", error]

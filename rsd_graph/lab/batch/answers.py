@@ -44,6 +44,11 @@ class Tally:
         else:
             self.tries[name] = self.tries.get(name, 0) + 1
 
+    @property
+    def asked(self) -> set[int]:
+        """The questions that were asked, whatever came of it."""
+        return self.answered | self.tries.keys()
+
     def tries_of(self, question: str) -> int:
         """How often the question with this id has failed and never been answered."""
         return self.tries.get(digest(question), 0)
@@ -105,6 +110,11 @@ class Answers(RecordFile):
             self.head(note)
 
 
+def set_aside_path(path: Path) -> Path:
+    """Where the questions of the answers in *path* are set aside."""
+    return path.with_suffix(".set-aside.jsonl")
+
+
 def write_set_aside(answers: Answers, tries: int) -> int:
     """Keep the questions that have failed *tries* times in a file of their own, with the reason.
 
@@ -117,7 +127,7 @@ def write_set_aside(answers: Answers, tries: int) -> int:
     Raises:
         ConfigurationError: The file cannot be written.
     """
-    path = answers.path.with_suffix(".set-aside.jsonl")
+    path = set_aside_path(answers.path)
     failed = {name: n for name, n in answers.tally.tries.items() if n >= tries}
     if not failed:
         path.unlink(missing_ok=True)

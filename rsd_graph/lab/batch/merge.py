@@ -12,7 +12,9 @@ from rsd_graph.errors import ConfigurationError
 from rsd_graph.lab.batch.answers import Tally
 from rsd_graph.lab.batch.shard import Shard, digest
 from rsd_graph.lab.files import JsonLines, Row
-from rsd_graph.lab.journal import Record, is_header, record_of
+from rsd_graph.lab.journal import Record, is_header, is_record, mixed, record_of
+
+_ONE_BATCH = "Shards of one batch have the same stack, options, version and name of their file."
 
 
 class Part:
@@ -48,7 +50,7 @@ class Part:
         if is_header(row):
             self._check_same(row)
             self.header = row
-        elif not self.header or not {"arm", "question", "error"} <= row.keys():
+        elif not self.header or not is_record(row):
             raise self._foreign()
         else:
             record = record_of(row)
@@ -62,7 +64,7 @@ class Part:
     def _check_same(self, row: Row) -> None:
         before = self.header.get("config_hash", row["config_hash"])
         if before != row["config_hash"]:
-            raise _mixed(self.path, str(before), str(row["config_hash"]))
+            raise mixed(self.path, str(before), row["config_hash"], _ONE_BATCH)
 
     @property
     def shard(self) -> Shard:
@@ -72,7 +74,7 @@ class Part:
     @property
     def missing(self) -> int:
         """How many of its questions were not asked yet."""
-        known = len(self.tally.answered) + len(self.tally.tries)
+        known = len(self.tally.asked)
         return max(0, int(str(self.header.get("questions", known))) - known)
 
     def latest(self) -> Iterator[Record]:
@@ -148,9 +150,9 @@ class Parts:
         if not self.parts:
             raise ConfigurationError("there is no file of answers.", expected="one for each shard")
         for part in self.parts:
-            hashes = [str(one.header["config_hash"]) for one in (self.parts[0], part)]
-            if hashes[0] != hashes[1]:
-                raise _mixed(part.path, *hashes)
+            first, other = (str(one.header["config_hash"]) for one in (self.parts[0], part))
+            if first != other:
+                raise mixed(part.path, first, other, _ONE_BATCH)
 
     def _check_shards(self, *, partial: bool) -> None:
         seen = dict[Shard, Path]()
@@ -189,31 +191,19 @@ class Parts:
         """No question stands in two shards: names are compared first, files read only if equal."""
         seen = set[int]()
         for part in self.parts:
-            names = part.tally.answered | part.tally.tries.keys()
-            if both := seen & names:
-                record = next(r for r in part.latest() if digest(r["question"]) in both)
-                other = next(
-                    one
-                    for one in self.parts
-                    if digest(record["question"]) in one.tally.answered
-                    or digest(record["question"]) in one.tally.tries
+            if both := seen & part.tally.asked:
+                question = next(
+                    q["question"] for q in part.latest() if digest(q["question"]) in both
                 )
-                raise _twice(record["question"], other.path, part.path)
-            seen |= names
+                other = next(one for one in self.parts if digest(question) in one.tally.asked)
+                raise _twice(question, other.path, part.path)
+            seen |= part.tally.asked
 
 
 def files_in(paths: Iterable[Path]) -> Iterator[Path]:
     """The files themselves, and those of answers in each folder."""
     for path in paths:
         yield from sorted(path.glob("answers-*-of-*[0-9].jsonl")) if path.is_dir() else [path]
-
-
-def _mixed(path: Path, expected: str, found: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{path} holds the answers of another configuration.",
-        expected=f"configuration {expected}, found {found}",
-        hint="Shards of one batch have the same stack, options, version and name of their file.",
-    )
 
 
 def _twice(question: str, one: Path, other: Path) -> ConfigurationError:

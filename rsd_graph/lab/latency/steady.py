@@ -11,11 +11,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from random import Random
 
-from rsd_graph.answer.ledger import Usage, usage
+from rsd_graph.answer.ledger import Usage, add_usage, usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.errors import Role
 from rsd_graph.lab.latency.clock import run_virtual
@@ -99,7 +99,7 @@ class Window:
         self._opened_at = 0.0
         self._busy_ms = dict[Engine, float]()
         self._restarts = 0
-        self._tokens: dict[Role, _Read] = {role: _Read() for role in servers.engines}
+        self._used = {role: usage(calls=0) for role in servers.engines}
 
     def settled(self) -> None:
         """One more step."""
@@ -112,7 +112,7 @@ class Window:
     def spent(self, role: Role, used: Usage) -> None:
         """One request's tokens."""
         if self._settled >= self._opens_after:
-            self._tokens[role].add(used)
+            self._used[role] = add_usage(self._used[role], used)
 
     def sum_up(self, workload: Workload) -> Steady:
         """Of everything since it opened."""
@@ -126,7 +126,7 @@ class Window:
             per_second=answers / seconds,
             busy={role: sum(shares) / len(shares) for role, shares in busy.items()},
             least_busy={role: min(shares) for role, shares in busy.items()},
-            cached={role: read.cached_share for role, read in self._tokens.items()},
+            cached={role: _cached_share(used) for role, used in self._used.items()},
             restarted=(self._preempted() - self._restarts) / answers,
         )
 
@@ -143,19 +143,8 @@ class Window:
         return sum(engine.preemptions for engine in self._engines())
 
 
-@dataclass(slots=True)
-class _Read:
-    """Prompt tokens of one role."""
-
-    used: Usage = field(default_factory=usage)
-
-    def add(self, used: Usage) -> None:
-        self.used["prompt_tokens"] += used["prompt_tokens"]
-        self.used["cached_tokens"] += used["cached_tokens"]
-
-    @property
-    def cached_share(self) -> float:
-        return self.used["cached_tokens"] / max(1, self.used["prompt_tokens"])
+def _cached_share(read: Usage) -> float:
+    return read["cached_tokens"] / max(1, read["prompt_tokens"])
 
 
 async def _answers(

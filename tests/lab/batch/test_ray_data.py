@@ -15,7 +15,7 @@ from rsd_graph.lab.batch.shard import Shard
 from rsd_graph.lab.batch.work import Open, blank_record
 from rsd_graph.lab.question import Question
 from rsd_graph.providers.scripted import FunctionStepModel
-from tests.helpers.batches import CONFIG, Answers, echo, source
+from tests.helpers.batches import CONFIG, Answers, Source, echo, source
 from tests.helpers.counted_models import WordPRM, draft_writes, target_writes
 
 OPTIONS = {
@@ -54,6 +54,19 @@ async def test_a_record_survives_the_way_through_a_table() -> None:
     assert record_in(row_of(failed)) == failed
 
 
+def ask_ray(asked: Source, answers: Answers) -> None:
+    """Over one actor, four answers at a time."""
+    answer_with_ray(
+        Open(asked, answers, Budget()),
+        OPTIONS,
+        None,
+        0,
+        actors=1,
+        concurrency=4,
+        progress=lambda record: None,
+    )
+
+
 def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In one error, before anything is asked."""
     monkeypatch.setitem(__import__("sys").modules, "ray", None)
@@ -62,15 +75,7 @@ def test_without_ray_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         Answers(tmp_path / "out.jsonl", CONFIG, Shard(), 3) as answers,
         pytest.raises(CapabilityError, match=r"rsd-graph\[ray\]"),
     ):
-        answer_with_ray(
-            Open(asked, answers, Budget()),
-            OPTIONS,
-            None,
-            0,
-            actors=1,
-            concurrency=4,
-            progress=lambda record: None,
-        )
+        ask_ray(asked, answers)
 
 
 @pytest.mark.filterwarnings("ignore")  # Ray's own
@@ -80,15 +85,7 @@ def test_ray_answers_what_is_missing(tmp_path: Path) -> None:
     asked = source(12)
     with Answers(tmp_path / "out.jsonl", CONFIG, Shard(), 12) as answers:
         try:
-            answer_with_ray(
-                Open(asked, answers, Budget()),
-                OPTIONS,
-                None,
-                0,
-                actors=1,
-                concurrency=4,
-                progress=lambda record: None,
-            )
+            ask_ray(asked, answers)
         finally:
             ray.shutdown()
         texts = {record["question"]: record["text"] for record in answers.reread()}
