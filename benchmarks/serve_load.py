@@ -26,7 +26,8 @@ from benchmarks.serving import STEPS, asking, cpu_seconds, over_http, resident_m
 from rsd_graph.cli import OBJECTS_BETWEEN_COLLECTIONS
 from rsd_graph.lab.latency.process import started
 
-STREAMS, ROUNDS, IN_TURN = 256, 3, 20
+STREAMS, ROUNDS, IN_TURN = 256, 11, 100
+STEP_SECONDS = 0.2  # what a small model of a few billion parameters needs for one
 HANG_UPS, SEED = 500, 0
 OUT = Path(__file__).parent / "results" / "serve_load.md"
 
@@ -150,19 +151,27 @@ class Load:
         alone: `ChatRSD`'s.
         in_turn: One round of each with one question at a time.
         memory: Resident MB of the server after each round.
+        waiting: One round of each, all at once, over endpoints that take `STEP_SECONDS` for a step.
+        waiting_in_turn: The same, one question at a time.
     """
 
     served: list[Round] = field(default_factory=list)
     alone: list[Round] = field(default_factory=list)
     in_turn: list[Round] = field(default_factory=list)
     memory: list[float] = field(default_factory=list)
+    waiting: list[Round] = field(default_factory=list)
+    waiting_in_turn: list[Round] = field(default_factory=list)
 
 
-async def under_load(streams: int, rounds: int, in_turn: int) -> Load:
-    """*rounds* of each side, by turns, after one to warm up; then *in_turn* questions singly."""
-    found = Load()
+Sides = Callable[[int, int, str], Awaitable[tuple[Round, Round]]]
+"""So many questions, so many at once, a name for them -> the server's round and `ChatRSD`'s."""
+
+
+@asynccontextmanager
+async def sides(*endpoints: str) -> AsyncIterator[tuple[Sides, int]]:
+    """Both sides, connections and caches warm, and the server's process."""
     async with (
-        started("rsd_graph.lab.latency.overhead") as upstream,
+        started("rsd_graph.lab.latency.overhead", *endpoints) as upstream,
         child("alone", upstream) as other,
         child("server", upstream) as process,
     ):
@@ -177,15 +186,31 @@ async def under_load(streams: int, rounds: int, in_turn: int) -> Load:
             served.cpu = cpu_seconds(process.pid) - before
             return served, own
 
-        for part in (1, 2, 4):  # connections and caches
-            await both(part * streams // 4, part * streams // 4, f"warm {part}")
+        for part in (1, 2, 4):
+            await both(part * STREAMS // 4, part * STREAMS // 4, f"warm {part}")
+        yield both, process.pid
+
+
+async def under_load(streams: int, rounds: int, in_turn: int) -> Load:
+    """*rounds* of each side, by turns, then *in_turn* questions singly; then with slower models."""
+    found = Load()
+    async with sides() as (both, process):
         for number in range(rounds):
             served, own = await both(streams, streams, str(number))
             found.served.append(served)
             found.alone.append(own)
-            found.memory.append(resident_mb(process.pid))
+            found.memory.append(resident_mb(process))
         found.in_turn += await both(in_turn, 1, "in turn")
+    async with sides(str(STEP_SECONDS)) as (both, _):
+        found.waiting += await both(streams, streams, "waiting")
+        found.waiting_in_turn += await both(in_turn // 4, 1, "waiting in turn")
     return found
+
+
+def first_step(sides: list[Round]) -> str:
+    """The server's median time to the first step over `ChatRSD`'s, and both."""
+    served, own = (median(side.first) for side in sides)
+    return f"{served / own:.2f} times `ChatRSD`'s (here {1000 * served:.0f} and {1000 * own:.0f} ms"
 
 
 def told_of_load(found: Load) -> list[str]:
@@ -196,24 +221,27 @@ def told_of_load(found: Load) -> list[str]:
 
     served, own = each(found.served), each(found.alone)
     ratios = sorted(a / b for a, b in zip(served, own, strict=True))
-    (together, by_self), memory = found.in_turn, found.memory
+    memory = found.memory
+    tenth, half = memory[len(memory) // 10], memory[len(memory) // 2]
+    count = len(found.waiting_in_turn[0].first)
+    crowd = [
+        Round(first=[x for one in side for x in one.first]) for side in (found.served, found.alone)
+    ]
     steps = sum(one.steps for one in found.served)
-    crowded = [median(x for one in side for x in one.first) for side in (found.served, found.alone)]
     return [
         f"- {len(served)} rounds of {len(found.served[0].first)} answers, {STREAMS} at once; "
         f"{steps:,} settled steps by the server, as many by `ChatRSD`.",
         f"- **CPU per settled step, the server's over `ChatRSD`'s: {median(ratios):.2f}** "
         f"(median of the rounds, of {ratios[0]:.2f} to {ratios[-1]:.2f}). "
         f"Here {median(served):.2f} ms and {median(own):.2f} ms.",
-        f"- Time to the first step, one question at a time: "
-        f"{median(together.first) / median(by_self.first):.2f} times `ChatRSD`'s (median of "
-        f"{len(by_self.first)}; here {1000 * median(together.first):.1f} ms and "
-        f"{1000 * median(by_self.first):.1f} ms). With {STREAMS} at once: "
-        f"{crowded[0] / crowded[1]:.2f} times. This is wall-clock time, with one more process to "
-        "wait for and one more connection to make: of all numbers here it hangs most on the "
-        "machine.",
-        f"- Resident memory of the server after the first round, the middle one and the last: "
-        f"{memory[0]:.0f}, {memory[len(memory) // 2]:.0f} and {memory[-1]:.0f} MB.",
+        "- Resident memory of the server after the first tenth of the rounds, half and all of "
+        f"them: {tenth:.0f}, {half:.0f} and {memory[-1]:.0f} MB.",
+        f"- **Time to the first step** where the draft takes {STEP_SECONDS:g} s for one: one "
+        f"question at a time {first_step(found.waiting_in_turn)}, medians of {count}); {STREAMS} at once, "
+        f"which this machine does not carry, {first_step(found.waiting)}).",
+        f"- The same over endpoints that answer at once, where all of it is our own CPU, one more "
+        f"process and one more connection: one question at a time {first_step(found.in_turn)}, "
+        f"medians of {len(found.in_turn[0].first)}); {STREAMS} at once {first_step(crowd)}).",
     ]
 
 

@@ -13,7 +13,7 @@ from rsd_graph.providers.wires.completion import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
 
-STEPS = 4
+STEPS = 8
 """Of every answer; the instant endpoints reject the third."""
 
 _PATIENT: Any = {"timeout": 6000.0}

@@ -4,7 +4,8 @@ The endpoints are a bare aiohttp server in another process; it does nothing but 
 all the time measured here is the graph, the clients and the accounting. CPU time is that of this
 process; wall-clock depends on what else the machine does.
 
-    python -m rsd_graph.lab.latency.overhead        serves the instant endpoints
+    python -m rsd_graph.lab.latency.overhead            serves the instant endpoints
+    python -m rsd_graph.lab.latency.overhead 0.2        the same, with 0.2 s for every step
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,6 +39,8 @@ STEPS = 20
 
 PYTHONS_GC = 700
 """New objects between garbage collections, unless somebody says otherwise."""
+
+_STEP_SECONDS = web.AppKey("step_seconds", float)
 
 _TEMPLATE = ChatTemplate("{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}<a>", {})
 
@@ -127,6 +131,7 @@ def _resident_mb() -> float:
 async def _completions(request: web.Request) -> web.Response:
     """A step that says where it stands, so that no two of an answer are alike."""
     body = json.loads(await request.read())
+    await asyncio.sleep(request.app[_STEP_SECONDS])
     text = f"At character {len(body['prompt'])} we know the next intermediate result of the sum."
     choice = {"index": 0, "text": text, "finish_reason": "stop", "stop_reason": "\n\n"}
     spent = {"prompt_tokens": 100, "completion_tokens": 22, "prompt_tokens_details": None}
@@ -140,12 +145,13 @@ async def _pooling(request: web.Request) -> web.Response:
     return web.json_response(answer)
 
 
-async def _serve() -> None:
+async def _serve(step_seconds: float = 0.0) -> None:
     app = web.Application(client_max_size=2**24)
+    app[_STEP_SECONDS] = step_seconds
     app.router.add_post("/v1/completions", _completions)
     app.router.add_post("/pooling", _pooling)
     await serve(app)
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve())
+    asyncio.run(_serve(*map(float, sys.argv[1:])))
