@@ -237,8 +237,8 @@ def told_of_load(found: Load) -> list[str]:
         "- Resident memory of the server after the first tenth of the rounds, half and all of "
         f"them: {tenth:.0f}, {half:.0f} and {memory[-1]:.0f} MB.",
         f"- **Time to the first step** where the draft takes {STEP_SECONDS:g} s for one: one "
-        f"question at a time {first_step(found.waiting_in_turn)}, medians of {count}); {STREAMS} at once, "
-        f"which this machine does not carry, {first_step(found.waiting)}).",
+        f"question at a time {first_step(found.waiting_in_turn)}, medians of {count}); "
+        f"{STREAMS} at once, which this machine does not carry, {first_step(found.waiting)}).",
         f"- The same over endpoints that answer at once, where all of it is our own CPU, one more "
         f"process and one more connection: one question at a time {first_step(found.in_turn)}, "
         f"medians of {len(found.in_turn[0].first)}); {STREAMS} at once {first_step(crowd)}).",
