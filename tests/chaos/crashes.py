@@ -21,12 +21,12 @@ from tests.chaos.world import KEY
 from tests.helpers.durable_child import STEPS
 from tests.runtime.test_durability import live_until, settled
 
-_GRAPHS = 16
-"""For each of the commands, which take more time to be killed."""
+_GRAPHS = 48
+"""For each command, which takes more time to be killed."""
 
-_SELDOM = 0.25
-"""Share of seeds whose grading processes are killed: each loads SymPy anew."""
 
+_RESUMED = ("batch", "eval")
+"""They go on where they were; others begin anew, and end by luck."""
 
 _GRADING = ("eval", "calibrate with golds")
 
@@ -116,7 +116,7 @@ def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Iterator[
     os.environ["RSD_API_KEY"] = KEY
     with WorldServer(seed) as server:
         whole = jobs(folder / "whole", server.url)
-        sent = {job.name: requests_of(job, server) for job in whole}
+        sent: dict[str, int] = {}
         done, wrong = 0, False
         while done < kills and not wrong and not stop.is_set():
             started, killed, dice = time.monotonic(), Killed(), random.Random(seed)
@@ -145,20 +145,24 @@ class Killed:
         whole: list[Job],
         sent: dict[str, int],
     ) -> None:
-        """Graphs and commands, each killed until it ends; of some seeds grading processes, too."""
-        killed, graded = jobs(folder, server.url), jobs(folder / "graders", server.url)
+        """Graphs and one command, each killed until it ends; its grading processes, too."""
+        folder.mkdir(parents=True)
         for number in range(_GRAPHS):
             database = folder / f"{number}.sqlite"
             self.counts["a graph"] += killed_graph(database, dice, self.violations)
             self.ended += 1
-        kills_graders = dice.random() < _SELDOM
-        for job, again, unkilled in zip(killed, graded, whole, strict=True):
+        place = dice.randrange(len(whole))
+        job, unkilled = jobs(folder, server.url)[place], whole[place]
+        if job.name not in sent:
+            sent[job.name] = requests_of(unkilled, server)
+        if job.name in _GRADING:
+            job_again = spawning(jobs(folder / "graders", server.url)[place])
             most = sent[job.name] // 2
-            if not job.spawns:
-                kills, wrong = killed_to_the_end(job, unkilled, server, dice, most)
-                self._add(Counter({job.name: kills}), wrong)
-            if job.name in _GRADING and kills_graders:
-                self._add(*killed_graders(spawning(again), unkilled, server, dice, most))
+            self._add(*killed_graders(job_again, unkilled, server, dice, most))
+        if not job.spawns:
+            most = sent[job.name] // 2 if job.name in _RESUMED else 2 * sent[job.name]
+            kills, wrong = killed_to_the_end(job, unkilled, server, dice, most)
+            self._add(Counter({job.name: kills}), wrong)
         files = (file for file in folder.rglob("*") if _tells(file))
         self.violations += [f"the key is in {file.name}" for file in files]
         sys.stderr.write(f"{dict(self.counts)} {self.violations}\n")
