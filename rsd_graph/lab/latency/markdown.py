@@ -24,7 +24,8 @@ SATURATED = (
     "No loop can mend the losses at high loads: GPUs that compute all the time settle as many "
     "answers as their FLOPs allow, so that RSD on the same GPUs tends to 1 / *FLOPs full* of the "
     "target's throughput (the column *saturated*). What mends them is fewer FLOPs: a smaller PRM, "
-    "or a cascade that asks it less often."
+    "or a verdict without one. A cascade saves the PRM calls and few FLOPs: it reads the steps it "
+    "was not asked about with the next one it is."
 )
 
 
