@@ -62,10 +62,12 @@ def vllm(
     name: str,
     pooler: Mapping[str, object] | None = None,
     more: Sequence[str] = (),
+    core: int | None = None,
 ) -> Iterator[Endpoint]:
     """vLLM with *model* and whatever *more* it is told; with *pooler*, as a reward model.
 
-    *more* may contradict what stands here: the last word counts.
+    It computes on the first core, or with *core* does all its work on that one. *more* may
+    contradict what stands here: the last word counts.
     """
     options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
     options += ["--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
@@ -77,6 +79,9 @@ def vllm(
     command = [str(venv / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", str(model), *options, *more]
     environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(venv / "cache")}
+    if core is not None:
+        command = ["taskset", "--cpu-list", str(core), *command]
+        environment["VLLM_CPU_OMP_THREADS_BIND"] = str(core)
     with _running(command, environment, venv, logs / f"vllm-{name}.log") as url:
         yield Endpoint(f"{url}/v1", name)
 
