@@ -130,7 +130,7 @@ def by_phase(
 
 def closing(marker: str) -> str:
     """What closes what *marker* opens: `</think>` for `<think>`."""
-    return f"{marker[0]}/{marker[1:]}"
+    return f"{marker[:1]}/{marker[1:]}"
 
 
 def format_of(opening: str, rendered: str = "") -> ThinkingFormat:
@@ -157,6 +157,18 @@ def format_in(rendered: str) -> ThinkingFormat | None:
     else:
         before, inside = inside[: len(inside) // 2], inside[len(inside) // 2 :]
     return ThinkingFormat(opening + before, inside + closing(opening) + after, tail)
+
+
+def format_around(thought: str, said: str, shown: str) -> ThinkingFormat | None:
+    """The format of a template that has *shown* a turn in which this was thought and this *said*.
+
+    `None` if there are no markers around the thought.
+    """
+    opened, _, rest = shown.partition(thought)
+    closed, found, _ = rest.partition(said)
+    if not found or not closed.strip() or closing(opened.strip()) != closed.strip():
+        return None
+    return ThinkingFormat(opened, closed)
 
 
 def thought_in(text: str) -> tuple[str, str]:
