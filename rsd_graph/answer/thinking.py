@@ -198,6 +198,15 @@ def text_of(steps: Sequence[Step | Candidate], phase: Phase, separator: str) -> 
     return join_steps([step for step in steps if phase_of(step) == phase], separator)
 
 
+def thinking_tokens(steps: Sequence[Step]) -> dict[str, int]:
+    """How many tokens of these settled *steps* are thinking, by who wrote them."""
+    tokens = {"draft": 0, "target": 0}
+    for step in steps:
+        if phase_of(step) == "thinking":
+            tokens[step["source"]] += step["tokens"]
+    return tokens
+
+
 def in_phase(candidate: Candidate, phase: Phase | None) -> Candidate:
     """*candidate* in the phase it was asked for, unless it says its own.
 

@@ -71,7 +71,7 @@ function answerFacts(answer) {
   const ledger = answer.ledger || {}, written = role => ledger[role] ? ledger[role].completion_tokens : null;
   const verdict = isRight(answer) ? ["right", "✓", "good"] : isWrong(answer) ? ["wrong", "✗", "bad"] : null;
   return facts([verdict, ["answer:", answer.answer || "–"], ["expected:", answer.gold], ["steps", answer.steps.length], ["rejected", rejections(answer)],
-    ["draft tokens", written("draft")], ["target tokens", written("target")], ["PRM tokens read", ledger.prm ? ledger.prm.prompt_tokens : null],
+    ["draft tokens", written("draft")], ["target tokens", written("target")], ["thinking tokens", thoughtTokens(answer) || null], ["PRM tokens read", ledger.prm ? ledger.prm.prompt_tokens : null],
     ["FLOPs decode-only", spent(answer, "decode_only")], ["FLOPs in full", fullFlops(answer)],
     ["cost", isThere(answer.cost) ? amount(answer.cost) : null], ["ended by:", answer.finish_reason]]);
 }
