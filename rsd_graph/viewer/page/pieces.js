@@ -79,7 +79,7 @@ const LEGEND = "D: the draft wrote it. T: the target wrote it. The tick is delta
 function stepKeys(more = {}) {
   // j and k go from step to step, r to the next rejection, wherever steps are shown.
   const step = (by, test = () => true) => {
-    const rows = [...document.querySelectorAll(".step")], at = rows.indexOf(document.activeElement);
+    const rows = [...document.querySelectorAll(".step")].filter(row => !row.closest("details:not([open])")), at = rows.indexOf(document.activeElement);
     for (let i = at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by; i >= 0 && i < rows.length; i += by) if (test(rows[i])) return rows[i].focus();
   };
   const keys = {j: () => step(1), k: () => step(-1), r: () => step(1, row => row.dataset.rejected), ...more};
