@@ -90,10 +90,10 @@ chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/result
 	$(BIN)/python -m tests.chaos bodies 1000
 	$(BIN)/python -m tests.chaos load 10
 
-mutate: $(READY)  ## mutate the core and see whether a test notices: half an hour and more
+mutate: $(READY)  ## mutate the core and see whether a test notices: minutes on a quiet machine
 	$(BIN)/pip install --quiet mutmut==3.8.1
 	$(BIN)/mutmut run
-	$(BIN)/mutmut results
+	$(BIN)/python -m tests.chaos.mutation
 
 clean:
 	rm -rf $(VENV) dist site

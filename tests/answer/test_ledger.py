@@ -11,6 +11,7 @@ from rsd_graph.answer.books import kept_on_error, spent_before
 from rsd_graph.answer.ledger import (
     Entry,
     Ledger,
+    acceptance_rate,
     add,
     add_usage,
     cached_perfectly,
@@ -208,3 +209,18 @@ def test_flops_weigh_each_role_by_its_parameters() -> None:
         "full": 2 * (781 + 10 * 2110 + 100 * 4005),
         "full_if_cached": 2 * (781 + 10 * 110 + 100 * 65),
     }
+
+
+def test_the_share_of_accepted_steps_is_of_those_that_were_decided() -> None:
+    """Before the first decision there is none."""
+    decided = add(empty_ledger(), {"accepted_steps": 3, "target_steps": 1})
+
+    assert acceptance_rate(decided) == 0.75
+    assert acceptance_rate(add(empty_ledger(), {"target_steps": 2})) == 0
+    assert acceptance_rate(empty_ledger()) is None
+
+
+def test_an_unreported_cache_is_counted_for_each_call() -> None:
+    """One call by default, of which nothing else is known."""
+    assert {**usage(calls=3), "ms": 0} == {**NOTHING, "calls": 3, "cache_unreported_calls": 3}
+    assert usage() == {**NOTHING, "calls": 1, "cache_unreported_calls": 1}
