@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import TypeVar
@@ -40,15 +41,20 @@ async def all_with_costs(
     Raises:
         RSDError: The first; `spent` on it is what all of them had cost.
     """
-    costs: list[Usage] = []
+    costs, calls = list[Usage](), list(coroutines)
 
     async def booked(call: Coroutine[object, object, tuple[T, Usage]]) -> tuple[T, Usage]:
         found, cost = await call
         costs.append(cost)
         return found, cost
 
-    with kept_on_error(costs):
-        return await all_or_none(map(booked, coroutines))
+    try:
+        with kept_on_error(costs):
+            return await all_or_none(map(booked, calls))
+    finally:
+        for call in calls:
+            if inspect.getcoroutinestate(call) == inspect.CORO_CREATED:  # cancelled before it began
+                call.close()
 
 
 async def all_or_none(coroutines: Iterable[Coroutine[object, object, T]]) -> list[T]:
