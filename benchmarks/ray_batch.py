@@ -1,8 +1,9 @@
-"""`batch --ray` beside `batch`: the same answers, workers killed in the middle, throughput.
+"""`batch --ray` beside `batch`: the same answers, two actors killed in the middle, throughput.
 
 Run `python -m benchmarks.ray_batch [count]` where Ray is installed; writes
 `benchmarks/results/ray_batch.md`. Both ask the same three llama.cpp servers with the shipped
-models, on this machine: only the ratio of one run carries over, no time does.
+models, on this machine: only the ratio of one run carries over, no time does. The questions are
+the shortest of four times as many, for the time it takes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -43,15 +44,18 @@ class Killer:
     Attributes:
         count: How many questions there are.
         done: Answers so far.
+        began: When the first was there.
         killed: Process ids.
     """
 
     count: int
-    killed: list[int]
     done: int = 0
+    began: float = 0.0
+    killed: list[int] = field(default_factory=list)
 
     def heard(self, record: Record) -> None:
         """Count one answer."""
+        self.began = self.began or time.perf_counter()
         self.done += 1
         if self.done in (self.count // 3, 2 * self.count // 3):
             worker = next(pid for pid in actors() if pid not in self.killed)
@@ -84,9 +88,10 @@ def command(pid: int) -> bytes:
 
 
 def questions(count: int, folder: Path) -> Path:
-    """A file of held-out stories."""
+    """A file of held-out stories, short ones."""
     path = folder / "questions.jsonl"
-    rows = enumerate(held_out_problems(count))
+    drawn = sorted(held_out_problems(4 * count), key=lambda problem: len(problem.question))
+    rows = enumerate(drawn[:count])
     path.write_bytes(b"".join(json_line({"id": n, "question": p.question}) for n, p in rows))
     return path
 
@@ -100,13 +105,17 @@ def seats(engine: Engine) -> dict[str, str]:
     return {"draft": seat("draft"), "target": seat("target"), "prm": f"recompute+{seat('prm')}"}
 
 
-def with_ray(asked: Batch, path: Path, options: dict[str, str], killer: Killer | None) -> None:
+def with_ray(asked: Batch, path: Path, options: dict[str, str], killer: Killer) -> None:
     """As `batch --ray` does, with somebody else listening."""
     with Answers(path, asked.config, Shard(), asked.questions) as answers:
-        work = Open(asked.source, answers, Budget())
-        heard = killer.heard if killer else lambda record: None
         answer_with_ray(
-            work, options, None, 0, actors=ACTORS, concurrency=CONCURRENCY, progress=heard
+            Open(asked.source, answers, Budget()),
+            options,
+            None,
+            0,
+            actors=ACTORS,
+            concurrency=CONCURRENCY,
+            progress=killer.heard,
         )
 
 
@@ -125,34 +134,36 @@ def measure(count: int) -> str:
         options = seats(engine)
         path = questions(count, folder)
         asked = Batch.of(path, held, ChatRSD(**options), options, "", None, Shard(), None)
-        alone, ray, torn = (folder / f"{name}.jsonl" for name in ("alone", "ray", "torn"))
-        started = time.perf_counter()
+        alone, torn = (folder / f"{name}.jsonl" for name in ("alone", "torn"))
+        loads, times = [os.getloadavg()[0]], [time.perf_counter()]
         asked.answered(alone, Budget(), ACTORS * CONCURRENCY, None, None, quiet=True)
-        middle = time.perf_counter()
-        with_ray(asked, ray, options, None)
-        ended = time.perf_counter()
-        killer = Killer(count, [])
+        loads.append(os.getloadavg()[0])
+        times.append(time.perf_counter())
+        killer = Killer(count)
         with_ray(asked, torn, options, killer)
-        expected = texts(alone, asked)
-        same = [
-            len(set(texts(one, asked)) & set(expected)) if len(texts(one, asked)) == count else -1
-            for one in (ray, torn)
-        ]
+        loads.append(os.getloadavg()[0])
+        times.append(time.perf_counter())
+        expected, found = texts(alone, asked), texts(torn, asked)
+    same = len(set(found) & set(expected)) if len(found) == count else -1
+    started, middle, ended = times
     return "\n".join(
         [
             "# `batch --ray` beside `batch`",
             "",
-            f"`python -m benchmarks.ray_batch {count}`: {count} held-out stories, the shipped "
-            f"models on llama.cpp (xllamacpp {version('xllamacpp')}), three servers for all runs; "
-            f"Ray {version('ray')} on this machine, {ACTORS} actors of {CONCURRENCY} answers at a "
-            f"time, against one process of {ACTORS * CONCURRENCY}. {platform.machine()}, Python "
-            f"{platform.python_version()}.",
+            f"`python -m benchmarks.ray_batch {count}`: {count} short held-out stories, the "
+            f"shipped models on llama.cpp (xllamacpp {version('xllamacpp')}), three servers for "
+            f"both runs; Ray {version('ray')} on this machine, {ACTORS} actors of {CONCURRENCY} "
+            f"answers at a time, against one process of {ACTORS * CONCURRENCY}. "
+            f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}.",
             "",
-            f"- Answered once each, with the text of `batch`: {same[0]} of {count}.",
-            f"- The same with {len(killer.killed)} workers of Ray killed by SIGKILL, after a third "
-            f"and two thirds of the answers: {same[1]} of {count}.",
-            f"- Answers a second, over those of `batch` in the same run: "
-            f"{(middle - started) / (ended - middle):.2f}, with the start of Ray and its actors.",
+            f"- {len(killer.killed)} actors of Ray, each a worker process, were killed by SIGKILL "
+            "while they answered, after a third and two thirds of the answers.",
+            f"- Answered once each, with the text of `batch`: {same} of {count}.",
+            "- Answers a second, over those of `batch` in the same run: "
+            f"{(middle - started) / (ended - middle):.2f} with the start of Ray and its actors, "
+            f"{(middle - started) / (ended - killer.began):.2f} from the first answer on.",
+            "- Load average before `batch`, between the two, and after Ray: "
+            f"{', '.join(f'{load:.0f}' for load in loads)}.",
             "",
         ]
     )

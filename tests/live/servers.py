@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx2
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
@@ -32,7 +33,6 @@ _QUIET = {
     "VLLM_DO_NOT_TRACK": "1",
 }
 _VLLM_ON_CPU = {
-    "VLLM_CPU_OMP_THREADS_BIND": "0",
     "VLLM_HOST_IP": "127.0.0.1",
     "VLLM_LOOPBACK_IP": "127.0.0.1",
     "GLOO_SOCKET_IFNAME": "lo",
@@ -62,10 +62,12 @@ def vllm(
     name: str,
     pooler: Mapping[str, object] | None = None,
     more: Sequence[str] = (),
+    cores: str = "0",
 ) -> Iterator[Endpoint]:
     """vLLM with *model* and whatever *more* it is told; with *pooler*, as a reward model.
 
-    *more* may contradict what stands here: the last word counts.
+    *more* may contradict what stands here: the last word counts. Its engine's *cores* are divided
+    by `|` where it has several.
     """
     options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
     options += ["--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
@@ -76,7 +78,8 @@ def vllm(
         options += ["--pooler-config", json.dumps(pooler)] if pooler else []
     command = [str(venv / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", str(model), *options, *more]
-    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(venv / "cache")}
+    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CPU_OMP_THREADS_BIND": cores}
+    environment["VLLM_CACHE_ROOT"] = str(venv / "cache")
     with _running(command, environment, venv, logs / f"vllm-{name}.log") as url:
         yield Endpoint(f"{url}/v1", name)
 
@@ -133,3 +136,12 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, sign)
         with suppress(subprocess.TimeoutExpired):
             process.wait(20)
+
+
+def kill(endpoint: Endpoint) -> None:
+    """SIGKILL to the server that was started here for *endpoint*, and to all it started (Linux)."""
+    told = f"--port\0{urlsplit(endpoint.url).port}\0".encode()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile, or is a child of the group's leader
+            if told in (process / "cmdline").read_bytes():
+                os.killpg(int(process.name), signal.SIGKILL)

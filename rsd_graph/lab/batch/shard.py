@@ -27,10 +27,10 @@ class Shard:
 
     def __post_init__(self) -> None:
         if not 0 <= self.index < self.count:
-            last = f"to {self.count - 1}/{self.count}" if self.count > 0 else "and at least one"
+            count = max(1, self.count)
+            last = f" to {count - 1}/{count}" if count > 1 else ""
             raise ConfigurationError(
-                f"there is no shard {self}.",
-                expected=f"0/{max(1, self.count)} {last}: shards count from 0",
+                f"there is no shard {self}.", expected=f"0/{count}{last}: shards count from 0"
             )
 
     @classmethod

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -20,7 +20,7 @@ from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import exchange_error, status_error
 from rsd_graph.providers.http.level import Gate
-from rsd_graph.providers.http.pool import over_clean_connections
+from rsd_graph.providers.http.pool import close_last_connection, over_clean_connections
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.retry import with_retries
 from rsd_graph.providers.http.session import session_headers
@@ -96,7 +96,11 @@ class Client:
             self.endpoint.retry, self._exchange, method, path, body
         )
         kind = headers.get("content-type", "no content type")
-        return answers.decoded(answer, shape, self.endpoint, kind), headers
+        try:
+            return answers.decoded(answer, shape, self.endpoint, kind), headers
+        except MalformedResponseError:
+            close_last_connection()
+            raise
 
     async def _exchange(
         self, method: str, path: str, body: bytes | None
@@ -114,7 +118,7 @@ class Client:
         endpoint: Endpoint,
         gate: Gate,
     ) -> tuple[bytes, Mapping[str, str]]:
-        url = endpoint.root + path
+        url = _url(endpoint.root + path)
         headers = {**session_headers(endpoint.session_header), **trace_headers()}
         try:
             async with (
@@ -215,6 +219,12 @@ def _key(endpoint: Endpoint) -> str:
         expected="a key, or api_key=None for a server that wants none",
         hint=f"Keys are never pickled: set {name} in this process too.",
     )
+
+
+@lru_cache(maxsize=256)
+def _url(address: str) -> httpx2.URL:
+    """An address, taken apart once: that takes as long as all our own work on a request."""
+    return httpx2.URL(address)
 
 
 @cache

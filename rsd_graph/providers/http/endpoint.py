@@ -24,6 +24,8 @@ _PASSWORD_LIKE_A_PORT = re.compile(
 """`user:12#rest@host:1`, whose password begins like a port: no option follows the "?", or a port or
 a path follows the "@", as none does in `host:8000#model@q4`."""
 
+_SESSION_HEADERS = re.compile(r"([\w-]+(:[1-9]\d*)?)(,[\w-]+(:[1-9]\d*)?)*", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
@@ -61,7 +63,8 @@ class Endpoint:
             come first served. A server that refuses some gets fewer for a while. `"auto"` looks for
             the number itself, up to 1,024; see `level.py`.
         retry: The retry policy.
-        session_header: Names of the headers that carry the answer's id, separated by commas.
+        session_header: Names of the headers that carry the answer's id, separated by commas; with
+            a count, `X-data-parallel-rank:4`, a number below it.
     """
 
     url: str
@@ -108,11 +111,11 @@ class Endpoint:
             )
         if doubles:
             raise ConfigurationError("a server stands twice in this URL.", role=self.role)
-        if not re.fullmatch(r"[\w-]+(,[\w-]+)*", self.session_header, re.ASCII):
+        if not _SESSION_HEADERS.fullmatch(self.session_header):
             raise ConfigurationError(
                 f"session_header={self.session_header!r}.",
                 role=self.role,
-                expected="names of headers, separated by commas",
+                expected="names of headers, separated by commas, each with or without a :count",
             )
 
     @property

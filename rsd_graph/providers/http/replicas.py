@@ -104,7 +104,7 @@ class Replicas:
     def _in_order(self, name: str) -> Iterator[Replica]:
         """Whom to ask: those that can be reached, as far as is known, the answer's own first.
 
-        The others are ranked only if that one is not reached: with hundreds of them it takes time.
+        The others are looked at only if that one is not reached: hundreds of them take time.
         """
         if len(self._all) == 1:
             yield from self._all
@@ -112,14 +112,14 @@ class Replicas:
         if url := current_replica():
             yield from (one for one in self._all if one.endpoint.url == url)
             return
-        now = asyncio.get_running_loop().time()
+        now, home = asyncio.get_running_loop().time(), self._home.get(name)
+        if home and home.ejected_until <= now:
+            yield home
         reachable = [one for one in self._all if one.ejected_until <= now] or self._all
-        if (first := self._home.get(name)) in reachable:
-            yield first
         ranked = _ranked(name, reachable)
-        if first not in reachable:
-            yield (first := _not_too_busy(ranked))
-        yield from (one for one in ranked if one is not first)
+        if home not in reachable:
+            yield (home := _not_too_busy(ranked))
+        yield from (one for one in ranked if one is not home)
 
     def _eject(self, replica: Replica, error: ProviderError | None = None) -> None:
         if error and not replica.ejected_until and len(self._all) > 1:

@@ -50,6 +50,22 @@ async def test_every_request_of_an_answer_goes_to_one_server(servers: list[FakeE
     assert sum(map(len, seen)) == 90
 
 
+async def test_a_server_of_several_engines_may_want_a_number(servers: list[FakeEndpoint]) -> None:
+    """The same for all requests of an answer, below the count, and all of them are used."""
+    wanted = "X-Session-ID,X-data-parallel-rank:3"
+    client = Client(Endpoint(servers[0].url, session_header=wanted))
+
+    for number in range(30):
+        await ask(client, f"{number}")
+        await ask(client, f"{number}")
+
+    sent = [headers for _, headers, _ in servers[0].requests]
+    ranks = [one["x-data-parallel-rank"] for one in sent]
+    assert ranks[::2] == ranks[1::2]
+    assert set(ranks) == {"0", "1", "2"}
+    assert sent[0]["x-session-id"] == "rsd-0"
+
+
 async def test_a_router_may_want_another_header(servers: list[FakeEndpoint]) -> None:
     """The names are a setting of the endpoint, and no answer means no header."""
     client = Client(Endpoint(servers[0].url, session_header="x-litellm-session-id,X-Mine"))
