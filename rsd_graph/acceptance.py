@@ -216,7 +216,7 @@ def _weight(accept: Criterion, reward: float) -> float:
     what = f"the acceptance criterion {_named(accept)}"
     try:
         said: object = accept(reward)
-        weight = float(said) if isinstance(said, SupportsFloat) else math.nan
+        weight = float(said) if isinstance(said, float | SupportsFloat) else math.nan
     except RSDError:
         raise
     except Exception as error:

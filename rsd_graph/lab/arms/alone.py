@@ -18,7 +18,7 @@ from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.base import Prefix, StepRequest
 
-_NEVER = "\ue000"
+NEVER = "\ue000"
 """A separator no model writes (a private-use character), so that no step ends before the answer."""
 
 
@@ -47,7 +47,7 @@ def _request(setup: Setup, question: str, steps: Sequence[Step], seed: int) -> S
     if picked(Phases, setup.options).are_told_apart:
         phase = "answer" if steps else limits.phase_after(steps)
         budget = min(budget, limits.thinking_budget(())) if phase == "thinking" else budget
-    prefix = Prefix(setup.conversation(question), steps, _NEVER, phase)
+    prefix = Prefix(setup.conversation(question), steps, NEVER, phase)
     return StepRequest(prefix, max(1, budget), setup.sampling, seed)
 
 

@@ -20,6 +20,14 @@ HEADER = (
     "were run on this machine."
 )
 
+SATURATED = (
+    "No loop can mend the losses at high loads: GPUs that compute all the time settle as many "
+    "answers as their FLOPs allow, so that RSD on the same GPUs tends to 1 / *FLOPs full* of the "
+    "target's throughput (the column *saturated*). What mends them is fewer FLOPs: a smaller PRM, "
+    "or a verdict without one. A cascade saves the PRM calls and few FLOPs: it reads the steps it "
+    "was not asked about with the next one it is."
+)
+
 
 def write(results: Results, folder: Path) -> list[Path]:
     """Write `latency.json` and `latency.md` into *folder*."""
@@ -55,13 +63,13 @@ def markdown(results: Results) -> str:
 
 
 def _losses(rows: Sequence[object]) -> str:
-    return "\n".join(f"* {line}." for line in losses(comparisons(rows)))
+    return "\n".join([*(f"* {line}." for line in losses(comparisons(rows))), "", SATURATED])
 
 
 def _pays(rows: Sequence[object]) -> str:
     return table(
-        "preset|at once|RSD answers/s|over target|over target on all GPUs|p50 s|target p50 s|"
-        "all GPUs p50 s|FLOPs decode-only|FLOPs full",
+        "preset|at once|RSD answers/s|over target|over target on all GPUs|saturated|p50 s|"
+        "target p50 s|all GPUs p50 s|FLOPs decode-only|FLOPs full",
         (
             (
                 item.preset,
@@ -69,6 +77,7 @@ def _pays(rows: Sequence[object]) -> str:
                 f"{item.rsd:.2f}",
                 _ratio(item.over_target),
                 _ratio(item.over_all),
+                f"{item.saturated:.2f}x",
                 *(f"{seconds:.1f}" for seconds in item.seconds),
                 f"{item.decode_only:.2f}x",
                 f"{item.full:.2f}x",

@@ -46,6 +46,11 @@ class Comparison:
         """RSD's throughput over the target's on all GPUs."""
         return self.rsd / self.all_gpus
 
+    @property
+    def saturated(self) -> float:
+        """About what `over_all` tends to once every GPU computes all the time: FLOPs decide."""
+        return 1 / self.full
+
 
 def comparisons(rows: Sequence[Any]) -> list[Comparison]:
     """One for each preset and load that RSD was measured at; variants use their preset's target."""
