@@ -13,6 +13,7 @@ $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval,serve]' --group dev --group docs
+	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps trl  # real chat templates, for tests
 	touch $@
 
 $(DEMO): pyproject.toml constraints.txt

@@ -252,8 +252,12 @@ def main(venv: Path) -> None:
         endpoints: dict[Role, Endpoint] = {}
         for role, core in CORES.items():
             pooler: dict[str, object] | None = {} if role == "prm" else None
-            server = vllm(venv / "vllm", models[role], folder, name=role, pooler=pooler, core=core)
+            server = vllm(
+                venv / "vllm", models[role], folder, name=role, pooler=pooler, cores=str(core)
+            )
+            os.sched_setaffinity(0, {core})  # the server's processes inherit it
             endpoints[role] = stack.enter_context(server)
+            os.sched_setaffinity(0, CORES.values())
             print(f"{role} is ready", flush=True)
         RESULT.write_text(asyncio.run(measure(endpoints)), encoding="utf-8")
     print(RESULT.read_text(encoding="utf-8"))

@@ -130,7 +130,7 @@ def by_phase(
 
 def closing(marker: str) -> str:
     """What closes what *marker* opens: `</think>` for `<think>`."""
-    return f"{marker[0]}/{marker[1:]}"
+    return f"{marker[:1]}/{marker[1:]}"
 
 
 def format_of(opening: str, rendered: str = "") -> ThinkingFormat:
@@ -159,6 +159,18 @@ def format_in(rendered: str) -> ThinkingFormat | None:
     return ThinkingFormat(opening + before, inside + closing(opening) + after, tail)
 
 
+def format_around(thought: str, said: str, shown: str) -> ThinkingFormat | None:
+    """The format of a template that has *shown* a turn in which this was thought and this *said*.
+
+    `None` if there are no markers around the thought.
+    """
+    opened, _, rest = shown.partition(thought)
+    closed, found, _ = rest.partition(said)
+    if not found or not closed.strip() or closing(opened.strip()) != closed.strip():
+        return None
+    return ThinkingFormat(opened, closed)
+
+
 def thought_in(text: str) -> tuple[str, str]:
     """What is thought and what is answered in a whole *text*; without a marker all is answer."""
     for opening in OPENING_MARKERS:
@@ -184,6 +196,15 @@ def is_in_block(text: str) -> bool:
 def text_of(steps: Sequence[Step | Candidate], phase: Phase, separator: str) -> str:
     """The joined text of the steps of one *phase*."""
     return join_steps([step for step in steps if phase_of(step) == phase], separator)
+
+
+def thinking_tokens(steps: Sequence[Step]) -> dict[str, int]:
+    """How many tokens of these settled *steps* are thinking, by who wrote them."""
+    tokens = {"draft": 0, "target": 0}
+    for step in steps:
+        if phase_of(step) == "thinking":
+            tokens[step["source"]] += step["tokens"]
+    return tokens
 
 
 def in_phase(candidate: Candidate, phase: Phase | None) -> Candidate:

@@ -14,6 +14,7 @@ from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, empty_ledg
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.prices import Prices, costs
 from rsd_graph.answer.state import Step, ToolCall, phase_of
+from rsd_graph.answer.thinking import thinking_tokens
 from rsd_graph.chat_models.messages import StopFilter
 
 
@@ -81,15 +82,16 @@ class Answer:
 
     @property
     def _thought_tokens(self) -> int:
-        return sum(step["tokens"] for step in self._steps if phase_of(step) == "thinking")
+        return sum(thinking_tokens(self._steps).values())
 
     @property
     def _thinking(self) -> dict[str, object]:
-        """How much was thought, and how that ended: the model closed it, or the limits did."""
+        """How much was thought, by whom, and how that ended: closed, or forced by the limits."""
         thoughts = [step for step in self._steps if phase_of(step) == "thinking"]
         return {
             "steps": len(thoughts),
             "tokens": self._thought_tokens,
+            **{f"{role}_tokens": count for role, count in thinking_tokens(self._steps).items()},
             "finish": self._limits.finish_of_thinking(self._steps),
         }
 

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessageChunk
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rsd_graph.answer.ledger import Ledger
-from rsd_graph.answer.state import Step
+from rsd_graph.answer.state import Step, phase_of
 from rsd_graph.errors import Role, RSDError
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -90,6 +90,8 @@ class Metrics:
             self._drafts.labels(stack, verdict).inc()
             if step["reward"] is not None:
                 self._reward.labels(stack).observe(step["reward"])
+            if phase_of(step) == "thinking":
+                self._tokens.labels(stack, step["source"], "thinking").inc(step["tokens"])
 
     def spent(self, stack: str, ledger: Ledger) -> None:
         """What an answer cost, finished or not."""

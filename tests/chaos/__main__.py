@@ -1,6 +1,7 @@
 """The long runs of `make chaos`: python -m tests.chaos PART SIZE [SEED].
 
-Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser), `load` (minutes).
+Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser), `load` (minutes; its
+seed is the number of the first thing to do, see `load.run`).
 """
 
 from __future__ import annotations

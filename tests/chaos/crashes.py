@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import multiprocessing
 import os
 import random
 import signal
@@ -11,119 +9,33 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-from tests.chaos import crashed_child
+from tests.chaos.killed_jobs import Job, graders_of, jobs, kill, kill_a_grader, spawning
 from tests.chaos.report import Part
 from tests.chaos.server import WorldServer
-from tests.chaos.world import KEY, question
+from tests.chaos.world import KEY
 from tests.helpers.durable_child import STEPS
 from tests.runtime.test_durability import live_until, settled
 
-PROCESSES = multiprocessing.get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.chaos.crashed_child", "tests.helpers.durable_child"])
-
-_PATIENCE = 900.0
-_TIMES = ("ms", "seconds", "started")
-_OF_ONE_SEED = 50
-_GRAPHS = 8
-"""For each of the commands, which take more time to be killed."""
+_GRAPHS = 48
+"""For each command, which takes more time to be killed."""
 
 
-@dataclass
-class Job:
-    """A command with a result that does not depend on when it is killed.
+_RESUMED = ("batch", "eval")
+"""They go on where they were; others begin anew, and end by luck."""
 
-    Attributes:
-        name: The command.
-        arguments: All of them.
-        result: Where its result stands.
-        read: The result without the times it took.
-    """
+_GRADING = ("eval", "calibrate with golds")
 
-    name: str
-    arguments: list[str]
-    result: Path
-    read: Callable[[Path], Any]
-
-    def live(self, server: WorldServer, requests: int | None, most_bytes: int | None = None) -> int:
-        """Run it, or go on with it, until it ends or has sent so many requests; its exit code."""
-        said = str(self.result.with_suffix(".said"))
-        arguments = (self.arguments, said, most_bytes)
-        process = PROCESSES.Process(target=crashed_child.command, args=arguments)
-        process.start()
-        until, first = time.monotonic() + _PATIENCE, server.requests
-        while process.is_alive() and time.monotonic() < until:
-            if requests is not None and server.requests - first >= requests:
-                process.kill()
-            process.join(0.002)
-        if process.is_alive():
-            process.kill()
-            raise TimeoutError(f"{self.name} hangs: {Path(said).read_text()}")
-        assert process.exitcode is not None
-        return process.exitcode
-
-    def said(self) -> str:
-        """What its last run wrote on the terminal."""
-        return self.result.with_suffix(".said").read_text(encoding="utf-8")
-
-
-def jobs(folder: Path, url: str, questions: int = 8) -> list[Job]:
-    """One of each command, with files in *folder* and models at *url*."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = [{"id": n, "question": question(n), "answer": str(n)} for n in range(questions)]
-    asked, prompts = folder / "questions.jsonl", folder / "prompts.txt"
-    asked.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    prompts.write_text("\n".join(row["question"] for row in rows), encoding="utf-8")
-    seats = [
-        *("--draft", f"vllm+{url}/vllm/draft#m", "--target", f"vllm+{url}/vllm/target#m"),
-        *("--prm", f"qwen-prm+vllm+{url}/vllm-last/prm#m"),
-    ]
-    sequential = ["--lookahead", "0"]  # else the costs depend on who is faster
-    answers, journal, file = folder / "out.jsonl", folder / "eval.jsonl", folder / "delta.json"
-    batch = ["batch", str(asked), str(answers), "--json", *seats]
-    measured = ["eval", "--dataset", str(asked), "--arms", "target,rsd", "--json"]
-    measured += ["--journal", str(journal), "--report", str(folder / "report.html")]
-    chosen = [
-        "calibrate",
-        str(prompts),
-        "--confidence",
-        "0.5",
-        "--target-share",
-        "0.5",
-        "--out",
-        str(file),
-    ]
-    return [
-        Job("batch", [*batch, *sequential], answers, _records),
-        Job("eval", [*measured, *seats, *sequential], journal, _records),
-        Job("calibrate", [*chosen, *seats], file, _whole),
-    ]
+_GOODBYE = 120.0
+"""Seconds in which a grading process notices that its command is gone."""
 
 
 def _tells(file: Path) -> bool:
     return file.is_file() and KEY.encode() in file.read_bytes()
-
-
-def _records(path: Path) -> Any:
-    """The last record of each arm and question."""
-    lines = path.read_text(encoding="utf-8").split("\n")[1:-1]
-    records = [timeless(json.loads(line)) for line in lines]
-    return {f"{record['arm']} {record['question']}": record for record in records}
-
-
-def _whole(path: Path) -> Any:
-    return timeless(json.loads(path.read_text(encoding="utf-8")))
-
-
-def timeless(value: Any) -> Any:
-    """The same without the times anything took."""
-    if isinstance(value, dict):
-        return {key: timeless(item) for key, item in value.items() if key not in _TIMES}
-    return [timeless(item) for item in value] if isinstance(value, list) else value
 
 
 def killed_to_the_end(
@@ -157,6 +69,41 @@ def killed_graph(database: Path, dice: random.Random, violations: list[str]) -> 
     return kills
 
 
+def killed_graders(
+    job: Job, whole: Job, server: WorldServer, dice: random.Random, most: int
+) -> tuple[Counter[str], list[str]]:
+    """Kill *job*, whose grading processes end with it; then one of these, which changes nothing."""
+    orphans, struck = list[int](), Counter[str]()
+
+    def the_command(process: BaseProcess) -> bool:
+        orphans[:] = graders_of(process.pid or 0)
+        struck[f"{job.name} with its grading processes"] = len(orphans) > 0
+        return bool(orphans) and kill(process)
+
+    def a_grader(process: BaseProcess) -> bool:
+        struck[f"a grading process of {job.name}"] = is_killed = kill_a_grader(process)
+        return is_killed
+
+    job.live(server, dice.randrange(most), strike=the_command)
+    if left := _left_of(orphans):
+        return struck, [f"{job.name} leaves {left} grading processes behind"]
+    job.result.unlink(missing_ok=True)
+    code = job.live(server, dice.randrange(most), strike=a_grader)
+    if code != 0:
+        return struck, [f"{job.name} whose grading process is killed says {code}: {job.said()}"]
+    same = job.read(job.result) == whole.read(whole.result)
+    return struck, [] if same else [f"{job.name} differs when a grading process is killed"]
+
+
+def _left_of(processes: list[int]) -> int:
+    until = time.monotonic() + _GOODBYE
+    while left := sum(Path(f"/proc/{pid}").exists() for pid in processes):
+        if time.monotonic() > until:
+            break
+        time.sleep(0.1)
+    return left
+
+
 def requests_of(job: Job, server: WorldServer) -> int:
     """How many requests it sends when nobody kills it."""
     before = server.requests
@@ -169,12 +116,11 @@ def run(kills: int, seed: int, folder: Path, stop: threading.Event) -> Iterator[
     os.environ["RSD_API_KEY"] = KEY
     with WorldServer(seed) as server:
         whole = jobs(folder / "whole", server.url)
-        sent = {job.name: requests_of(job, server) for job in whole}
+        sent: dict[str, int] = {}
         done, wrong = 0, False
         while done < kills and not wrong and not stop.is_set():
             started, killed, dice = time.monotonic(), Killed(), random.Random(seed)
-            while killed.total() < min(_OF_ONE_SEED, kills - done) and not stop.is_set():
-                killed.round(folder / f"{seed}", dice, server, whole, sent)
+            killed.all_of(folder / f"{seed}", dice, server, whole, sent)
             yield killed.part(seed, time.monotonic() - started)
             seed, done, wrong = seed + 1, done + killed.total(), bool(killed.violations)
 
@@ -191,7 +137,7 @@ class Killed:
         """All kills."""
         return sum(self.counts.values())
 
-    def round(
+    def all_of(
         self,
         folder: Path,
         dice: random.Random,
@@ -199,20 +145,32 @@ class Killed:
         whole: list[Job],
         sent: dict[str, int],
     ) -> None:
-        """Graphs, and one of each command, each killed until it ends."""
-        folder = folder / f"{self.ended}"
-        killed = jobs(folder, server.url)
+        """Graphs and one command, each killed until it ends; its grading processes, too."""
+        folder.mkdir(parents=True)
         for number in range(_GRAPHS):
             database = folder / f"{number}.sqlite"
             self.counts["a graph"] += killed_graph(database, dice, self.violations)
-        for job, unkilled in zip(killed, whole, strict=True):
-            kills, wrong = killed_to_the_end(job, unkilled, server, dice, sent[job.name] // 2)
-            self.counts[job.name] += kills
-            self.violations += wrong
-        self.ended += _GRAPHS + len(killed)
+            self.ended += 1
+        place = dice.randrange(len(whole))
+        job, unkilled = jobs(folder, server.url)[place], whole[place]
+        if job.name not in sent:
+            sent[job.name] = requests_of(unkilled, server)
+        if job.name in _GRADING:
+            job_again = spawning(jobs(folder / "graders", server.url)[place])
+            most = sent[job.name] // 2
+            self._add(*killed_graders(job_again, unkilled, server, dice, most))
+        if not job.spawns:
+            most = sent[job.name] // 2 if job.name in _RESUMED else 2 * sent[job.name]
+            kills, wrong = killed_to_the_end(job, unkilled, server, dice, most)
+            self._add(Counter({job.name: kills}), wrong)
         files = (file for file in folder.rglob("*") if _tells(file))
         self.violations += [f"the key is in {file.name}" for file in files]
         sys.stderr.write(f"{dict(self.counts)} {self.violations}\n")
+
+    def _add(self, kills: Counter[str], wrong: list[str]) -> None:
+        self.counts += kills
+        self.violations += wrong
+        self.ended += 1
 
     def part(self, seed: int, seconds: float) -> Part:
         """The same as figures."""

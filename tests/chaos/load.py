@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from rsd_graph import ChatRSD, RSDError
@@ -29,6 +30,9 @@ from tests.chaos.world import DELTA, Claims, question, wrong_step
 STACK = Stack("vllm", "tgi", "qwen-prm")
 _QUESTIONS = 512
 """Asked over and over: what is remembered of each is remembered soon."""
+
+_SAMPLES = 60
+"""How often the sizes are taken: connections come and go, and one look tells little."""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -49,10 +53,15 @@ class Found:
     violations: list[str] = field(default_factory=list)
 
     def flat(self, what: str, sizes: list[Sizes]) -> None:
-        """Say how large things were, and whether they had grown by the end."""
+        """Say how large things were in each third of the time, and whether they had grown."""
+        third = len(sizes) // 3
         for name, *seen in zip(Sizes._fields, *sizes, strict=True):
-            self.counts[f"{what}: {name} at begin, middle, end"] = ", ".join(map(str, seen))
-            if seen[-1] > 1.2 * seen[0] + 32:
+            usual = [median(seen[start : start + third]) for start in (0, third, 2 * third)]
+            shown = ", ".join(f"{size:g}" for size in usual)
+            self.counts[f"{what}: {name} in each third of the time"] = (
+                f"{shown}; at most {max(seen)}"
+            )
+            if usual[-1] > 1.1 * usual[0] + 8:
                 self.violations.append(f"{what}: {name} grow: {seen}")
 
     def check(self, number: int, answer: Any) -> None:
@@ -97,31 +106,35 @@ def chat_at(url: str) -> ChatRSD:
 
 
 async def in_flight(
-    ask: Callable[[int], Awaitable[object]], wide: int, seconds: float
+    ask: Callable[[int], Awaitable[object]], wide: int, warm: int, seconds: float
 ) -> tuple[int, list[Sizes]]:
-    """Keep so many questions in flight for so long; how many were answered, and three sizes.
+    """Keep so many questions in flight for so long; how many were answered, and the sizes.
 
-    What is measured begins once as many were answered: connections are open then, caches in use.
+    What is measured begins once *warm* were answered, when connections are open and caches in use.
+    At the end what is in flight is cancelled.
     """
     numbers, answered = itertools.count(), 0
-    warm, over = asyncio.Event(), asyncio.Event()
+    is_warm = asyncio.Event()
 
     async def one_after_the_other() -> None:
         nonlocal answered
-        while not over.is_set():
+        while True:
             await ask(next(numbers))
             answered += 1
-            if answered >= wide:
-                warm.set()
+            if answered >= warm:
+                is_warm.set()
 
     workers = [asyncio.create_task(one_after_the_other()) for _ in range(wide)]
-    await warm.wait()
-    seen = [sizes()]
-    for _ in range(2):
-        await asyncio.sleep(seconds / 2)
+    await is_warm.wait()
+    seen = []
+    for _ in range(_SAMPLES):
+        await asyncio.sleep(seconds / _SAMPLES)
         seen.append(sizes())
-    over.set()
-    await asyncio.gather(*workers)
+    for worker in workers:
+        worker.cancel()
+    ended = await asyncio.gather(*workers, return_exceptions=True)
+    failed = [error for error in ended if not isinstance(error, asyncio.CancelledError)]
+    assert not failed, failed
     return answered, seen
 
 
@@ -132,7 +145,7 @@ def many_at_once(found: Found, url: str, wide: int, seconds: float) -> None:
     async def ask(number: int) -> None:
         found.check(number % _QUESTIONS, await chat.ainvoke(question(number % _QUESTIONS)))
 
-    _measured(found, "the fake", ask, wide, seconds)
+    _measured(found, "the fake", ask, wide, 2 * wide, seconds)
 
 
 def many_at_llama_cpp(found: Found, wide: int, seconds: float) -> None:
@@ -144,7 +157,7 @@ def many_at_llama_cpp(found: Found, wide: int, seconds: float) -> None:
         steps = steps_of(await chat.ainvoke(problem.question))
         found.violations += [] if steps else [f"llama.cpp: no steps for {problem.question}"]
 
-    _measured(found, "llama.cpp", ask, wide, seconds)
+    _measured(found, "llama.cpp", ask, wide, wide // 4, seconds)
 
 
 def _measured(
@@ -152,6 +165,7 @@ def _measured(
     what: str,
     ask: Callable[[int], Awaitable[object]],
     wide: int,
+    warm: int,
     seconds: float,
 ) -> None:
     told = Counter[str]()
@@ -163,7 +177,7 @@ def _measured(
             told[type(error).__name__] += 1
 
     async def whole() -> tuple[int, list[Sizes], int]:
-        answered, seen = await in_flight(asked, wide, seconds)
+        answered, seen = await in_flight(asked, wide, warm, seconds)
         return answered, seen, len(asyncio.all_tasks()) - 1
 
     answered, seen, left = asyncio.run(whole())
@@ -244,22 +258,22 @@ def children_while_streaming(
     found.counts["children forked and spawned while streaming"] = len(methods) * each
 
 
-def run(minutes: float, seed: int) -> Iterator[Part]:
-    """Each of the two loads for so many minutes, and all the rest; told after each, so far."""
-    found, started = Found(), time.monotonic()
+def run(minutes: float, first: int) -> Iterator[Part]:
+    """All parts from the *first* on, each of the two loads for so many minutes.
 
-    def so_far() -> Part:
-        counts = {**found.counts, "load average at the end": f"{os.getloadavg()[2]:.0f}"}
-        return Part(seed, counts, list(found.violations), time.monotonic() - started)
-
+    Each is kept by its number, as a run of its own.
+    """
     with world_elsewhere() as url:
-        for load in (
-            lambda: many_at_once(found, url, 256, 60 * minutes),
-            lambda: many_at_llama_cpp(found, 256, 60 * minutes),
-            lambda: children_while_streaming(found, url, 8),
-            lambda: many_threads(found, url, 64, 4),
-            lambda: many_loops(found, url, 1000),
-            lambda: many_in_a_batch(found, 10_000),
-        ):
-            load()
-            yield so_far()
+        parts: tuple[Callable[[Found], None], ...] = (
+            lambda found: many_at_once(found, url, 256, 60 * minutes),
+            lambda found: many_at_llama_cpp(found, 256, 60 * minutes),
+            lambda found: children_while_streaming(found, url, 8),
+            lambda found: many_threads(found, url, 64, 4),
+            lambda found: many_loops(found, url, 1000),
+            lambda found: many_in_a_batch(found, 10_000),
+        )
+        for number in range(first, len(parts)):
+            found, started = Found(), time.monotonic()
+            parts[number](found)
+            found.counts["load average at the end"] = [f"{os.getloadavg()[2]:.0f}"]
+            yield Part(number, found.counts, found.violations, time.monotonic() - started)

@@ -13,7 +13,8 @@ pytest.importorskip("langgraph.checkpoint.sqlite")
 if not Path("/proc/self/fd").exists():
     pytest.skip("limits and kills are Linux's", allow_module_level=True)
 
-from tests.chaos.crashes import jobs, killed_to_the_end, requests_of
+from tests.chaos.crashes import killed_to_the_end, requests_of
+from tests.chaos.killed_jobs import jobs
 from tests.chaos.rounds import Findings, Setting, play
 from tests.chaos.server import WorldServer
 from tests.chaos.stacks import Stack

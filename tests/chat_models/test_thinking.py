@@ -52,8 +52,26 @@ def test_thinking_and_answer_are_told_apart() -> None:
         ("answer", "Done.", "eos"),
     ]
     thinking = message.response_metadata["rsd"]["thinking"]
-    assert thinking == {"steps": 2, "tokens": thinking["tokens"], "finish": "closed"}
+    assert thinking == {
+        "steps": 2,
+        "tokens": thinking["tokens"],
+        "draft_tokens": thinking["tokens"],
+        "target_tokens": 0,
+        "finish": "closed",
+    }
     assert message.usage_metadata["output_token_details"]["reasoning"] == thinking["tokens"]
+
+
+def test_the_message_tells_who_thought() -> None:
+    """The tokens of thinking in the answer, by who wrote them; rejected drafts are not in it."""
+    draft = HostedModel(SayingWire("wrong.\n\nwrong.</think>", "4."))
+
+    message = thinker(draft=draft).invoke("2 + 2?")
+
+    thinking = message.response_metadata["rsd"]["thinking"]
+    ledger = message.response_metadata["rsd"]["ledger"]
+    assert thinking["draft_tokens"] == 0
+    assert thinking["target_tokens"] == ledger["target"]["completion_tokens"]
 
 
 @pytest.mark.parametrize("opened", ["<think>\n", ""], ids=["open in the prompt", "hybrid"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import gguf
 import pytest
@@ -12,6 +13,7 @@ from rsd_graph.embedded.card import known_parameters, read_card
 from rsd_graph.embedded.engine import MODELS, SHIPPED, THINKING
 from rsd_graph.embedded.task import CONTEXT
 
+TABLE = Path(__file__).parents[2] / "benchmarks" / "results" / "thinking.md"
 MADE = [model for model in (*SHIPPED, *THINKING) if (MODELS / f"{model}.gguf").exists()]
 """Those that think are made by `make train`."""
 
@@ -32,6 +34,26 @@ def test_the_context_is_that_of_the_file(model: str) -> None:
     field = gguf.GGUFReader(MODELS / f"{model}.gguf").fields["qwen2.context_length"]
 
     assert field.contents() == CONTEXT
+
+
+@pytest.mark.skipif(not TABLE.exists(), reason="needs the repository's benchmarks")
+@pytest.mark.parametrize(
+    ("role", "result", "arm"),
+    [
+        ("draft", "draft", "draft alone"),
+        ("target", "target", "target alone"),
+        ("prm", "rsd", "RSD 0.7, the PRM judges every step"),
+    ],
+)
+def test_what_models_that_think_can_do_is_what_was_measured(
+    role: str, result: str, arm: str
+) -> None:
+    """Their card says what the published table says."""
+    found = getattr(read_card("thinking-"), role).held_out_results[result]
+
+    low, high = found["interval_95"]
+    row = f"| {arm} | {found['accuracy']} [{low}, {high}] |"
+    assert row in TABLE.read_text(encoding="utf-8")
 
 
 def test_parameters_come_per_role() -> None:

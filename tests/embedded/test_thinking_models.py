@@ -29,6 +29,19 @@ async def test_they_think_and_then_answer() -> None:
     assert answer.usage_metadata["output_token_details"]["reasoning"] > 0
 
 
+async def test_a_budget_closes_their_thinking() -> None:
+    """After two steps the answer is asked for, and the rest is worked out in it."""
+    limits = {"max_tokens": 256, "max_step_tokens": 64, "max_thinking_steps": 2}
+    llm = ChatRSD(**THINKING, thinking="on", **limits)
+
+    answer = await llm.ainvoke(QUESTIONS[0])
+
+    thinking = answer.response_metadata["rsd"]["thinking"]
+    assert (thinking["steps"], thinking["finish"]) == (2, "forced")
+    assert "Tuesday" in answer.additional_kwargs["reasoning_content"]
+    assert extract_answer(str(answer.content)) is not None
+
+
 async def test_their_template_opens_the_thinking() -> None:
     """The marker is in the prompt, as with DeepSeek-R1: the text begins without one."""
     draft = step_model(THINKING["draft"], "draft")

@@ -1,8 +1,9 @@
 """Chat templates that end and forget like those of real thinking models, in as few lines.
 
 Written for these tests: what a model's own template does at the end of its generation prompt and
-with `<think>` blocks of earlier turns, and nothing else. The genuine ones are their owners' (Qwen,
-DeepSeek, Zhipu, ByteDance, IBM, OpenAI) and stand in the models' repositories.
+with `<think>` blocks of earlier turns, and nothing else, so that these tests need no other package.
+The genuine texts are their owners'; `tests/providers/wires/test_genuine_templates.py` reads those
+that a package ships.
 """
 
 from __future__ import annotations

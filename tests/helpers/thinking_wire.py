@@ -7,9 +7,9 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from rsd_graph import Endpoint
+from rsd_graph import Endpoint, candidate
 from rsd_graph.answer.ledger import usage
-from rsd_graph.answer.state import Message
+from rsd_graph.answer.state import Candidate, Ended, Message, Phase
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest, cut_at_stop
 
 OPENED = "<think>\n"
@@ -28,6 +28,11 @@ WORDS = (
     "`\n",
 )
 """The vocabulary of `HashedWire`, with all that is hard about markers."""
+
+
+def phased(text: str, phase: Phase, ended: Ended = "separator") -> Candidate:
+    """A candidate of one phase."""
+    return {**candidate(text, ended), "phase": phase}
 
 
 class PretendedWire:

@@ -33,7 +33,6 @@ _QUIET = {
     "VLLM_DO_NOT_TRACK": "1",
 }
 _VLLM_ON_CPU = {
-    "VLLM_CPU_OMP_THREADS_BIND": "0",
     "VLLM_HOST_IP": "127.0.0.1",
     "VLLM_LOOPBACK_IP": "127.0.0.1",
     "GLOO_SOCKET_IFNAME": "lo",
@@ -63,13 +62,12 @@ def vllm(
     name: str,
     pooler: Mapping[str, object] | None = None,
     more: Sequence[str] = (),
-    core: int | None = None,
-    engines: int = 1,
+    cores: str = "0",
 ) -> Iterator[Endpoint]:
     """vLLM with *model* and whatever *more* it is told; with *pooler*, as a reward model.
 
-    It computes on the first core, or with *core* does all its work on that one; several *engines*
-    on a core each. *more* may contradict what stands here: the last word counts.
+    *more* may contradict what stands here: the last word counts. Its engine's *cores* are divided
+    by `|` where it has several.
     """
     options = ["--served-model-name", name, "--dtype", "float32", "--enforce-eager"]
     options += ["--max-model-len", str(CONTEXT), "--max-num-seqs", "16"]
@@ -80,13 +78,8 @@ def vllm(
         options += ["--pooler-config", json.dumps(pooler)] if pooler else []
     command = [str(venv / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
     command += ["--model", str(model), *options, *more]
-    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CACHE_ROOT": str(venv / "cache")}
-    if core is not None:
-        command = ["taskset", "--cpu-list", str(core), *command]
-        environment["VLLM_CPU_OMP_THREADS_BIND"] = str(core)
-    if engines > 1:
-        command += ["--data-parallel-size", str(engines)]
-        environment["VLLM_CPU_OMP_THREADS_BIND"] = "|".join(map(str, range(engines)))
+    environment = {**_QUIET, **_VLLM_ON_CPU, "VLLM_CPU_OMP_THREADS_BIND": cores}
+    environment["VLLM_CACHE_ROOT"] = str(venv / "cache")
     with _running(command, environment, venv, logs / f"vllm-{name}.log") as url:
         yield Endpoint(f"{url}/v1", name)
 

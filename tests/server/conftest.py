@@ -15,16 +15,24 @@ import openai
 import pytest
 import uvicorn
 
-from rsd_graph import ChatRSD
+from rsd_graph import ChatRSD, FunctionPRM, HostedModel
 from rsd_graph.server import Catalog, ServerOptions, create_app
 from rsd_graph.server.process import DrainingServer
 from tests.helpers.hashed import HashedModel, HashedPRM
+from tests.helpers.thinking_wire import SayingWire
 
 
 def stack(**options: Any) -> ChatRSD:
     """A chat model whose words are a function of what it is asked."""
     models = {"draft": HashedModel("d"), "target": HashedModel("t"), "prm": HashedPRM(0.3)}
     return ChatRSD(**{**models, **options})
+
+
+def thinker() -> ChatRSD:
+    """A stack that thinks twice before its one step of an answer."""
+    draft, target = (HostedModel(SayingWire("Hm.\n\nTwo.</think>", "It is 4.")) for _ in "dt")
+    prm = FunctionPRM(lambda question, steps: 0.9)
+    return ChatRSD(draft=draft, target=target, prm=prm, thinking="on", min_step_tokens=1)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 from rsd_graph.server.guard import Access
 from tests.helpers.browsing import Shown
 from tests.helpers.difficult_server import Difficult
-from tests.server.conftest import Serve, stack
+from tests.server.conftest import Serve, stack, thinker
 
 QUESTION = "How many?"
 
@@ -61,6 +61,37 @@ def test_an_answer_of_a_real_server(serve: Serve, browser: Any) -> None:
     assert page.tab.locator(".turn .timeline").count() == 1
     assert (page.complaints, page.foreign) == ([], [])
     page.tab.close()
+
+
+def test_thinking_is_folded_when_the_answer_begins(serve: Serve, browser: Any) -> None:
+    """Thoughts stand in a fold of their own; what is in sight is the answer, and j stays in it."""
+    page = Shown(browser, serve({"math": thinker()}).url + "/")
+
+    ask(page)
+    page.wait_for(".turn .facts")
+    folded = page.tab.locator("details.thinking .step").first.is_visible()
+    page.tab.locator("#question").blur()
+    page.tab.keyboard.press("j")
+    focused = page.tab.locator(":focus .said").inner_text()
+    page.tab.locator("details.thinking summary").click()
+
+    assert (folded, focused) == (False, "It is 4.")
+    assert page.texts("details.thinking .said") == ["Hm.", "Two."]
+    assert page.texts(".turn > ol .said") == ["It is 4."]
+    assert page.complaints == []
+    page.tab.close()
+
+
+def test_thinking_of_a_server_without_events(difficult: Difficult, page: Shown) -> None:
+    """It is open as long as no answer has come."""
+    ask(page)
+    difficult.say(choices=[{"index": 0, "delta": {"reasoning": "Hm."}, "finish_reason": None}])
+    page.tab.locator("details.thinking .step").wait_for(state="visible")
+    difficult.say(choices=[{"index": 0, "delta": {"content": "4"}, "finish_reason": None}])
+    page.tab.locator(".turn > ol .step").wait_for()
+
+    assert not page.tab.locator("details.thinking .step").is_visible()
+    assert page.texts(".turn > ol .said") == ["4"]
 
 
 def test_the_trace_of_a_stream_is_one(serve: Serve) -> None:

@@ -8,16 +8,9 @@ import pytest
 
 from rsd_graph import ChatRSD, FunctionPRM, HostedModel
 from tests.helpers.thinking_wire import SayingWire
-from tests.server.conftest import Serve
+from tests.server.conftest import Serve, thinker
 
 QUESTION = [{"role": "user", "content": "2 + 2?"}]
-
-
-def thinker() -> ChatRSD:
-    """A stack that thinks."""
-    draft, target = (HostedModel(SayingWire("Hm.\n\nTwo.</think>", "It is 4.")) for _ in "dt")
-    prm = FunctionPRM(lambda question, steps: 0.9)
-    return ChatRSD(draft=draft, target=target, prm=prm, thinking="on", min_step_tokens=1)
 
 
 def fields(message: Any) -> dict[str, Any]:

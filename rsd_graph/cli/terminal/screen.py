@@ -35,22 +35,33 @@ def screen(*, plain: bool = False) -> Console:
 
 
 def show_step(console: Console, step: Step) -> None:
-    """Who wrote it, the reward and the verdict: one line if accepted, two if rewritten."""
+    """Who wrote it, the reward and the verdict: one line if accepted, two if rewritten.
+
+    Thoughts are dim, and say that they are.
+    """
+    thought = step.get("phase") == "thinking"
     if step["rejected_text"] is None:
-        _show(console, step["source"], step["reward"], "accepted", step["text"], _KEPT)
+        _show(console, step["source"], step["reward"], "accepted", step["text"], _KEPT, thought)
         return
-    _show(console, "draft", step["reward"], "rejected", step["rejected_text"], _REJECTED)
-    _show(console, "target", None, "rewritten", step["text"], _REWRITTEN)
+    _show(console, "draft", step["reward"], "rejected", step["rejected_text"], _REJECTED, thought)
+    _show(console, "target", None, "rewritten", step["text"], _REWRITTEN, thought)
 
 
 def _show(
-    console: Console, who: str, reward: float | None, verdict: str, text: str, style: str
+    console: Console,
+    who: str,
+    reward: float | None,
+    verdict: str,
+    text: str,
+    style: str,
+    is_thought: bool,
 ) -> None:
     shown = "" if reward is None else f"{reward:.2f}"
     margin = f"{who:<7}{shown:>5} {verdict:<10} "
     lines = printable(text).split("\n")
     body = ("\n" + " " * _MARGIN).join(lines) if text.strip() else "(blank)"
-    console.print(Text(margin) + Text(body, style))
+    label, shade = ("thinking: ", "dim ") if is_thought else ("", "")
+    console.print(Text(margin) + Text(label + body, shade + style))
 
 
 def printable(text: str) -> str:
@@ -83,10 +94,13 @@ def cost_line(
 ) -> str:
     """What an answer cost, on one line."""
     from rsd_graph.answer.ledger import acceptance_rate
+    from rsd_graph.answer.thinking import thinking_tokens
 
+    thought = thinking_tokens(steps)
     parts = [
         f"{len(steps)} steps, {acceptance_rate(ledger):.0%} of the drafts accepted",
         *spending(ledger, parameters, prices),
+        *([_by_role("thinking in the answer", thought)] if any(thought.values()) else []),
         f"{sum(step['ms'] for step in steps):.0f} ms",
     ]
     return "; ".join(parts)
@@ -98,12 +112,16 @@ def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) 
     from rsd_graph.answer.prices import costs
 
     money = costs(ledger, prices)
-    written = (f"{role} {ledger[role]['completion_tokens']}" for role in ("draft", "target", "prm"))
+    written = {role: ledger[role]["completion_tokens"] for role in ("draft", "target", "prm")}
     return [
-        f"tokens written: {', '.join(written)}",
+        _by_role("tokens written", written),
         *([amounts(flops(ledger, parameters))] if parameters else []),
         *([f"{_range(money, 'cost', '{:.3g}'.format)} at your prices"] if prices else []),
     ]
+
+
+def _by_role(what: str, tokens: Mapping[str, int]) -> str:
+    return f"{what}: {', '.join(f'{role} {count}' for role, count in tokens.items())}"
 
 
 def amounts(spent: Mapping[str, float]) -> str:

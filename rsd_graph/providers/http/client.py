@@ -20,7 +20,7 @@ from rsd_graph.providers.http.closing import Guard, guarded
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.http.failures import exchange_error, status_error
 from rsd_graph.providers.http.level import Gate
-from rsd_graph.providers.http.pool import over_clean_connections
+from rsd_graph.providers.http.pool import close_last_connection, over_clean_connections
 from rsd_graph.providers.http.replicas import Replicas
 from rsd_graph.providers.http.retry import with_retries
 from rsd_graph.providers.http.session import session_headers
@@ -96,7 +96,11 @@ class Client:
             self.endpoint.retry, self._exchange, method, path, body
         )
         kind = headers.get("content-type", "no content type")
-        return answers.decoded(answer, shape, self.endpoint, kind), headers
+        try:
+            return answers.decoded(answer, shape, self.endpoint, kind), headers
+        except MalformedResponseError:
+            close_last_connection()
+            raise
 
     async def _exchange(
         self, method: str, path: str, body: bytes | None

@@ -6,17 +6,28 @@ would be taken for the next answer, and that answer for the one after it: anothe
 
 from __future__ import annotations
 
+import select
 import ssl
-from functools import partial
+import weakref
+from contextvars import ContextVar
+from functools import cached_property, partial
 
 import aiohttp
 import httpx2
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
+
+_last: ContextVar[weakref.ref[ResponseHandler]] = ContextVar("last connection of this task")
 
 
 class CleanConnector(aiohttp.TCPConnector):
     """Closes a kept connection with unread bytes instead of handing it out."""
+
+    @cached_property
+    def _used(self) -> weakref.WeakSet[ResponseHandler]:
+        """What was handed out before: on a new connection nothing can be left over."""
+        return weakref.WeakSet()
 
     async def connect(
         self,
@@ -27,9 +38,41 @@ class CleanConnector(aiohttp.TCPConnector):
         """See `aiohttp.BaseConnector.connect`."""
         while True:
             connection = await super().connect(req, traces, timeout)
-            if connection.protocol is None or not connection.protocol.should_close:
+            protocol = connection.protocol
+            if protocol is None:
+                return connection
+            if protocol not in self._used or not _says_too_much(protocol):
+                self._used.add(protocol)
+                _last.set(weakref.ref(protocol))
                 return connection
             connection.close()
+
+
+def _says_too_much(protocol: ResponseHandler) -> bool:
+    """Whether there are bytes on an unused connection: read ones, or in the system's buffer.
+
+    In the buffer of one that is encrypted there may be words of TLS.
+    """
+    transport = protocol.transport
+    if protocol.should_close or transport is None:
+        return protocol.should_close
+    if transport.get_extra_info("sslcontext") is not None or not hasattr(select, "poll"):
+        return False
+    waiting = select.poll()
+    waiting.register(transport.get_extra_info("socket"), select.POLLIN)
+    return bool(waiting.poll(0))
+
+
+def close_last_connection() -> None:
+    """Close the connection over which this task asked last, also if it is used again by now.
+
+    For an answer that makes no sense: it may be one that somebody else is owed, and ours be on its
+    way to whoever is next on this connection. Who is asking there meets a broken connection.
+    """
+    last = _last.get(None)
+    protocol = last() if last else None
+    if protocol is not None:
+        protocol.abort()
 
 
 def over_clean_connections(http: httpx2.AsyncClient, limits: httpx2.Limits) -> httpx2.AsyncClient:

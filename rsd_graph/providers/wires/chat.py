@@ -15,9 +15,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from rsd_graph.answer.actions import Actions
-from rsd_graph.answer.ledger import timed
+from rsd_graph.answer.ledger import timed, usage
 from rsd_graph.answer.state import Candidate, Ended, Message
-from rsd_graph.errors import Role
+from rsd_graph.errors import ContextOverflowError, Role
 from rsd_graph.providers.base import StepModel, StepRequest
 from rsd_graph.providers.facts import ServerFacts
 from rsd_graph.providers.http.endpoint import Endpoint
@@ -114,11 +114,19 @@ class ChatStepModel:
         return quiet
 
     async def write_step(self, request: StepRequest) -> Candidate:
-        """Ask for the next step. The tokens of quoted steps are prompt tokens, billed each time."""
+        """Ask for the next step. The tokens of quoted steps are prompt tokens, billed each time.
+
+        A full context is an outcome (`"context"`), not an error. A LangChain model whose
+        integration says of it neither an HTTP status nor LangChain's `ContextOverflowError`
+        cannot be told from one that failed.
+        """
         started = time.perf_counter()
         fields = self._route.fields(request) | self._options
         asked = {name: value for name, value in fields.items() if value is not None}
-        reply = await self._route.ask(_messages(request), asked)
+        try:
+            reply = await self._route.ask(_messages(request), asked)
+        except ContextOverflowError:
+            return Candidate(text="", ended="context", logprob=None, usage=usage(cached_tokens=0))
         text, ended = _read(reply, request.prefix.separator)
         spent = timed(reply.usage, started)
         return Candidate(text=text, ended=ended, logprob=None, usage=spent)

@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Message
 from rsd_graph.errors import (
+    ContextOverflowError,
     EndpointTimeoutError,
     MalformedResponseError,
     ProviderError,
@@ -121,6 +122,8 @@ class LangChainRoute:
     def _mapped(self, error: Exception) -> ProviderError:
         """Every LangChain integration has errors of its own; most carry an HTTP status."""
         words = f"{type(error).__name__}: {error}"
+        if ContextOverflowError.__name__ in (kind.__name__ for kind in type(error).__mro__):
+            return self.error(ContextOverflowError, words)  # LangChain's own word for it
         status = getattr(error, "status_code", None)
         if isinstance(status, int):
             headers = getattr(getattr(error, "response", None), "headers", None)

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import NoReturn
 
 import jinja2
-from jinja2.ext import loopcontrols
+from jinja2.ext import Extension, loopcontrols
+from jinja2.nodes import Node
+from jinja2.parser import Parser
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from rsd_graph.answer.state import Message
@@ -68,11 +70,22 @@ class ChatTemplate:
     def _compiled(self) -> jinja2.Template:
         """With the switches and functions Hugging Face templates rely on."""
         environment = ImmutableSandboxedEnvironment(
-            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
+            trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols, GenerationBlock]
         )
         environment.globals.update(raise_exception=_refuse, strftime_now=_now)
         environment.filters["tojson"] = _to_json
         return environment.from_string(self.source)
+
+
+class GenerationBlock(Extension):
+    """`{% generation %}`: what a model is trained to write. In a prompt it is plain text."""
+
+    tags = {"generation"}  # noqa: RUF012 (Jinja's own declaration)
+
+    def parse(self, parser: Parser) -> list[Node]:
+        """The block's own statements."""
+        next(parser.stream)
+        return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
 
 def _read(path: Path) -> Mapping[str, object]:

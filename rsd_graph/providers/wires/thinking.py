@@ -14,19 +14,16 @@ from typing import TYPE_CHECKING
 
 from rsd_graph.answer.books import kept_on_error
 from rsd_graph.answer.ledger import add_usage
-from rsd_graph.answer.state import Message, Phase
+from rsd_graph.answer.state import Phase
 from rsd_graph.answer.thinking import (
-    OPENING_MARKERS,
     ThinkingFormat,
-    closing,
     cut_partial,
-    format_in,
-    format_of,
     is_in_block,
     text_of,
 )
-from rsd_graph.errors import CapabilityError, ContextOverflowError, RSDError
+from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Prefix, StepRequest
+from rsd_graph.providers.wires.markers import checked_marker, find_format
 
 if TYPE_CHECKING:
     from rsd_graph.providers.wires.completion import (
@@ -35,11 +32,6 @@ if TYPE_CHECKING:
         CompletionWire,
         HostedModel,
     )
-
-_HARMONY = "<|start|>assistant"
-"""What gpt-oss's prompts end in: its channels are no pair of markers."""
-
-_ASKED = "What is 2 + 2?"
 
 _MOST_BLANKS = 3
 """Blank pieces of a step, one after the other, after which it ends all the same."""
@@ -51,11 +43,14 @@ class Thinker:
     Args:
         wire: Of its server.
         think: The marker that opens it; by default the one its chat template shows.
+
+    Raises:
+        ConfigurationError: *think* is no such marker.
     """
 
     def __init__(self, wire: CompletionWire, think: str | None = None) -> None:
         self._wire = wire
-        self.think = think
+        self.think = checked_marker(think)
         self._is_off = False
         self._found: ThinkingFormat | None = None
         self._has_looked = False
@@ -143,37 +138,9 @@ class Thinker:
             ProviderError: The server cannot be asked.
         """
         if not self._has_looked:
-            self._found, self._has_looked = await self._look(), True
+            found = await find_format(self._wire, self.think)
+            self._found, self._has_looked = found, True
         return self._found
-
-    async def _look(self) -> ThinkingFormat | None:
-        rendered = await self._wire.render([Message(role="user", content=_ASKED)])
-        if rendered.rstrip().endswith(_HARMONY):
-            raise self._error(
-                "its template has Harmony's channels instead of markers.",
-                expected="a model that marks its thinking, such as <think>",
-                hint="Leave thinking unset: gpt-oss cannot be continued step by step.",
-            )
-        if self.think:
-            return format_of(self.think, rendered)
-        if found := format_in(rendered):
-            return found
-        for opening in OPENING_MARKERS:
-            if await self._deletes(opening):
-                return format_of(opening)
-        return None
-
-    async def _deletes(self, opening: str) -> bool:
-        """Whether the template deletes, from an earlier turn, what stands between these markers."""
-        thought, said = "2718 thought", "3141 said"
-        turn = f"{opening}\n{thought}\n{closing(opening)}\n\n{said}"
-        roles, texts = ("user", "assistant", "user"), (_ASKED, turn, _ASKED)
-        turns = [Message(role=r, content=t) for r, t in zip(roles, texts, strict=True)]
-        try:
-            rendered = await self._wire.render(turns)
-        except RSDError:
-            return False
-        return said in rendered and thought not in rendered
 
     def _error(self, message: str, **more: str) -> CapabilityError:
         return self._wire.endpoint.error(CapabilityError, message, **more)

@@ -63,11 +63,14 @@ class Turn {
   constructor(text, threshold) {
     this.question = text;
     this.answer = new Answer(threshold);
+    this.shown = 0; // Settled steps that stand in the document.
     this.settled = el("ol", {class: "steps", "aria-live": "polite", "aria-label": "steps"});
+    this.thoughts = el("ol", {class: "steps", "aria-label": "thoughts"});
+    this.thinking = el("details", {class: "thinking", open: true, hidden: true}, el("summary", {}, "Thinking"), this.thoughts);
     this.undecided = el("ol", {class: "steps undecided"});
     this.state = el("p", {class: "faint state"});
     this.end = el("div", {});
-    this.node = el("section", {class: "turn"}, el("pre", {class: "text"}, text), this.settled, this.undecided, this.state, this.end);
+    this.node = el("section", {class: "turn"}, el("pre", {class: "text"}, text), this.thinking, this.settled, this.undecided, this.state, this.end);
   }
   async run(signal) {
     this.since = this.heard = Date.now();
@@ -92,9 +95,16 @@ class Turn {
   }
   draw() {
     const {steps, drafts, delta: threshold} = this.answer;
-    for (let at = this.settled.querySelectorAll(".step").length; at < steps.length; at++) this.settled.append(...this.row(steps[at], at).flat().filter(isThere));
+    for (; this.shown < steps.length; this.shown++) this.show(steps[this.shown], this.shown);
     this.undecided.replaceChildren(...[...drafts.values()].sort((a, b) => a.index - b.index).map(draft => el("li", {class: `step pending ${draft.verdict || ""}`},
       el("span", {class: "who", "aria-label": "drafted"}, "…"), el("div", {class: "said"}, draft.text), el("div", {class: "side"}, "reward" in draft ? rewardBar(draft.reward, threshold) : null, draft.verdict || "undecided"))));
+  }
+  show(step, at) {
+    // What is thought is folded as soon as the answer begins; whoever opens it again may read on.
+    const isThought = step.phase === "thinking";
+    if (isThought) this.thinking.hidden = false;
+    else if (!this.isFolded) { this.isFolded = true; this.thinking.open = false; }
+    (isThought ? this.thoughts : this.settled).append(...this.row(step, at).flat().filter(isThere));
   }
   row(step, at) {
     if (step.source !== "unknown") return stepRow(step, at, this.answer.delta);
@@ -108,7 +118,7 @@ class Turn {
   finish() {
     const {answer} = this;
     this.state.textContent = "";
-    if (answer.isTraced) { this.settled.replaceChildren(); this.draw(); }
+    if (answer.isTraced) { this.shown = 0; this.thoughts.replaceChildren(); this.settled.replaceChildren(); this.draw(); }
     this.end.replaceChildren(...[answer.isTraced ? answerFacts(answer) : null, noticeOf(answer), answer.isTraced ? timeline(answer) : null, answer.error ? el("p", {class: "bad", role: "alert"}, answer.error) : null].filter(isThere));
   }
 }

@@ -71,7 +71,7 @@ function answerFacts(answer) {
   const ledger = answer.ledger || {}, written = role => ledger[role] ? ledger[role].completion_tokens : null;
   const verdict = isRight(answer) ? ["right", "✓", "good"] : isWrong(answer) ? ["wrong", "✗", "bad"] : null;
   return facts([verdict, ["answer:", answer.answer || "–"], ["expected:", answer.gold], ["steps", answer.steps.length], ["rejected", rejections(answer)],
-    ["draft tokens", written("draft")], ["target tokens", written("target")], ["PRM tokens read", ledger.prm ? ledger.prm.prompt_tokens : null],
+    ["draft tokens", written("draft")], ["target tokens", written("target")], ["thinking tokens", thoughtTokens(answer) || null], ["PRM tokens read", ledger.prm ? ledger.prm.prompt_tokens : null],
     ["FLOPs decode-only", spent(answer, "decode_only")], ["FLOPs in full", fullFlops(answer)],
     ["cost", isThere(answer.cost) ? amount(answer.cost) : null], ["ended by:", answer.finish_reason]]);
 }
@@ -79,7 +79,7 @@ const LEGEND = "D: the draft wrote it. T: the target wrote it. The tick is delta
 function stepKeys(more = {}) {
   // j and k go from step to step, r to the next rejection, wherever steps are shown.
   const step = (by, test = () => true) => {
-    const rows = [...document.querySelectorAll(".step")], at = rows.indexOf(document.activeElement);
+    const rows = [...document.querySelectorAll(".step")].filter(row => !row.closest("details:not([open])")), at = rows.indexOf(document.activeElement);
     for (let i = at < 0 ? (by > 0 ? 0 : rows.length - 1) : at + by; i >= 0 && i < rows.length; i += by) if (test(rows[i])) return rows[i].focus();
   };
   const keys = {j: () => step(1), k: () => step(-1), r: () => step(1, row => row.dataset.rejected), ...more};

@@ -33,11 +33,10 @@ class Answer {
     for (const choice of chunk.choices || []) this.add(choice, chunk.rsd);
   }
   add(choice, rsd) {
-    const said = choice.delta.content;
-    if (said) {
-      this.text += said;
-      if (!this.hasEvents) this.steps.push({text: said.trim(), source: "unknown"});
-    }
+    const {content: said, reasoning: thought} = choice.delta;
+    this.text += said || "";
+    if (thought && !this.hasEvents) this.steps.push({text: thought.trim(), source: "unknown", phase: "thinking"});
+    if (said && !this.hasEvents) this.steps.push({text: said.trim(), source: "unknown"});
     if (choice.finish_reason && rsd && rsd.steps) this.end(rsd);
   }
   end({steps, ledger, finish_reason, flops, cost, notice}) {

@@ -2,6 +2,7 @@
 
 const rejections = answer => answer.steps.filter(step => !step.accepted).length;
 const tokens = answer => answer.steps.reduce((sum, step) => sum + (step.tokens || 0), 0);
+const thoughtTokens = answer => tokens({steps: answer.steps.filter(step => step.phase === "thinking")});
 const deltaOf = answer => answer && isThere(answer.delta) ? answer.delta : null;
 const isRight = answer => answer.right === true, isWrong = answer => answer.right === false;
 const isJudged = answer => isRight(answer) || isWrong(answer);

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import subprocess
 import sys
 import weakref
-from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -245,42 +243,3 @@ print(asyncio.run(health()), asyncio.run(health()), run_sync(health()))
 
     assert run.stdout.strip() == "{'status': 'ok'} {'status': 'ok'} {'status': 'ok'}"
     assert run.stderr == ""
-
-
-async def test_an_answer_nobody_asked_for_is_never_taken_for_the_next_one() -> None:
-    """A server that answers twice: its connection is not used again, and each gets its own."""
-    first_is_read, said_too_much, hung_up = (asyncio.Event() for _ in range(3))
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(asyncio.IncompleteReadError):  # until the client hangs up
-            while True:
-                path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-                await reader.readexactly(2)
-                writer.write(_json_answer(path))
-                if path == "/first":
-                    await first_is_read.wait()
-                    writer.write(_json_answer("stale"))
-                    said_too_much.set()
-        writer.close()
-        await writer.wait_closed()
-        hung_up.set()
-
-    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        client = Client(Endpoint(f"http://127.0.0.1:{port}"))
-        first = await client.post("/first", {}, dict)
-        first_is_read.set()
-        await said_too_much.wait()
-        for _ in range(10):
-            await asyncio.sleep(0)
-        others = [await client.post(path, {}, dict) for path in ("/second", "/third")]
-        await client.aclose()
-        await hung_up.wait()
-
-    assert [first, *others] == [{"path": path} for path in ("/first", "/second", "/third")]
-
-
-def _json_answer(path: str) -> bytes:
-    body = json.dumps({"path": path}).encode()
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-    return head.encode() + b"\r\n\r\n" + body

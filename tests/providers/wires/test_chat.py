@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 import pytest
+from langchain_core.exceptions import ContextOverflowError as LangChainsOverflowError
 from langchain_core.language_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 
@@ -14,6 +15,7 @@ from rsd_graph.providers.base import Prefix, StepRequest
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.scripted import candidate
 from rsd_graph.providers.wires.chat import ChatStepModel
+from tests.helpers.fake_endpoint import FakeEndpoint
 from tests.helpers.fake_servers.serving import FakeModelServer, Reply, ok
 
 QUESTION = [
@@ -110,6 +112,27 @@ async def test_foreign_errors_become_ours() -> None:
     with pytest.raises(ProviderError, match="KeyError"):
         await model.write_step(REQUEST)
     assert isinstance(caught.value.__cause__, TooManyRequestsError)
+
+
+async def test_a_full_context_is_an_outcome_as_on_every_wire() -> None:
+    """Told by an HTTP status, by LangChain's own error, or by an endpoint: the target may go on."""
+
+    class RefusedError(Exception):
+        status_code = 400
+
+    class Failing(GenericFakeChatModel):
+        def _generate(self, *args: Any, **kwargs: Any) -> Any:
+            raise next(self.messages)  # type: ignore[misc]
+
+    words = "maximum context length is 9"
+    failures: Any = iter([RefusedError(words), LangChainsOverflowError(words)])
+    model = ChatStepModel(Failing(messages=failures))
+    steps = [await model.write_step(REQUEST) for _ in range(2)]
+    async with FakeEndpoint() as server:
+        server.script("/v1/chat/completions", (413, {"error": {"message": words}}))
+        steps.append(await ChatStepModel(server.endpoint).write_step(REQUEST))
+
+    assert [(step["text"], step["ended"]) for step in steps] == [("", "context")] * 3
 
 
 async def test_the_steps_are_quoted_in_a_user_turn() -> None:

@@ -52,6 +52,15 @@ def test_special_tokens_come_from_the_configuration(bos: Any) -> None:
     assert rendered.replace("\n", "") == "<s>[INST] What is 3+4? [/INST]"
 
 
+def test_what_a_model_is_trained_to_write_is_text_in_a_prompt() -> None:
+    """Templates mark it for training, as LFM2.5's does."""
+    marked = "{% generation %}{{ messages[0].content }}{% endgeneration %}!"
+
+    rendered = ChatTemplate.load({"chat_template": marked}).render(CONVERSATION)
+
+    assert rendered == "Be brief.!"
+
+
 def test_a_refusal_of_the_template_is_an_input_error() -> None:
     """raise_exception in a template reaches the caller, in the template's words."""
     with pytest.raises(InputError, match="Only user and assistant roles are supported!"):

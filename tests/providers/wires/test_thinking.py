@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from rsd_graph import CapabilityError, Endpoint, HostedModel, Prefix, candidate
+from rsd_graph import CapabilityError, ConfigurationError, Endpoint, HostedModel, Prefix, candidate
 from rsd_graph.answer.state import Candidate, Message
 from rsd_graph.providers.base import StepRequest
 from rsd_graph.providers.registry import step_model
 from rsd_graph.providers.wires.templates import ChatTemplate
 from tests.helpers.chat_templates import TEMPLATES
-from tests.helpers.thinking_wire import SayingWire
+from tests.helpers.thinking_wire import SayingWire, phased
 
 QUESTION = [Message(role="user", content="What is </think>?")]
 
@@ -31,11 +31,7 @@ class Rendering(SayingWire):
         return self._template.render(conversation)
 
 
-def step(text: str, phase: Any, ended: Any = "separator") -> Candidate:
-    return {**candidate(text, ended), "phase": phase}
-
-
-THOUGHT = [step("A.", "thinking"), step("B.", "thinking", "closed")]
+THOUGHT = [phased("A.", "thinking"), phased("B.", "thinking", "closed")]
 
 
 async def tail(model: HostedModel, *steps: Candidate, phase: Any = "thinking") -> str:
@@ -72,14 +68,14 @@ async def test_the_markers_are_those_of_the_template(
     model = HostedModel(Rendering(name))
 
     assert await tail(model, THOUGHT[0]) == thinking
-    assert await tail(model, *THOUGHT, step("C.", "answer", "eos"), phase="answer") == answer
+    assert await tail(model, *THOUGHT, phased("C.", "answer", "eos"), phase="answer") == answer
     assert await tail(model.without_thinking(), phase="answer") == off
 
 
 async def test_no_separator_stands_before_the_closing_marker() -> None:
     """Whatever separates steps, and however the last thought ended: blank space or not."""
     model = HostedModel(Rendering("Qwen3"))
-    thoughts = [step("A.", "thinking"), step("B.", "thinking")]
+    thoughts = [phased("A.", "thinking"), phased("B.", "thinking")]
 
     prompt = await model.prompt(Prefix(QUESTION, thoughts, "###", phase="answer"))
 
@@ -105,6 +101,13 @@ async def test_a_marker_can_be_named() -> None:
     assert await tail(named, *THOUGHT, phase="answer") == (
         "<seed:think>\nA.\n\nB.\n</seed:think>\n\n"
     )
+
+
+@pytest.mark.parametrize("think", ["<|channel>thought", "</think>", "think", "<think", "<a><b>"])
+def test_a_marker_that_no_slash_closes_is_refused(think: str) -> None:
+    """Before any server is asked: what would close it is a guess."""
+    with pytest.raises(ConfigurationError, match="is no marker that opens thinking"):
+        HostedModel(Rendering("Seed-OSS"), think=think)
 
 
 async def test_harmony_is_refused() -> None:
