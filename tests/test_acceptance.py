@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,34 +26,39 @@ from tests.helpers.scripted import Scripted, sources
 
 
 @pytest.mark.parametrize(
-    ("weighting", "reward", "expected"),
+    ("make", "arguments", "reward", "expected"),
     [
-        (constant(0.3), 0.9, 0.3),
-        (reward_threshold(0.7), 0.7, 1.0),
-        (reward_threshold(0.7), 0.6999, 0.0),
-        (clipping(), 0.4, 0.4),
-        (clipping(), -0.5, 0.0),
-        (clipping(), 1.5, 1.0),
-        (sigmoidal(), 1.0, 0.5),
-        (sigmoidal(), 0.25, 0.2),
-        (sigmoidal(), -0.5, 0.0),
-        (sigmoidal(), -1.0, 0.0),
-        (logistic(10, 0.7), 0.7, 0.5),
-        (logistic(1e6, 0.7), 0.0, 0.0),
-        (logistic(1e6, 0.7), 1.0, 1.0),
-        (likelihood_ratio(1.0), math.log(0.5), 0.5),
-        (likelihood_ratio(2.0), math.log(0.25), 0.5),
-        (likelihood_ratio(1.0), 800.0, 1.0),
-        (hybrid(2.0), 0.25, 0.5),
-        (hybrid(2.0), 0.9, 1.0),
+        (constant, (0.3,), 0.9, 0.3),
+        (reward_threshold, (0.7,), 0.7, 1.0),
+        (reward_threshold, (0.7,), 0.6999, 0.0),
+        (clipping, (), 0.4, 0.4),
+        (clipping, (), -0.5, 0.0),
+        (clipping, (), 1.5, 1.0),
+        (sigmoidal, (), 1.0, 0.5),
+        (sigmoidal, (), 0.25, 0.2),
+        (sigmoidal, (), -0.5, 0.0),
+        (sigmoidal, (), -1.0, 0.0),
+        (logistic, (10, 0.7), 0.7, 0.5),
+        (logistic, (1e6, 0.7), 0.0, 0.0),
+        (logistic, (1e6, 0.7), 1.0, 1.0),
+        (likelihood_ratio, (1.0,), math.log(0.5), 0.5),
+        (likelihood_ratio, (2.0,), math.log(0.25), 0.5),
+        (likelihood_ratio, (1.0,), 800.0, 1.0),
+        (hybrid, (2.0,), 0.25, 0.5),
+        (hybrid, (2.0,), 0.9, 1.0),
+        (hybrid, (2.0,), -0.1, 0.0),
+        (hybrid, (), 0.25, 0.25),
+        (likelihood_ratio, (), math.log(0.5), 0.5),
+        (reward_threshold, (), 0.7, 1.0),
+        (reward_threshold, (), 0.69, 0.0),
+        (logistic, (10,), 0.7, 0.5),
     ],
-    ids=str,
 )
 def test_weighting_functions_have_the_papers_values(
-    weighting: object, reward: float, expected: float
+    make: Callable[..., Weighting], arguments: tuple[float, ...], reward: float, expected: float
 ) -> None:
     """Table 1 of the paper and the two of the rebuttal, at hand-computed points."""
-    assert weighting(reward) == pytest.approx(expected)  # type: ignore[operator]
+    assert make(*arguments)(reward) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, 1 - 2**-53])
@@ -253,6 +259,51 @@ def test_impossible_parameters_are_refused(build: object) -> None:
     """Parameters outside their range never make it into a graph."""
     with pytest.raises(ConfigurationError):
         build()  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("make", "wrong", "words"),
+    [
+        (constant, 1.1, "constant(p) needs 0 <= p <= 1, got 1.1"),
+        (constant, -0.1, "constant(p) needs 0 <= p <= 1, got -0.1"),
+        (reward_threshold, math.inf, "reward_threshold(delta) needs a finite delta, got inf"),
+        (logistic, 0, "logistic(alpha) needs a finite alpha > 0, got 0"),
+        (logistic, math.inf, "logistic(alpha) needs a finite alpha > 0, got inf"),
+        (likelihood_ratio, 0, "likelihood_ratio(alpha) needs alpha > 0, got 0"),
+        (likelihood_ratio, math.inf, "likelihood_ratio(alpha) needs alpha > 0, got inf"),
+        (hybrid, 0, "hybrid(beta) needs beta > 0, got 0"),
+        (hybrid, math.inf, "hybrid(beta) needs beta > 0, got inf"),
+    ],
+)
+def test_a_wrong_parameter_is_named_with_what_it_must_be(
+    make: Callable[..., Weighting], wrong: float, words: str
+) -> None:
+    """At the border itself, and in these words."""
+    with pytest.raises(ConfigurationError) as refused:
+        make(wrong)
+
+    assert refused.value.message == words
+
+
+@pytest.mark.parametrize(
+    ("make", "arguments", "name", "parameters"),
+    [
+        (constant, (0.5,), "constant", {"p": 0.5}),
+        (reward_threshold, (0.5,), "reward_threshold", {"delta": 0.5}),
+        (clipping, (), "clipping", {}),
+        (sigmoidal, (), "sigmoidal", {}),
+        (logistic, (2, 0.5), "logistic", {"alpha": 2, "delta": 0.5}),
+        (likelihood_ratio, (2,), "likelihood_ratio", {"alpha": 2}),
+        (hybrid, (2,), "hybrid", {"beta": 2}),
+    ],
+)
+def test_a_weighting_knows_its_name_and_parameters(
+    make: Callable[..., Weighting], arguments: tuple[float, ...], name: str, parameters: Any
+) -> None:
+    """As traces and calibrations write them."""
+    made = make(*arguments)
+
+    assert (made.name, made.parameters) == (name, parameters)
 
 
 def test_a_weighting_prints_as_it_is_written() -> None:

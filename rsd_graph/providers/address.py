@@ -89,16 +89,17 @@ def parted(spec: str) -> tuple[str, dict[str, str]]:
     options = query.split("&") if query else []
     own = [option for option in options if option.partition("=")[0] in OF_THE_WRITER]
     others = "&".join(option for option in options if option not in own)
-    named = _once([option.partition("=")[::2] for option in own], query)
+    named = _once([option.partition("=")[::2] for option in own])
     return address + ("?" + others if others else "") + hash_mark + model, named
 
 
-def _once(options: Sequence[tuple[str, str]], query: str) -> dict[str, str]:
-    """The options by name; *query* is where they were said."""
-    named = dict(options)
-    if len(named) < len(options):
-        raise ConfigurationError(f"an option stands twice in {query}.")
-    return named
+def _once(options: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """The options by name."""
+    names = [name for name, _ in options]
+    for name in names:
+        if names.count(name) > 1:
+            raise ConfigurationError(f"an option stands twice: {name}.")
+    return dict(options)
 
 
 def bare(model: object) -> object:
@@ -129,9 +130,15 @@ def written(spec: str, role: Role) -> Iterator[None]:
         yield
     except ConfigurationError as error:
         error.role = error.role or role
-        scheme, slashes, rest = spec.partition("//")  # what stands before an "@" may be a key
-        error.endpoint = error.endpoint or scheme + slashes + rest.rpartition("@")[2]
+        error.endpoint = error.endpoint or _without_keys(spec)
         raise
+
+
+def _without_keys(spec: str) -> str:
+    """An endpoint string without what stands before an "@", and the values of its options."""
+    scheme, slashes, rest = spec.partition("//")
+    address = scheme + slashes + rest.rpartition("@")[2]
+    return re.sub("(?<=[?&])([^=&#]*)=[^&#]*", r"\1=…", address)
 
 
 def parse_spec(spec: str, role: Role) -> Address:
@@ -169,7 +176,7 @@ def _at_url(family: str | None, provider: str, url: str, role: Role) -> Address:
             "an endpoint string is shown in logs and results; it cannot hold a key.",
             hint=f"Remove what stands before '@' and set RSD_{role.upper()}_API_KEY instead.",
         )
-    own = _once(parse_qsl(parts.query, keep_blank_values=True), parts.query)
+    own = _once(parse_qsl(parts.query, keep_blank_values=True))
     usual = {name: own.pop(name) for name in OF_THE_ENDPOINT if name in own}
     endpoint = call(Endpoint, url, parts.fragment, role, name=provider, options=usual)
     return Address(family, provider, endpoint, own)

@@ -8,6 +8,7 @@ import multiprocessing
 import resource
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,7 +52,11 @@ def command(
     with Path(said).open("w", encoding="utf-8") as file:
         sys.stdout = sys.stderr = file
         sys.argv = ["rsd-graph", *arguments]
-        sys.exit(main())
+        try:
+            sys.exit(main())
+        except Exception:  # the file is closed when Python would write it there
+            traceback.print_exc()
+            raise
 
 
 def _start_forked() -> None:

@@ -11,6 +11,7 @@ import pickle
 import random
 import sqlite3
 import traceback
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,21 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
-from rsd_graph import ChatRSD, RSDError, create_rsd_graph, initial_state
+from rsd_graph import (
+    ChatRSD,
+    Endpoint,
+    Prefix,
+    RetryPolicy,
+    RSDError,
+    StepRequest,
+    create_rsd_graph,
+    initial_state,
+)
+from rsd_graph.answer.state import Message
 from rsd_graph.cli import app
+from rsd_graph.providers.telemetry import CONTENT
+from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.vllm import VLLMWire
 from tests.chaos.server import WorldServer
 from tests.chaos.stacks import PRMS, WRITERS, Stack
 from tests.chaos.world import KEY, question
@@ -68,6 +82,83 @@ async def test_whatever_happens_no_canary_leaves(caplog: pytest.LogCaptureFixtur
     assert len(tracer.told) > 100
     assert [text for text in everything if KEY in text] == []
     assert [line for line in (*map(repr, logs), caplog.text) if WORDS in line] == []
+
+
+async def test_a_key_in_an_address_stays_there(caplog: pytest.LogCaptureFixture) -> None:
+    """As user, password or query of an `Endpoint`, which sends but never shows it."""
+    caplog.set_level(logging.DEBUG)
+    shown: list[str] = []
+    with WorldServer(seed=7) as server, capture_logs() as logs:
+        server.rate = 0.5
+        for before in (f"{KEY}@", f"user:{KEY}@", f":{KEY}@"):
+            url = server.url.replace("//", f"//{before}") + "/vllm/draft"
+            endpoint = Endpoint(f"{url}?token={KEY}", "m", "draft", retry=RetryPolicy(attempts=1))
+            model = HostedModel(VLLMWire(endpoint))
+            shown += [repr(model), repr(endpoint), pickle.dumps(endpoint).decode("latin-1")]
+            for number in range(8):
+                asked = Prefix([Message(role="user", content=question(number))])
+                try:
+                    shown.append(repr(await model.write_step(StepRequest(asked, max_tokens=64))))
+                except RSDError as error:
+                    shown += ["".join(traceback.format_exception(error)), repr(vars(error))]
+
+    everything = [*shown, *map(repr, logs), caplog.text]
+    assert len(shown) > 24
+    assert [text for text in everything if KEY in text] == []
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *(f"vllm+http://{before}@host:1/v1#m" for before in (KEY, f"u:{KEY}", f":{KEY}")),
+        *(f"vllm+http://host:1/v1?{name}={KEY}#m" for name in ("api_key", "token", "temperature")),
+        f"vllm+http://host:1/v1?k={KEY}&k={KEY}#m",
+        f"vllm+http://host:1/v1?think={KEY}&think=x#m",
+        f"nobody+http://host:1/v1?key={KEY}#m",
+        f"qwen-prm+vllm+http://host:1/v1?key={KEY}#m",
+        f"http://host:1/v1?key={KEY}#m",
+    ],
+)
+def test_a_key_in_an_endpoint_string_is_refused_and_not_shown(spec: str) -> None:
+    """Whatever else is wrong with the string."""
+    with pytest.raises(RSDError) as refused:
+        ChatRSD(draft=spec, target="vllm+http://host:1/v1#m", prm="qwen-prm+vllm+http://host:1#m")
+
+    told = "".join(traceback.format_exception(refused.value)) + repr(vars(refused.value))
+    assert KEY not in told
+
+
+async def test_spans_hold_no_key_and_words_only_where_they_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """OpenTelemetry, under faults: attributes, events, statuses and the headers that are sent."""
+    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(trace, "get_tracer_provider", lambda: provider)
+    told: dict[str, list[str]] = {}
+    with WorldServer(seed=8) as server:
+        server.rate = 0.3
+        for captured in ("false", "true"):
+            monkeypatch.setenv(CONTENT, captured)
+            for number, writer in enumerate(WRITERS):
+                models = Stack(writer, "vllm", "qwen-prm").models(server.url, 30, 4)
+                with suppress(RSDError):
+                    await ChatRSD(**vars_of(models), api_key=SecretStr(KEY)).ainvoke(
+                        question(number)
+                    )
+            told[captured] = [str(span.to_json()) for span in exporter.get_finished_spans()]
+            exporter.clear()
+    provider.shutdown()
+
+    assert min(map(len, told.values())) > 10
+    assert [text for spans in told.values() for text in spans if KEY in text] == []
+    assert [WORDS in "".join(told[captured]) for captured in ("false", "true")] == [False, True]
 
 
 def vars_of(models: Any) -> dict[str, Any]:

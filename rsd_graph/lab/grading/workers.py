@@ -30,6 +30,9 @@ _WARM_UP = Question("warm-up", "1+1", "2", "math")
 _WARM_ANSWER = r"\boxed{\frac{4}{2}}"  # not spelled like the gold, so that SymPy must be asked
 
 
+_MOST_POOLS = 8
+"""Pebble gives up a pool when one of its processes dies idle: the next takes its place."""
+
 Plain = tuple[bool, str | None, str]
 """Our verdict alone; see `grade_plainly`."""
 
@@ -63,6 +66,7 @@ class Grader:
                 expected="at least one process and a positive time limit",
             )
         self._pool: ProcessPool | None = None
+        self._pools = 0
 
     def __enter__(self) -> Self:
         """Start the pool.
@@ -71,18 +75,14 @@ class Grader:
             CapabilityError: The extra `eval` is not installed.
         """
         try:
-            from pebble import ProcessPool
+            import pebble  # noqa: F401
         except ImportError as exc:
             raise CapabilityError(
                 "Grading in processes needs pebble.",
                 hint="Install it with: pip install 'rsd-graph[eval]'",
             ) from exc
         grade(_WARM_UP, _WARM_ANSWER)  # a missing library is better reported here than by a worker
-        self._pool = ProcessPool(
-            max_workers=self._processes,
-            initializer=_start_worker,
-            context=multiprocessing.get_context("spawn"),
-        )
+        self._pool = self._new_pool()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -118,15 +118,31 @@ class Grader:
         check_gradable(question)
         task, paper_s = (question, answer), min(OFFICIAL_TIMEOUT_S, self._timeout_s)
         pool = self._running()
-        return (
-            pool.schedule(grade_plainly, task, timeout=self._timeout_s),
-            pool.schedule(grade_like_paper, task, timeout=paper_s),
-        )
+        try:
+            return (
+                pool.schedule(grade_plainly, task, timeout=self._timeout_s),
+                pool.schedule(grade_like_paper, task, timeout=paper_s),
+            )
+        except RuntimeError as exc:  # it broke just now
+            raise _cannot_start(exc) from exc
 
     def _running(self) -> ProcessPool:
         if self._pool is None:
             raise ConfigurationError("a Grader grades inside its with block.")
+        if self._pools < _MOST_POOLS and not self._pool.active:
+            self._pool.join()
+            self._pool = self._new_pool()
         return self._pool
+
+    def _new_pool(self) -> ProcessPool:
+        from pebble import ProcessPool
+
+        self._pools += 1
+        return ProcessPool(
+            max_workers=self._processes,
+            initializer=_start_worker,
+            context=multiprocessing.get_context("spawn"),
+        )
 
 
 async def _done(tasks: Tasks) -> Tasks:
@@ -141,7 +157,7 @@ def _was_killed(tasks: Tasks) -> bool:
     """Wait for both: whether one ended because its process did."""
     from pebble import ProcessExpired
 
-    return any(isinstance(task.exception(), ProcessExpired) for task in tasks)
+    return any(isinstance(task.exception(), ProcessExpired | BrokenProcessPool) for task in tasks)
 
 
 def _verdict(ours: Future[Plain], paper: Future[bool]) -> Verdict:
@@ -151,17 +167,21 @@ def _verdict(ours: Future[Plain], paper: Future[bool]) -> Verdict:
     except RSDError:
         raise
     except BrokenProcessPool as exc:
-        raise CapabilityError(
-            f"The grading processes cannot start: {exc}.",
-            expected="a main module that can be imported",
-            hint='Start the script\'s work under: if __name__ == "__main__":',
-        ) from exc
+        raise _cannot_start(exc) from exc
     except TimeoutError:
         correct, extracted, reason = False, None, TIMEOUT
     except Exception as exc:  # SymPy raises whatever it likes, and pebble when a process dies
         correct, extracted, reason = False, None, f"grading broke: {exc}"
     paper_correct = paper.exception() is None and paper.result()  # as the official evaluation does
     return Verdict(correct, paper_correct, extracted, reason)
+
+
+def _cannot_start(exc: Exception) -> CapabilityError:
+    return CapabilityError(
+        f"The grading processes cannot start: {exc}.",
+        expected="a main module that can be imported",
+        hint='Start the script\'s work under: if __name__ == "__main__":',
+    )
 
 
 def _start_worker() -> None:

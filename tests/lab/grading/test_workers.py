@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import signal
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ from pebble import ProcessExpired
 from rsd_graph.errors import ConfigurationError, InputError
 from rsd_graph.lab import Grader, Question, Verdict
 from rsd_graph.lab.grading import workers
+from tests.chaos.killed_jobs import graders_of
 from tests.helpers import dying_grader
 
 TOWER = "\\boxed{9^{9^{9^9}}}"
@@ -51,6 +55,20 @@ async def test_a_killed_process_says_nothing_about_the_answer(
         verdict = await grader.agrade(question("4"), "\\boxed{4}")
 
     assert (verdict.correct, verdict.reason) == (True, "match")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="children are read from /proc")
+async def test_a_process_that_is_killed_idle_is_replaced() -> None:
+    """Its pool is given up and another takes its place: nobody is told, and nothing is lost."""
+    with Grader(processes=1) as grader:
+        first = await grader.agrade(question("4"), "\\boxed{4}")
+        for pid in graders_of(os.getpid()):
+            os.kill(pid, signal.SIGKILL)
+        while grader._pool is not None and grader._pool.active:
+            await asyncio.sleep(0)
+        second = await grader.agrade(question("5"), "\\boxed{5}")
+
+    assert [first.correct, second.correct] == [True, True]
 
 
 def test_an_answer_that_kills_every_process_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
