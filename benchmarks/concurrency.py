@@ -1,27 +1,37 @@
 """What `max_concurrency="auto"` finds, beside fixed 16, 64 and 256 requests in flight.
 
-Run `python -m benchmarks.concurrency`; writes `benchmarks/results/concurrency.md`. The servers are
-SIMULATED, each by one formula, on a virtual clock; the limit in front of them is the real one.
+Run `python -m benchmarks.concurrency`; writes `benchmarks/results/concurrency.md`. One server is
+real, llama.cpp with eight slots. The others are SIMULATED, each by one formula, on a virtual clock;
+the limit in front of them is the real one.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Literal
 
+from rsd_graph.embedded.engine import Engine
+from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.lab.latency.clock import run_virtual
+from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.http.level import Gate, Level
+from rsd_graph.providers.http.level import Gate, Level, watched_levels
 
 Setting = int | Literal["auto"]
 
 SETTINGS: Sequence[Setting] = (16, 64, 256, "auto")
 ANSWERS, REQUESTS = 512, 12_000
+SLOTS, REAL_REQUESTS, ROUNDS = 8, 1500, 5
 OUT = Path(__file__).parent / "results" / "concurrency.md"
 
 
@@ -102,6 +112,47 @@ def simulated() -> list[str]:
     return rows
 
 
+async def ask_llamacpp(url: str, setting: Setting, stories: Sequence[str]) -> tuple[float, int]:
+    """As many answers at a time ask a real server; its rate in the second half, and the limit."""
+    client, begun, times = Client(Endpoint(url, max_concurrency=setting)), count(), list[float]()
+
+    async def answer() -> None:
+        while (number := next(begun)) < REAL_REQUESTS:
+            prompt = stories[number % len(stories)]
+            body = {"prompt": prompt, "n_predict": 16, "temperature": 0, "ignore_eos": True}
+            await client.post("/completion", body, dict)
+            times.append(time.perf_counter())
+
+    with watched_levels() as levels:
+        await asyncio.gather(*(answer() for _ in range(ANSWERS)))
+    await client.aclose()
+    half, end = times[REAL_REQUESTS // 2], times[-1]
+    (level,) = levels.values()
+    return (REAL_REQUESTS - REAL_REQUESTS // 2) / (end - half), level.limit
+
+
+def real() -> list[str]:
+    """The rows of llama.cpp: rates beside the best fixed one of the same round."""
+    stories = [problem.question for problem in held_out_problems(200)]
+    shares, limits = defaultdict[Setting, list[float]](list), defaultdict[Setting, list[int]](list)
+    engine = Engine()
+    url = engine.endpoint(f"draft?slots={SLOTS}").url
+    for _ in range(ROUNDS):
+        rates = dict[Setting, float]()
+        for setting in SETTINGS:
+            rates[setting], limit = asyncio.run(ask_llamacpp(url, setting, stories))
+            limits[setting].append(limit)
+        best = max(rate for setting, rate in rates.items() if setting != "auto")
+        for setting, rate in rates.items():
+            shares[setting].append(rate / best)
+    engine.close()
+    return [
+        f"| {setting} | {median(shares[setting]):.2f} ({min(shares[setting]):.2f} to "
+        f"{max(shares[setting]):.2f}) | {', '.join(map(str, limits[setting]))} |"
+        for setting in SETTINGS
+    ]
+
+
 def measure() -> str:
     """The page."""
     return "\n".join(
@@ -111,6 +162,22 @@ def measure() -> str:
             f"`python -m benchmarks.concurrency`: {ANSWERS} answers at a time in front of one "
             "server, each asking request after request; rates of the second half of "
             f"{REQUESTS:,} requests over the best fixed number's.",
+            "",
+            "## A real server",
+            "",
+            f"llama.cpp (xllamacpp {version('xllamacpp')}) with the shipped draft and {SLOTS} "
+            f"slots, {REAL_REQUESTS:,} requests for 16 tokens; every setting in each of {ROUNDS} "
+            f"rounds, compared within its round: median and range. Load average "
+            f"{os.getloadavg()[0]:.0f} on {os.cpu_count()} cores.",
+            "",
+            "| in flight at most | rate over the best fixed one | limit at the end |",
+            "|---|---|---|",
+            *real(),
+            "",
+            "More than its slots wait inside the server. What other work the machine has is in the "
+            "ranges, and in what `auto` finds.",
+            "",
+            "## Simulated servers",
             "",
             "**It is a simulation**: each server is one formula for the mean time of a request, "
             "times are exponential, the clock is virtual. The limit in front of them is the real "

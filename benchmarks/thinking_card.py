@@ -43,7 +43,7 @@ def row(records: Sequence[Record]) -> dict[str, object]:
         "drafted_steps_kept": round(kept / drafted, 3) if drafted else None,
         "generated_tokens": {
             role: round(fmean(ledger[role]["completion_tokens"] for ledger in ledgers), 1)
-            for role in ROWS
+            for role in ("draft", "target", "prm")
         },
     }
 

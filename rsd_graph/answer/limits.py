@@ -26,10 +26,12 @@ class Limits:
         max_step_tokens: Tokens of one step. A draft step cut here goes to the target unscored.
         max_steps: Steps of the answer.
         max_repeats: The answer ends when one step has been settled this often, word for word,
-            among the last `4 * max_repeats` steps. Thinking is closed then, and the answer follows.
+            among the last `4 * max_repeats` steps. Thinking is closed then, and the answer follows;
+            so it is after a step of thinking that was cut while it said the same over and over.
         max_thinking_tokens: Tokens of all thinking, after which it is closed; `None` is three
-            quarters of `max_tokens`.
+            quarters of `max_tokens`. A step of the answer always has room.
         max_thinking_steps: Steps of all thinking; `None` is three quarters of `max_steps`.
+            The answer always has one.
         min_step_tokens: A thinking step of fewer tokens is joined with the next.
 
     Raises:
@@ -60,7 +62,8 @@ class Limits:
 
     def thinking_budget(self, steps: Sequence[Step | Candidate]) -> int:
         """Tokens that thinking may still use after *steps*."""
-        whole = self.max_thinking_tokens or self.max_tokens * 3 // 4
+        most = self.max_tokens - min(self.max_step_tokens, self.max_tokens // 4)
+        whole = min(self.max_thinking_tokens or self.max_tokens * 3 // 4, most)
         return whole - sum(tokens_in(step) for step in steps if phase_of(step) == "thinking")
 
     def phase_after(self, steps: Sequence[Step | Candidate]) -> Phase:
@@ -74,10 +77,14 @@ class Limits:
 
     def closes_thinking(self, steps: Sequence[Step | Candidate]) -> bool:
         """Whether the limits close the thinking after these steps of it."""
-        most = self.max_thinking_steps or max(1, self.max_steps * 3 // 4)
+        most = min(self.max_thinking_steps or max(1, self.max_steps * 3 // 4), self.max_steps - 1)
         if self.thinking_budget(steps) < self.min_step_tokens or len(steps) >= most:
             return True
-        return bool(steps) and (not steps[-1]["text"].strip() or self._repeats(steps))
+        if not steps:
+            return False
+        text, is_cut = steps[-1]["text"], steps[-1]["ended"] == "length"
+        is_stuck = is_cut and goes_round(text, self.max_repeats)
+        return is_stuck or not text.strip() or self._repeats(steps)
 
     def finish_of_thinking(self, steps: Sequence[Step]) -> FinishOfThinking:
         """How the thinking among *steps* ended."""
@@ -109,3 +116,13 @@ class Limits:
         if phase == "thinking":  # "Wait, no." and "wait - no" are one thought
             recent = [" ".join(re.findall(r"\w+", text.lower())) for text in recent]
         return recent.count(recent[-1]) >= self.max_repeats
+
+
+def goes_round(text: str, times: int) -> bool:
+    """Whether *text*, cut anywhere, ends in the same words *times* over, at least half of it."""
+    words = re.findall(r"\w+", text.lower())[:-1]  # the last one may be cut
+    for size in range(1, len(words) // times + 1):
+        count = max(times, len(words) // (2 * size))
+        if words[-size * count :] == words[-size:] * count:
+            return True
+    return False

@@ -18,7 +18,15 @@ from typing import Protocol, TypeGuard, runtime_checkable
 
 from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.options import check_fields
-from rsd_graph.answer.state import Candidate, Message, Phase, Step, join_steps
+from rsd_graph.answer.state import (
+    FOLLOWED,
+    Candidate,
+    Message,
+    Phase,
+    Step,
+    join_steps,
+    phase_of,
+)
 from rsd_graph.errors import RewardError
 
 
@@ -63,8 +71,12 @@ class Prefix:
 
     @property
     def text(self) -> str:
-        """The assistant's text so far, to be continued exactly."""
-        return join_steps(self.steps, self.separator)
+        """The assistant's text so far, to be continued exactly; an answer continues no thought."""
+        thoughts = [step for step in self.steps if phase_of(step) == "thinking"]
+        is_cut = self.phase == "answer" and thoughts and thoughts[-1]["ended"] not in FOLLOWED
+        border = self.separator if is_cut else ""
+        answer = self.steps[len(thoughts) :]
+        return f"{join_steps(thoughts, self.separator)}{border}{join_steps(answer, self.separator)}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,6 +124,8 @@ class ChatRequest(BaseModel):
     response_format: dict[str, object] | None = None
     reasoning_effort: str | None = None
     chat_template_kwargs: dict[str, object] | None = None
+    thinking_token_budget: Annotated[int | None, Field(ge=-1)] = None
+    """As vLLM has it: none at 0, and -1 leaves it to the stack."""
     n: Annotated[int, Field(ge=1)] = 1
     stream: bool | None = False
     stream_options: StreamOptions | None = None
@@ -141,12 +143,10 @@ class ChatRequest(BaseModel):
 
     @property
     def forbids_thinking(self) -> bool:
-        """Whether the client wants none, in OpenAI's words or in those of a template.
-
-        How much of it there is otherwise, the stack's budgets say.
-        """
+        """Whether the client wants none, in OpenAI's words, vLLM's or those of a template."""
         told = self.chat_template_kwargs or {}
-        return self.reasoning_effort == "none" or told.get("enable_thinking") is False
+        is_told_no = self.reasoning_effort == "none" or told.get("enable_thinking") is False
+        return is_told_no or self.thinking_token_budget == 0
 
     def conversation(self) -> list[BaseMessage]:
         """The messages, as LangChain has them."""
@@ -162,6 +162,8 @@ class ChatRequest(BaseModel):
         if self.seed is not None:
             said["seed"] = self.seed + choice
         said["thinking"] = "off" if self.forbids_thinking else None
+        if (self.thinking_token_budget or 0) > 0 and not self.forbids_thinking:
+            said["max_thinking_tokens"] = self.thinking_token_budget
         return {name: value for name, value in said.items() if value is not None}
 
 

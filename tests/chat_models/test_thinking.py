@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, FunctionPRM, HostedModel
+from rsd_graph.answer.limits import goes_round
 from rsd_graph.errors import CapabilityError
 from tests.helpers.bigram import THINKING, write_bigram_model
 from tests.helpers.thinking_wire import SayingWire
@@ -144,6 +145,49 @@ def test_thinking_that_goes_round_in_circles_is_closed() -> None:
 
     assert told(message) == ("Wait.\n\nNo.\n\nWait.", "4.")
     assert message.response_metadata["rsd"]["thinking"]["finish"] == "forced"
+
+
+def test_a_step_that_says_the_same_over_and_over_closes_the_thinking() -> None:
+    """A model may be stuck without a separator: its first step that was cut is its last thought."""
+    stuck = "Let me see. " + "No, wait, that is not it. " * 40
+
+    message = thinker(stuck, "4.", max_step_tokens=60).invoke("2 + 2?")
+
+    assert message.text == "4."
+    assert message.response_metadata["rsd"]["thinking"]["steps"] == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "stuck"),
+    [
+        ("so on and so on and so on and so on and so o", True),
+        ("a matrix of zeros: first 1 2 3 4 5 6 7 then 0 0 0 0 0", False),
+        ("one two three four five six seven eight nine", False),
+        ("", False),
+    ],
+)
+def test_what_goes_round(text: str, stuck: bool) -> None:
+    """Half of the text at least, so that a row of zeros is none."""
+    assert goes_round(text, 4) is stuck
+
+
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"max_tokens": 40, "max_thinking_tokens": 400, "max_step_tokens": 10},
+        {"max_tokens": 12, "max_thinking_tokens": 12},
+        {"max_steps": 3, "max_thinking_steps": 3},
+        {"max_steps": 1},
+        {"max_tokens": 4},
+    ],
+)
+def test_thinking_leaves_room_for_an_answer(limits: dict[str, int]) -> None:
+    """Whatever the budgets say: who asks for an answer does not get thoughts alone."""
+    thoughts = "".join(f"thought {number} is new.\n\n" for number in range(90))
+
+    message = thinker(thoughts, "4.", **limits).invoke("2 + 2?")
+
+    assert message.text.startswith("4")
 
 
 def test_short_thinking_lines_are_one_step() -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import openai
 import pytest
 
 from rsd_graph import ChatRSD, FunctionPRM, HostedModel
 from tests.helpers.thinking_wire import SayingWire
-from tests.server.conftest import Serve, thinker
+from tests.server.conftest import Serve, stack, thinker
 
 QUESTION = [{"role": "user", "content": "2 + 2?"}]
 
@@ -54,6 +55,7 @@ def test_a_stream_sends_it_as_it_is_settled(serve: Serve) -> None:
     [
         {"reasoning_effort": "none"},
         {"extra_body": {"chat_template_kwargs": {"enable_thinking": False}}},
+        {"extra_body": {"thinking_token_budget": 0}},
     ],
 )
 def test_a_client_may_forbid_it(serve: Serve, asked: dict[str, Any]) -> None:
@@ -64,6 +66,19 @@ def test_a_client_may_forbid_it(serve: Serve, asked: dict[str, Any]) -> None:
 
     assert answer.usage.completion_tokens_details.reasoning_tokens == 0
     assert "reasoning" not in fields(answer.choices[0].message)
+
+
+def test_a_client_may_limit_it(serve: Serve) -> None:
+    """As with vLLM, but over the whole answer; a stack that does not think refuses it."""
+    client = serve({"math": thinker(), "plain": stack()}).client()
+
+    def ask(model: str, budget: int) -> Any:
+        asked = {"thinking_token_budget": budget}
+        return client.chat.completions.create(model=model, messages=QUESTION, extra_body=asked)
+
+    assert fields(ask("math", 2).choices[0].message)["reasoning"] == "Hm."
+    with pytest.raises(openai.BadRequestError, match="thinking is not"):
+        ask("plain", 9)
 
 
 def test_earlier_thinking_of_a_client_is_not_asked_about_again(serve: Serve) -> None:

@@ -72,6 +72,17 @@ async def test_the_markers_are_those_of_the_template(
     assert await tail(model.without_thinking(), phase="answer") == off
 
 
+async def test_an_answer_never_goes_on_with_a_thought_that_was_cut() -> None:
+    """For a model that is kept from thinking, to which thoughts are plain text."""
+    quiet = HostedModel(Rendering("Qwen2.5")).without_thinking()
+    thoughts = [phased("A.", "thinking"), phased("B is", "thinking", "length")]
+
+    begun = await tail(quiet, *thoughts, phase="answer")
+    later = await tail(quiet, *thoughts, phased("C.", "answer"), phase="answer")
+
+    assert (begun, later) == ("A.\n\nB is\n\n", "A.\n\nB is\n\nC.\n\n")
+
+
 async def test_no_separator_stands_before_the_closing_marker() -> None:
     """Whatever separates steps, and however the last thought ended: blank space or not."""
     model = HostedModel(Rendering("Qwen3"))
