@@ -85,12 +85,13 @@ def test_where_the_next_step_belongs(steps: list[Any], phase: str) -> None:
         (Limits(max_thinking_tokens=27), 2, True),
         (Limits(max_steps=4), 2, False),
         (Limits(max_steps=4), 3, True),
-        (Limits(max_steps=1), 0, False),
-        (Limits(max_steps=1), 1, True),
+        (Limits(max_steps=2), 0, False),
+        (Limits(max_steps=2), 1, True),
+        (Limits(max_steps=1), 0, True),
     ],
 )
 def test_what_closes_thinking(limits: Limits, count: int, is_closed: bool) -> None:
-    """No room for another step, or three quarters of the steps; the first may always be thought."""
+    """No room for another step, three quarters of the steps, or none left for the answer."""
     assert limits.closes_thinking(many(count)) is is_closed
 
 
