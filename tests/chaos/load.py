@@ -31,8 +31,9 @@ STACK = Stack("vllm", "tgi", "qwen-prm")
 _QUESTIONS = 512
 """Asked over and over: what is remembered of each is remembered soon."""
 
-_SAMPLES = 60
-"""How often the sizes are taken: connections come and go, and one look tells little."""
+_FEWEST, _MOST = 6, 60
+"""How often the sizes are taken, once a second: connections come and go, and one look tells little.
+"""
 
 _SPAWN = multiprocessing.get_context("spawn")
 
@@ -127,8 +128,9 @@ async def in_flight(
     workers = [asyncio.create_task(one_after_the_other()) for _ in range(wide)]
     await is_warm.wait()
     seen = []
-    for _ in range(_SAMPLES):
-        await asyncio.sleep(seconds / _SAMPLES)
+    looks = max(_FEWEST, min(_MOST, int(seconds)))
+    for _ in range(looks):
+        await asyncio.sleep(seconds / looks)
         seen.append(sizes())
     for worker in workers:
         worker.cancel()

@@ -40,7 +40,7 @@ def answered(question: str, **options: Any) -> tuple[dict[str, Any], Trio]:
     return answer, trio
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     question=QUESTIONS,
     rejects=st.sampled_from([0.0, 0.15, 0.4, 1.0]),
@@ -68,7 +68,7 @@ def test_what_is_settled_is_what_the_sequential_loop_settles(
     assert settled_tokens(early["ledger"]) == settled_tokens(plain["ledger"])
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(question=QUESTIONS, lookahead=DEPTHS, hedge=HEDGES)
 def test_every_token_is_in_the_answer_or_lost_in_a_place_with_a_name(
     question: str, lookahead: Lookahead, hedge: float | None
@@ -100,7 +100,7 @@ async def outcome(question: str, **options: Any) -> tuple[Any, ...]:
     return transcript({"steps": steps}), end, ledgers[0], trio
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     question=QUESTIONS,
     fails=st.sampled_from([0.03, 0.1, 0.3]),

@@ -70,10 +70,10 @@ def test_prm_tokens_grow_linearly_where_the_prm_reads_its_cache() -> None:
 
 
 def test_auto_keeps_the_waste_near_its_share_when_the_prm_is_the_bottleneck() -> None:
-    """24 answers at once, a rereading PRM: a tenth of the draft tokens in vain, twice the pace."""
+    """16 answers at once, a rereading PRM: a tenth of the draft tokens in vain, twice the pace."""
     preset = STEP_POOLING
-    loop = row("lockstep", preset, Workload(), range(48), 24)
-    auto = row("lookahead auto", preset, Workload(), range(48), 24)
+    loop = row("lockstep", preset, Workload(), range(32), 16)
+    auto = row("lookahead auto", preset, Workload(), range(32), 16)
 
     assert auto.waste < 0.13
     assert auto.per_second > 2 * loop.per_second
