@@ -223,7 +223,7 @@ def _key(endpoint: Endpoint) -> str:
 
 @lru_cache(maxsize=256)
 def _url(address: str) -> httpx2.URL:
-    """An address, taken apart once: that takes as long as all our own work on a request."""
+    """An address, taken apart once and not for every request."""
     return httpx2.URL(address)
 
 
