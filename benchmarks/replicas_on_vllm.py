@@ -25,7 +25,7 @@ from unittest.mock import patch
 
 from langchain_core.runnables import RunnableConfig
 
-from benchmarks.router_programs import ROUTERS, running
+from benchmarks.router_programs import ROUTERS, behind, running
 from rsd_graph import ChatRSD, Endpoint
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import held_out_problems
@@ -96,11 +96,6 @@ def ours(drafts: Sequence[Endpoint], options: str = "") -> str:
     return f"vllm+http://{','.join(one.url.split('/')[2] for one in drafts)}/v1{options}#draft"
 
 
-def behind(url: str) -> str:
-    """As any server with OpenAI's API."""
-    return f"openai+{url}/v1?template={MODELS / 'draft'}&ends=ask-again#draft"
-
-
 @contextmanager
 def two_servers(folder: Path) -> Iterator[Sequence[Endpoint]]:
     """Two vLLMs of the same model under the same name."""
@@ -138,12 +133,8 @@ def every_choice(
         if installed := router.installed(folder):
             urls = [draft.url.removesuffix("/v1") for draft in drafts]
             with running(router, installed, urls, "draft") as url:
-                found = asyncio.run(asked(behind(url), drafts, stories))
-            yield (
-                f"{router.name} {router.version(folder)}",
-                f"`{router.setting or 'nothing'}`",
-                found,
-            )
+                found = asyncio.run(asked(behind(url, "draft"), drafts, stories))
+            yield *router.told(folder), found
 
 
 def by_vllm(draft: Endpoint, stories: Iterator[Sequence[str]]) -> Iterator[Row]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -24,10 +23,8 @@ from dataclasses import dataclass
 from importlib.metadata import distributions
 from pathlib import Path
 
-import httpx2
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
-
-from tests.live.servers import ServerDiedError
+from rsd_graph.embedded.engine import MODELS
+from tests.live.servers import free_port, wait_until_healthy
 
 NGINX = """
 daemon off; pid {folder}/pid; error_log stderr; user root;
@@ -162,6 +159,10 @@ class Router:
         found = own if self.program.package else shutil.which(self.program.executable)
         return Path(found) if found and Path(found).exists() else None
 
+    def told(self, folder: Path) -> tuple[str, str]:
+        """Its name with its version, and its setting, for a table."""
+        return f"{self.name} {self.version(folder)}", f"`{self.setting or 'nothing'}`"
+
     def version(self, folder: Path) -> str:
         """What nginx says of itself, or the package of a Python environment."""
         program = self.installed(folder)
@@ -189,11 +190,9 @@ ROUTERS = (
 )
 
 
-def free_port() -> int:
-    """One that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def behind(url: str, role: str) -> str:
+    """The endpoint string of a role's model behind a router: any server with OpenAI's API."""
+    return f"openai+{url}/v1?template={MODELS / role}&ends=ask-again#{role}"
 
 
 @contextmanager
@@ -202,22 +201,18 @@ def running(router: Router, installed: Path, urls: Sequence[str], model: str) ->
     with tempfile.TemporaryDirectory() as folder:
         port = free_port()
         told = router.program.told(Start(router.setting, urls, model, port, Path(folder)))
-        with (Path(folder) / "log").open("wb") as log:
+        log = Path(folder) / "log"
+        with log.open("wb") as output:
             process = subprocess.Popen(
                 [installed, *router.program.first, *told],
                 env={**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},  # no internet
-                stdout=log,
+                stdout=output,
                 stderr=subprocess.STDOUT,
             )
         try:
-            unready = retry_if_exception_type(httpx2.HTTPError)
-            for attempt in Retrying(stop=stop_after_delay(300), wait=wait_fixed(1), retry=unready):
-                with attempt:
-                    if process.poll() is not None:
-                        raise ServerDiedError((Path(folder) / "log").read_text("utf-8")[-2000:])
-                    health = f"http://127.0.0.1:{port}{router.program.health}"
-                    httpx2.get(health).raise_for_status()
-            yield f"http://127.0.0.1:{port}"
+            url = f"http://127.0.0.1:{port}"
+            wait_until_healthy(process, url + router.program.health, log, 300)
+            yield url
         finally:
             process.terminate()
             process.wait()

@@ -17,9 +17,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from benchmarks.replicas import answers, engines
-from benchmarks.router_programs import ROUTERS, Router, running
+from benchmarks.router_programs import ROUTERS, Router, behind, running
 from rsd_graph import ChatRSD
-from rsd_graph.embedded.engine import MODELS, Engine
+from rsd_graph.embedded.engine import Engine
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.errors import Role
 from rsd_graph.lab.latency.tables import table
@@ -31,12 +31,9 @@ ROLES: tuple[Role, ...] = ("draft", "target")
 
 def through(routers: Mapping[Role, str], first: Engine) -> ChatRSD:
     """RSD whose draft and target are behind routers, asked as any server with OpenAI's API."""
-
-    def at(role: Role) -> str:
-        return f"openai+{routers[role]}/v1?template={MODELS / role}&ends=ask-again#{role}"
-
+    draft, target = (behind(routers[role], role) for role in ROLES)
     prm = f"recompute+llamacpp+{first.endpoint('prm').url}#prm"
-    return ChatRSD(draft=at("draft"), target=at("target"), prm=prm)
+    return ChatRSD(draft=draft, target=target, prm=prm)
 
 
 def measured(
@@ -66,8 +63,7 @@ def report(folder: Path) -> str:
             continue
         texts, shares = measured(router, installed, questions)
         same = f"{sum(map(str.__eq__, texts, expected))} of {QUESTIONS}"
-        name = f"{router.name} {router.version(folder)}"
-        rows.append([name, f"`{router.setting or 'nothing'}`", *(f"{s:.0%}" for s in shares), same])
+        rows.append([*router.told(folder), *(f"{share:.0%}" for share in shares), same])
         print(rows[-1], file=sys.stderr)
     return "\n".join(
         [

@@ -14,7 +14,7 @@ from rsd_graph import (
     create_rsd_graph,
 )
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger, usage
-from rsd_graph.answer.state import Step
+from rsd_graph.answer.state import Source, Step
 from rsd_graph.cli import app
 from rsd_graph.cli.terminal.screen import (
     amounts,
@@ -75,6 +75,21 @@ def test_a_step_of_several_lines_keeps_its_margin(capsys: pytest.CaptureFixture[
     )
 
 
+def thought(source: Source, reward: float, rejected: str | None = None) -> Step:
+    """A step of thinking, rewritten if something was rejected."""
+    return Step(
+        text="Hm, 7?",
+        source=source,
+        reward=reward,
+        accepted=rejected is None,
+        ended="closed",
+        tokens=3,
+        ms=1.0,
+        rejected_text=rejected,
+        phase="thinking",
+    )
+
+
 @pytest.mark.parametrize(
     ("plain", "shown"),
     [(True, "thinking: Hm, 7?"), (False, "\x1b[2;32mthinking: Hm, 7?\x1b[0m")],
@@ -85,39 +100,16 @@ def test_a_thought_says_that_it_is_one(
     """In words, and dim where there are colours: it is no part of the answer."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
-    step = Step(
-        text="Hm, 7?",
-        source="draft",
-        reward=0.9,
-        accepted=True,
-        ended="closed",
-        tokens=3,
-        ms=1.0,
-        rejected_text=None,
-        phase="thinking",
-    )
-
-    show_step(screen(plain=plain), step)
+    show_step(screen(plain=plain), thought("draft", 0.9))
 
     assert capsys.readouterr().out == f"draft   0.90 accepted   {shown}\n"
 
 
 def test_the_cost_tells_who_thought() -> None:
     """Of the tokens in the answer, where there are any of thinking."""
-    thought = Step(
-        text="Hm, 7?",
-        source="target",
-        reward=0.1,
-        accepted=False,
-        ended="closed",
-        tokens=3,
-        ms=1.0,
-        rejected_text="Hm, 8?",
-        phase="thinking",
-    )
     ledger: Ledger = {**empty_ledger(), "target_steps": 1}
 
-    assert cost_line([thought], ledger, None) == (
+    assert cost_line([thought("target", 0.1, "Hm, 8?")], ledger, None) == (
         "1 steps, 0% of the drafts accepted; tokens written: draft 0, target 0, prm 0; "
         "thinking in the answer: draft 0, target 3; 1 ms"
     )

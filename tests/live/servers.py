@@ -99,9 +99,7 @@ def _running(
     command: list[str], environment: Mapping[str, str], venv: Path, log: Path
 ) -> Iterator[str]:
     """The address of *command* once it is healthy; its whole process group ends with the block."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     path = f"{venv / 'bin'}{os.pathsep}{os.environ['PATH']}"
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -112,17 +110,30 @@ def _running(
             process_group=0,
         )
     try:
-        _wait_until_healthy(process, f"http://127.0.0.1:{port}/health", log)
+        wait_until_healthy(process, f"http://127.0.0.1:{port}/health", log, _READY_WITHIN)
         yield f"http://127.0.0.1:{port}"
     finally:
         _stop(process)
 
 
-def _wait_until_healthy(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def free_port() -> int:
+    """One that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until_healthy(
+    process: subprocess.Popen[bytes], url: str, log: Path, within: float
+) -> None:
+    """Until *url* answers; its server writes into *log*.
+
+    Raises:
+        ServerDiedError: It ended.
+        RetryError: It did not answer within so many seconds.
+    """
     unready = retry_if_exception_type((httpx2.TransportError, httpx2.HTTPStatusError))
-    for attempt in Retrying(
-        stop=stop_after_delay(_READY_WITHIN), wait=wait_fixed(1), retry=unready
-    ):
+    for attempt in Retrying(stop=stop_after_delay(within), wait=wait_fixed(1), retry=unready):
         with attempt:
             if process.poll() is not None:
                 raise ServerDiedError(log.read_text("utf-8", "replace")[-3000:])

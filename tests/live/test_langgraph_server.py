@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,6 +22,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from rsd_graph import initial_state
 from rsd_graph.embedded.task import held_out_problems
+from tests.live.servers import free_port
 
 pytestmark = pytest.mark.live
 
@@ -36,9 +36,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server, started with our own `langgraph.json` in a directory of its own."""
     if COMMAND is None:
         pytest.skip("no `langgraph` command")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     home = tmp_path_factory.mktemp("served")
     shutil.copy(ROOT / "langgraph.json", home)
     shutil.copytree(ROOT / "examples", home / "examples")

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import secrets
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,6 +20,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 
 from rsd_graph import ChatRSD
 from rsd_graph.embedded.task import held_out_problems
+from tests.live.servers import free_port
 
 pytestmark = pytest.mark.live
 
@@ -66,8 +66,7 @@ def proxy(served: str, venvs: Path, tmp_path_factory: pytest.TempPathFactory) ->
     models = [{"model_name": "math", "litellm_params": told}]
     config = tmp_path_factory.mktemp("litellm") / "config.yaml"  # JSON is YAML
     config.write_text(json.dumps({"model_list": models, "general_settings": {"master_key": KEY}}))
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     command = [str(venvs / "litellm" / "bin" / "litellm"), "--config", str(config)]
     with running([*command, "--host", "127.0.0.1", "--port", port], env=QUIET):
         _wait_for(f"http://127.0.0.1:{port}/health/liveliness")

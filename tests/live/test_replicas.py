@@ -14,12 +14,12 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks.router_programs import ROUTERS, Router, running
+from benchmarks.replicas_on_vllm import counted
+from benchmarks.router_programs import ROUTERS, Router, behind, running
 from rsd_graph import ChatRSD, Endpoint
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import held_out_problems
 from rsd_graph.providers.http import replicas
-from rsd_graph.providers.http.metrics import CacheCounters, cache_counters
 from tests.live.conftest import together
 from tests.live.servers import kill, vllm
 
@@ -56,12 +56,6 @@ def over(*drafts: Endpoint) -> ChatRSD:
     """RSD whose draft is on all of these."""
     hosts = ",".join(endpoint.url.split("/")[2] for endpoint in drafts)
     return drafted_by(f"vllm+http://{hosts}/v1#draft", lookahead=2)
-
-
-async def counted(drafts: Sequence[Endpoint]) -> list[CacheCounters]:
-    """What each has counted since it was started."""
-    found = [await cache_counters(draft) for draft in drafts]
-    return [counters for counters in found if counters]
 
 
 async def asked(llm: ChatRSD, drafts: Sequence[Endpoint]) -> tuple[list[str], list[list[int]]]:
@@ -111,14 +105,14 @@ async def test_the_prefix_cache_is_read(drafts: Sequence[Endpoint]) -> None:
 
 
 @contextmanager
-def behind(router: Router, venvs: Path, drafts: Sequence[Endpoint]) -> Iterator[ChatRSD]:
+def asked_through(router: Router, venvs: Path, drafts: Sequence[Endpoint]) -> Iterator[ChatRSD]:
     """RSD whose drafts are behind a router, asked as any server with OpenAI's API."""
     installed = router.installed(venvs)
     if installed is None:
         pytest.skip(f"needs {router.name}")
     urls = [draft.url.removesuffix("/v1") for draft in drafts]
     with running(router, installed, urls, "draft") as url:
-        yield drafted_by(f"openai+{url}/v1?template={MODELS / 'draft'}&ends=ask-again#draft")
+        yield drafted_by(behind(url, "draft"))
 
 
 @pytest.mark.parametrize("name", KEEPS)
@@ -127,7 +121,7 @@ async def test_a_router_keeps_an_answer(name: str, venvs: Path, drafts: Sequence
     (router,) = (one for one in ROUTERS if one.name == name and KEEPS[name] in one.setting)
     alone, _ = await asked(over(drafts[0]), drafts)
 
-    with behind(router, venvs, drafts) as llm:
+    with asked_through(router, venvs, drafts) as llm:
         texts, tokens = await asked(llm, drafts)
 
     assert texts == alone

@@ -63,7 +63,8 @@ def markdown(results: Results) -> str:
 
 
 def _losses(rows: Sequence[object]) -> str:
-    return "\n".join([*(f"* {line}." for line in losses(comparisons(rows))), "", SATURATED])
+    said = [f"* {line}." for line in losses(comparisons(rows))]
+    return "\n".join([*said, "", SATURATED]) if said else ""
 
 
 def _pays(rows: Sequence[object]) -> str:

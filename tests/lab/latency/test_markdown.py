@@ -51,6 +51,11 @@ def test_where_rsd_loses_stands_in_the_first_lines(results: dict[str, Any]) -> N
     assert text.index(loss) < text.index("|")
 
 
+def test_nothing_is_said_of_losses_where_nothing_was_compared(results: dict[str, Any]) -> None:
+    """A quick run that was stopped before the loads has no such section."""
+    assert "Where RSD loses" not in markdown({**results, "throughput": []})
+
+
 def test_a_claim_that_does_not_hold_is_reported_as_such(results: dict[str, Any]) -> None:
     """With everything of ours made slow, every claim says no."""
     slow = [{**row, "per_bound": 1.5, "mean": 100.0} for row in results["latency"]]
