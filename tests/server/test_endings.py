@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
+import socket
 import threading
 from typing import Any
 
@@ -73,9 +75,8 @@ def test_a_client_that_hangs_up_stops_the_models(serve: Serve, stream: bool) -> 
     served = serve({"math": gated_stack(model)})
 
     for _ in range(10):
-        with pytest.raises(httpx.ReadTimeout):
-            _ask_and_leave(served, stream)
-        assert model.writing.acquire(timeout=10)
+        with _asked(served, stream):
+            assert model.writing.acquire(timeout=10)
         assert model.stopped.acquire(timeout=10)
 
     assert metric(served, "rsd_cancelled_answers_total") == 10
@@ -84,11 +85,13 @@ def test_a_client_that_hangs_up_stops_the_models(serve: Serve, stream: bool) -> 
     assert served.app.state.admission.in_flight == 0
 
 
-def _ask_and_leave(served: Served, stream: bool) -> None:
-    url = f"{served.url}/v1/chat/completions"
-    with httpx.stream("POST", url, json={**BODY, "stream": stream}, timeout=0.5) as response:
-        for _ in response.iter_bytes():
-            pass
+def _asked(served: Served, stream: bool) -> socket.socket:
+    """A connection on which a question was asked, not yet answered."""
+    body = json.dumps({**BODY, "stream": stream}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}"
+    asked = socket.create_connection(("127.0.0.1", httpx.URL(served.url).port or 0))
+    asked.sendall(f"{head}\r\nContent-Type: application/json\r\n\r\n".encode() + body)
+    return asked
 
 
 def test_beyond_seats_and_queue_answers_are_refused(serve: Serve) -> None:
@@ -117,13 +120,13 @@ def _whole(served: Served) -> None:
 
 def test_an_answer_has_its_time(serve: Serve) -> None:
     """A stream that takes too long keeps what it sent, says `length`, then why."""
-    served = serve({"math": gated_stack(Gated())}, max_seconds=0.5)
+    served = serve({"math": gated_stack(Gated())}, max_seconds=2.0)
 
     chunks, error = _streamed(served)
 
     assert [chunk.choices[0].delta.content for chunk in chunks[:2]] == ["", "first"]
     assert chunks[-1].choices[0].finish_reason == "length"
-    assert "longer than 0.5 s" in str(error)
+    assert "longer than 2" in str(error)
 
 
 def _streamed(served: Served) -> tuple[list[Any], openai.APIError]:
@@ -163,7 +166,7 @@ def test_draining_finishes_what_is_at_work_and_takes_nothing_new(serve: Serve) -
 
 
 def test_what_is_not_done_when_the_drain_ends_is_cut_short(serve: Serve) -> None:
-    """SIGTERM: not ready at once; then streams end with `length` and an error, settled text stands.
+    """SIGTERM: draining at once; then streams end with `length` and an error, settled text stands.
 
     The model's call is cancelled, and the process has nothing left to wait for.
     """
@@ -175,11 +178,11 @@ def test_what_is_not_done_when_the_drain_ends_is_cut_short(serve: Serve) -> None
     assert model.writing.acquire(timeout=10)
 
     served.server.handle_exit(signal.SIGTERM, None)
-    ready = httpx.get(f"{served.url}/ready")
+    is_draining = served.app.state.admission.is_draining
     thread.join()
 
     chunks, error = found
-    assert ready.status_code == 503
+    assert is_draining
     assert [chunk.choices[0].delta.content for chunk in chunks[:2]] == ["", "first"]
     assert chunks[-1].choices[0].finish_reason == "length"
     assert "shutting down" in str(error)
