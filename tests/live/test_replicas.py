@@ -14,7 +14,7 @@ from unittest.mock import patch
 
 import pytest
 
-from benchmarks.replicas_on_vllm import counted
+from benchmarks.replicas_on_vllm import counted, ours, two_engines
 from benchmarks.router_programs import ROUTERS, Router, behind, running
 from rsd_graph import ChatRSD, Endpoint
 from rsd_graph.embedded.engine import MODELS
@@ -54,8 +54,7 @@ def drafted_by(draft: str, **options: int) -> ChatRSD:
 
 def over(*drafts: Endpoint) -> ChatRSD:
     """RSD whose draft is on all of these."""
-    hosts = ",".join(endpoint.url.split("/")[2] for endpoint in drafts)
-    return drafted_by(f"vllm+http://{hosts}/v1#draft", lookahead=2)
+    return drafted_by(ours(drafts), lookahead=2)
 
 
 async def asked(llm: ChatRSD, drafts: Sequence[Endpoint]) -> tuple[list[str], list[list[int]]]:
@@ -69,10 +68,10 @@ async def asked(llm: ChatRSD, drafts: Sequence[Endpoint]) -> tuple[list[str], li
     return texts, tokens
 
 
-async def cached_share(drafts: Sequence[Endpoint], questions: list[str]) -> float:
-    """Of the prompt tokens that both read for questions that neither has seen."""
+async def cached_share(llm: ChatRSD, drafts: Sequence[Endpoint], questions: list[str]) -> float:
+    """Of the prompt tokens that all read for questions that none has seen."""
     before = await counted(drafts)
-    await over(*drafts).abatch(questions, config={"max_concurrency": 4})
+    await llm.abatch(questions, config={"max_concurrency": 4})
     spent = [now - then for then, now in zip(before, await counted(drafts), strict=True)]
     return sum(one.hits for one in spent) / sum(one.queries for one in spent)
 
@@ -97,11 +96,24 @@ async def test_the_prefix_cache_is_read(drafts: Sequence[Endpoint]) -> None:
     """More of it than where every request goes to the next server."""
     turns = count()
     with patch.object(replicas, "current_session", lambda: str(next(turns))):
-        scattered = await cached_share(drafts, SOME)
+        scattered = await cached_share(over(*drafts), drafts, SOME)
 
-    kept = await cached_share(drafts, OTHERS)
+    kept = await cached_share(over(*drafts), drafts, OTHERS)
 
     assert kept > scattered
+
+
+async def test_one_server_with_two_engines_is_told_which(venvs: Path) -> None:
+    """`--data-parallel-size 2`: more is cached than where vLLM chooses, and the words stay."""
+    with two_engines(venvs) as draft:
+        server = drafted_by(ours([draft]))
+        left_to_it = await cached_share(server, [draft], SOME)
+
+        told = drafted_by(ours([draft], "?session_header=X-data-parallel-rank:2"))
+        kept = await cached_share(told, [draft], OTHERS)
+
+        assert (await told.ainvoke(SOME[0])).text == (await server.ainvoke(SOME[0])).text
+    assert kept > left_to_it
 
 
 @contextmanager
