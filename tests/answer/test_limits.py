@@ -8,6 +8,7 @@ import pytest
 
 from rsd_graph import Limits
 from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.limits import goes_round
 from rsd_graph.errors import ConfigurationError
 
 
@@ -53,10 +54,16 @@ def test_thinking_needs_room_for_one_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "budget"), [(Limits(max_tokens=100), 45), (Limits(max_thinking_tokens=50), 20)]
+    ("limits", "budget"),
+    [
+        (Limits(max_tokens=100), 45),
+        (Limits(max_thinking_tokens=50), 20),
+        (Limits(max_tokens=102, max_thinking_tokens=102), 102 - 25 - 30),
+        (Limits(max_tokens=102, max_thinking_tokens=102, max_step_tokens=10), 102 - 10 - 30),
+    ],
 )
 def test_thinking_has_three_quarters_or_what_it_was_given(limits: Limits, budget: int) -> None:
-    """Less what thinking has used; what the answer has used is not its."""
+    """Less what thinking has used, and never the room of the answer's first step."""
     assert limits.thinking_budget([*many(3), step(tokens=7)]) == budget
 
 
@@ -93,6 +100,41 @@ def test_where_the_next_step_belongs(steps: list[Any], phase: str) -> None:
 def test_what_closes_thinking(limits: Limits, count: int, is_closed: bool) -> None:
     """No room for another step, three quarters of the steps, or none left for the answer."""
     assert limits.closes_thinking(many(count)) is is_closed
+
+
+@pytest.mark.parametrize(
+    ("text", "ended", "is_closed"),
+    [
+        ("No. No. No. N", "length", True),
+        ("No. No. No. N", "separator", False),
+        ("No.", "length", 0),
+    ],
+)
+def test_a_thought_that_was_cut_while_it_said_the_same(
+    text: str, ended: str, is_closed: bool
+) -> None:
+    """It closes the thinking; one that ended by itself does not, nor one that says something."""
+    assert Limits(max_repeats=3).closes_thinking([thought(text, ended)]) == is_closed
+
+
+@pytest.mark.parametrize(
+    ("text", "stuck"),
+    [
+        ("a a b", True),
+        ("a a", False),
+        ("A - a, b", True),
+        ("a b a b c", True),
+        ("x a b a b c", True),
+        ("x y z v a b a b a b c", True),
+        ("x y z v w u a b a b c", True),
+        ("x y z v w u t s a b a b c", False),
+        ("a matrix of zeros: first 1 2 3 4 5 6 7 then 0 0 0 0 0", False),
+        ("", False),
+    ],
+)
+def test_what_goes_round(text: str, stuck: bool) -> None:
+    """The same words twice at the end, the last one aside, and as half of the text or so."""
+    assert goes_round(text, 2) is stuck
 
 
 def test_thoughts_are_alike_whatever_their_dress() -> None:
