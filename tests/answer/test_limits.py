@@ -58,6 +58,7 @@ def test_thinking_needs_room_for_one_step() -> None:
     [
         (Limits(max_tokens=100), 45),
         (Limits(max_thinking_tokens=50), 20),
+        (Limits(max_tokens=102), 76 - 30),
         (Limits(max_tokens=102, max_thinking_tokens=102), 102 - 25 - 30),
         (Limits(max_tokens=102, max_thinking_tokens=102, max_step_tokens=10), 102 - 10 - 30),
     ],
@@ -92,6 +93,9 @@ def test_where_the_next_step_belongs(steps: list[Any], phase: str) -> None:
         (Limits(max_thinking_tokens=27), 2, True),
         (Limits(max_steps=4), 2, False),
         (Limits(max_steps=4), 3, True),
+        (Limits(max_steps=6), 3, False),
+        (Limits(max_steps=6), 4, True),
+        (Limits(max_steps=3, max_thinking_steps=3), 2, True),
         (Limits(max_steps=2), 0, False),
         (Limits(max_steps=2), 1, True),
         (Limits(max_steps=1), 0, True),
