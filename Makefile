@@ -88,6 +88,8 @@ chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/result
 	PYTHONMALLOC=pymalloc $(BIN)/python -X dev -W error -m tests.chaos faults 100000
 	$(BIN)/python -m tests.chaos crashes 1000
 	$(BIN)/python -m tests.chaos bodies 1000
+	$(BIN)/pip install --quiet atheris==3.0.0
+	$(BIN)/python -m tests.chaos fuzz 100000
 	$(BIN)/python -m tests.chaos load 10
 
 mutate: $(READY)  ## mutate the core and see whether a test notices: minutes on a quiet machine

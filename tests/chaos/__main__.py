@@ -1,7 +1,7 @@
 """The long runs of `make chaos`: python -m tests.chaos PART SIZE [SEED].
 
-Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` (for each parser), `load` (minutes; its
-seed is the number of the first thing to do, see `load.run`).
+Parts: `faults` (how many), `crashes` (SIGKILLs), `bodies` and `fuzz` (for each parser), `load`
+(minutes). The seed of `fuzz` and of `load` is the number of the first thing to do.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ def main(name: str, size: str, seed: str = "0") -> int:
             "faults": lambda: long_run.run(int(size), int(seed), stop),
             "crashes": lambda: crashes.run(int(size), int(seed), Path(folder), stop),
             "bodies": lambda: bodies.run(int(size), int(seed)),
+            "fuzz": lambda: bodies.fuzz(int(size), int(seed)),
             "load": lambda: load.run(float(size), int(seed)),
         }
         wrong = 0

@@ -1,15 +1,32 @@
-"""The long run of broken bodies: hypothesis drives every parser, without a socket."""
+"""The long runs of broken bodies: hypothesis and atheris drive every parser, without a socket."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tests.chaos.report import Part
 from tests.providers.wires import test_any_answer as parsers
+
+Target = tuple[Any, Mapping[str, str]]
+"""A property test, and the case of it."""
+
+TARGETS: Mapping[str, Target] = {
+    name: (test, {argument: case})
+    for test, argument, cases in (
+        (parsers.test_a_wire_gives_a_candidate_or_an_error_of_ours, "name", parsers.WIRES),
+        (parsers.test_a_chat_gives_a_candidate_or_an_error_of_ours, "kind", ("step", "action")),
+        (parsers.test_a_prm_gives_rewards_or_an_error_of_ours, "name", parsers.PRMS),
+    )
+    for case in cases
+    for name in [f"{case} as a reward model" if cases is parsers.PRMS else case]
+}
 
 
 def run(examples: int, seed: int) -> Iterator[Part]:
@@ -21,10 +38,27 @@ def run(examples: int, seed: int) -> Iterator[Part]:
         [*command, str(parsers.__file__)], env=environment, capture_output=True, text=True
     )
     violations = [done.stdout[-3000:]] if done.returncode else []
-    answers = examples * (len(parsers.WIRES) + 2 + len(parsers.PRMS))
     counts = {
-        "wires and PRMs": len(parsers.WIRES) + 2 + len(parsers.PRMS),
-        "broken answers": answers,
+        "wires and PRMs": len(TARGETS),
+        "broken answers": examples * len(TARGETS),
         "broken refusals": 10 * examples,
     }
     yield Part(seed, counts, violations, time.monotonic() - started)
+
+
+def fuzz(times: int, first: int) -> Iterator[Part]:
+    """So many answers for each target from the *first* on, led by the branches they reach.
+
+    Its seed is the target's number.
+    """
+    for number, name in list(enumerate(TARGETS))[first:]:
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            options = (f"-runs={times}", "-max_len=1024", "-print_final_stats=1")
+            command = [sys.executable, "-m", "tests.chaos.fuzz_child", name, folder, *options]
+            kept = f"-artifact_prefix={folder}/"
+            done = subprocess.run([*command, kept], capture_output=True, text=True)
+        found = re.search(r"number_of_executed_units: (\d+)", done.stderr)
+        counts = {"targets": [name], "answers tried": int(found[1]) if found else 0}
+        violations = [f"{name}: {done.stderr[-3000:]}"] if done.returncode or not found else []
+        yield Part(number, counts, violations, time.monotonic() - started)

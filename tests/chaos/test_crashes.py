@@ -32,10 +32,11 @@ def test_a_killed_batch_ends_as_if_nobody_had(tmp_path: Path) -> None:
     assert kills > 0
 
 
-def test_a_full_disk_is_one_line_and_no_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [0, 1], ids=["batch", "eval"])
+def test_a_full_disk_is_one_line_and_no_loss(number: int, tmp_path: Path) -> None:
     """The command stops and says so; with room again it goes on, and ends as if there had been."""
     with WorldServer(seed=1) as server:
-        whole, full = jobs(tmp_path / "whole", server.url, 3)[0], jobs(tmp_path, server.url, 3)[0]
+        whole, full = (jobs(folder, server.url, 3)[number] for folder in (tmp_path / "w", tmp_path))
         requests_of(whole, server)
         size = whole.result.stat().st_size
 
@@ -47,6 +48,22 @@ def test_a_full_disk_is_one_line_and_no_loss(tmp_path: Path) -> None:
     assert said.count("\n") <= 2
     assert "cannot be written: File too large." in said
     assert 0 < len(kept) < len(full.read(full.result))
+    assert full.read(full.result) == whole.read(whole.result)
+
+
+def test_a_calibration_is_whole_or_not_there(tmp_path: Path) -> None:
+    """On a full disk it says so in a line; with room again it goes on and is that of any run."""
+    with WorldServer(seed=1) as server:
+        whole, full = (jobs(folder, server.url, 3)[2] for folder in (tmp_path / "w", tmp_path))
+        requests_of(whole, server)
+
+        stopped = full.live(server, None, most_bytes=whole.result.stat().st_size - 1)
+        said, is_there = full.said(), full.result.exists()
+        again = full.live(server, None)
+
+    assert (stopped, is_there, again) == (1, False, 0)
+    assert said.count("\n") <= 2
+    assert "cannot be written: File too large." in said
     assert full.read(full.result) == whole.read(whole.result)
 
 
