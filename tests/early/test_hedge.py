@@ -458,17 +458,13 @@ async def test_what_was_under_way_for_an_accepted_step_is_booked(clock: Any) -> 
 
 
 @pytest.mark.parametrize(
-    ("target", "spans"),
-    [
-        (Target(3), [("target", 1050.0, 15.0, "wasted", 3)]),
-        (Target(3, fails=True), []),
-    ],
+    ("fails", "spans"), [(False, [("target", 1050.0, 15.0, "wasted", 3)]), (True, [])]
 )
 async def test_what_was_written_for_an_accepted_step_is_booked(
-    target: Target, spans: list[Any], clock: Any
+    fails: bool, spans: list[Any], clock: Any
 ) -> None:
     """Failed or not; only a step is told."""
-    hedge = await considered(target, clock)
+    hedge = await considered(Target(3, fails=fails), clock)
 
     assert [tuple(span.values()) for span in hedge.spans("1")] == spans
     assert hedge.accepted("1") == {"target": add_usage(spent(3)), "wasted_target_tokens": 3}
