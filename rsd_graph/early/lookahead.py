@@ -219,7 +219,7 @@ class _Chain:
         """Stop writing; the ledger entry of what was written, or being written, for nothing."""
         unused = [candidate["usage"] for candidate in self._written[self._taken :]]
         entry = in_vain("draft", add_usage(*unused, self._failed))
-        if self._worker is not None and not self._worker.done():
+        if self._worker is not None:
             cancel(self._worker)
         if self._in_flight is not None:
             request, started = self._in_flight

@@ -89,8 +89,8 @@ class Mutant:
 
     def shown(self) -> str:
         """The changed lines."""
-        lines = [[line.strip() for line in text.splitlines()] for text in (self.before, self.after)]
-        told = difflib.ndiff(*lines)
+        before, after = self.before.splitlines(), self.after.splitlines()
+        told = difflib.ndiff([*map(str.strip, before)], [*map(str.strip, after)])
         return " → ".join(f"`{line[2:]}`" for line in told if line[:2] in ("- ", "+ "))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -468,6 +469,20 @@ async def test_what_was_written_for_an_accepted_step_is_booked(
 
     assert [tuple(span.values()) for span in hedge.spans("1")] == spans
     assert hedge.accepted("1") == {"target": add_usage(spent(3)), "wasted_target_tokens": 3}
+
+
+async def test_the_error_of_a_hedge_nobody_needs_is_told_to_nobody(clock: Any) -> None:
+    """Neither as a failed task nor in any other way of asyncio's."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    hedge = await considered(Target(fails=True), clock)
+    await asyncio.sleep(0)
+
+    hedge._awaited.take("1")
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert told == []
 
 
 async def test_a_hedge_that_was_never_sent_costs_nothing(clock: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from typing import Any
 
@@ -330,6 +331,32 @@ async def test_a_draft_nobody_waits_for_is_cancelled_and_booked(clock: Any, dept
         await waiting
 
     assert kept.ledger == add(empty_ledger(), {"cancelled_calls": 1, "cancelled_draft_tokens": 6})
+
+
+async def test_a_draft_that_was_never_asked_for_costs_nothing() -> None:
+    """Whoever wanted it was gone before its event loop's next turn."""
+    model, kept = Alphabet(), books()
+    writing = Drafter(model, 1).write_run("1", after(""), kept)
+    writing.send(None)
+
+    writing.close()
+    await settled()
+
+    assert (kept.ledger, model.asked) == (empty_ledger(), 0)
+
+
+async def test_the_error_of_a_draft_nobody_needs_is_told_to_nobody() -> None:
+    """Neither as a failed task nor in any other way of asyncio's."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    drafter = Drafter(Alphabet(fails_at=1), 1)
+    await write(drafter, "")
+
+    drafter.discard("1")
+    gc.collect()
+    await settled()
+
+    assert told == []
 
 
 async def test_look_ahead_on_another_prefix_is_booked_when_it_shows() -> None:

@@ -107,7 +107,7 @@ def test_a_speed_is_the_best_there_was() -> None:
 
 @pytest.mark.parametrize(
     ("speed", "seconds", "tokens"),
-    [(Speed(), 0.0, 8), (Speed(5.0), 0.021, 5), (Speed(5.0), 0.0, 0), (Speed(5.0), 1.0, 8)],
+    [(Speed(), 0.0, 900), (Speed(5.0), 0.021, 5), (Speed(5.0), 1.0, 200), (Speed(5.0), 9.0, 900)],
 )
 def test_what_a_cancelled_request_can_have_written(
     speed: Speed, seconds: float, tokens: int
@@ -115,7 +115,7 @@ def test_what_a_cancelled_request_can_have_written(
     """A token that was begun counts; never more than was asked for, which is all that is known
     before the first step.
     """
-    request = StepRequest(Prefix([]), max_tokens=8)
+    request = StepRequest(Prefix([]), max_tokens=900)
 
     assert speed.tokens_since(100.0, 100.0 + seconds, request) == tokens
 
@@ -150,6 +150,11 @@ def measured(**more: object) -> Pace:
         ({"saved_steps": 2.0}, Plan(2, 0), 2.0 + 2 * (0.1 - 0.15 / 2)),
         ({"saved_steps": 2.2}, Plan(3, 0), 2.2 + 3 * (0.1 - 0.4275 / 3)),
         ({"max_waste": 0.25, "acceptance": 0.5}, Plan(2, 0), 0.0),
+        (
+            {"max_waste": 1.0, "acceptance": 0.5, "verdict_ms": 250.0},
+            Plan(2, 3),
+            2 * (1 - 2.375 / 3.875),
+        ),
     ],
 )
 def test_each_lap_is_booked_with_what_it_is_expected_to_waste(
