@@ -43,8 +43,9 @@ def test_a_draft_that_was_unsure_is_likelier_to_be_rejected() -> None:
 def test_before_anything_is_known_a_fifth_is_expected() -> None:
     """The start that `lookahead="auto"` has too."""
     odds = RejectionOdds()
+    uncertainty = odds.uncertainty(candidate("step", logprob=-1.0))
 
-    assert odds.probability(odds.uncertainty(candidate("step", logprob=-1.0))) == pytest.approx(0.2)
+    assert (uncertainty, odds.probability(uncertainty)) == (0.0, pytest.approx(0.2))
 
 
 @pytest.mark.parametrize(

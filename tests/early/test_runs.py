@@ -44,6 +44,15 @@ def test_the_one_that_was_kept_longest_ago_makes_room(monkeypatch: pytest.Monkey
     assert [kept.end(run) for run in "ab"] == [{"cancelled_calls": 4}, {"cancelled_calls": 18}]
 
 
+def test_a_run_that_made_room_twice_owes_for_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no other run does."""
+    kept = remembered(monkeypatch, 2)
+    for run, calls in [("a", 2), ("b", 0), ("c", 0), ("a", 16), ("d", 0), ("e", 0)]:
+        kept.keep(run, calls)
+
+    assert [kept.end(run) for run in "abcde"] == [{"cancelled_calls": 18}, {}, {}, {}, {}]
+
+
 def test_as_many_debts_are_remembered_as_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oldest is forgiven; what had cost nothing is no debt."""
     kept = remembered(monkeypatch, 2)
