@@ -40,7 +40,7 @@ class Drafter:
         max_waste: For `"auto"`, the share of draft tokens that may be written in vain.
     """
 
-    def __init__(self, model: StepModel, depth: Lookahead = 0, max_waste: float = 0.1) -> None:
+    def __init__(self, model: StepModel, depth: Lookahead, max_waste: float = 0.1) -> None:
         self._model = model
         self._depth: Lookahead = checked("lookahead", depth)
         self._pace = Pace(checked("max_waste", max_waste))

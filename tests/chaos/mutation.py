@@ -126,11 +126,12 @@ def _mutants(source: Path, codes: dict[str, int | None]) -> Iterator[Mutant]:
     for name, code in codes.items():
         module, _, changed = name.rpartition(".")
         function = changed.partition("__mutmut_")[0]
+        plain = function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
         texts = []
         for generated in (f"{function}__mutmut_orig", changed):
             first, last = index["spans"][generated]
-            texts.append("\n".join(lines[first - 1 : last]).replace(generated, function))
-        plain = function.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
+            text = "\n".join(lines[first - 1 : last])
+            texts.append(text.replace(generated, plain.rpartition(".")[2]))
         yield Mutant(name, f"{module}.{plain}", _kind(code), *texts)
 
 
