@@ -97,8 +97,11 @@ class ThinkingFormat:
     def prompt(self, rendered: str, thinking: str, answer: str | None = None) -> str:
         """The prompt that the template *rendered*, and what was thought and answered after it.
 
-        Without an *answer*, not even an empty one, the thinking goes on.
+        Without an *answer*, not even an empty one, the thinking goes on. Where nothing was thought
+        and the template has closed it already, what it says stays as it is.
         """
+        if answer is not None and not thinking and self.markers[1] in self.tail:
+            return rendered + answer
         begun = rendered.removesuffix(self.tail) + self.open
         return begun + (thinking if answer is None else thinking.rstrip() + self.close + answer)
 

@@ -44,7 +44,11 @@ TEMPLATES: Mapping[str, str] = {
     "GLM-4.5": "[gMASK]<sop>{%- for m in messages -%}"
     + "{{ '<|' + m.role + '|>\n' + m.content.split('</think>')[-1].lstrip('\n') }}"
     + "{%- endfor -%}{{ '<|assistant|>' }}",
-    "Seed-OSS": _KEEPS + _GOES_ON,
+    "Seed-OSS": "{%- for m in messages -%}{{ '<seed:bos>' + m.role }}"
+    + "{%- if m.reasoning_content -%}"
+    + "{{ '\n<seed:think>' + m.reasoning_content + '</seed:think>' }}"
+    + "{%- endif -%}{{ '\n' + m.content + '<seed:eos>' }}{%- endfor -%}"
+    + "{{ '<seed:bos>assistant\n' }}",
     "Granite 3": _KEEPS.replace("im_start", "start_of_role") + _GOES_ON,
     "Qwen2.5": _KEEPS + _GOES_ON,
     "no earlier answers": "{%- for m in messages -%}{%- if m.role == 'assistant' -%}"

@@ -2,9 +2,10 @@
 
 Each has an environment of its own, because they want different versions of the same packages:
 `vllm` (3.5 GB), with our plug-in for it, `transformers` (1.2 GB), `litellm` (0.8 GB), a proxy that
-stands in front of `rsd-graph serve` or of models, the routers of vLLM and SGLang (0.2 GB), and
-`cluster` (1.5 GB) with Ray and Spark, which wants Java 17. None needs a GPU. PostgreSQL is
-Debian's package, where we may install one; elsewhere its tests are skipped unless it is there.
+stands in front of `rsd-graph serve` or of models, the routers of vLLM and SGLang (0.2 GB),
+`langgraph` (0.4 GB), the server of graphs, and `cluster` (1.5 GB) with Ray and Spark, which wants
+Java 17. None needs a GPU. PostgreSQL is Debian's package, where we may install one; elsewhere its
+tests are skipped unless it is there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ PACKAGES = {
     "litellm": ["litellm[proxy]==1.108.7"],
     "vllm-router": ["vllm-router==0.1.17"],
     "sglang-router": ["sglang-router==0.3.2"],
+    "langgraph": [f"{_ROOT}[embedded]", "langgraph-cli[inmem]==0.4.40"],
     "cluster": [
         f"{_ROOT}[embedded,serve,parquet]",
         "ray[data,serve]==2.60.0",

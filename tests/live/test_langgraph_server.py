@@ -1,8 +1,4 @@
-"""The real `langgraph dev` serves our graph, and a `langgraph_sdk` client uses it.
-
-Needs `pip install 'langgraph-cli[inmem]'` somewhere this package is installed too:
-`RSD_LIVE_LANGGRAPH` names the `langgraph` command to start, where it is not on the PATH.
-"""
+"""The real `langgraph dev` serves our graph, and a `langgraph_sdk` client uses it."""
 
 from __future__ import annotations
 
@@ -27,22 +23,20 @@ from tests.live.servers import free_port
 pytestmark = pytest.mark.live
 
 ROOT = Path(__file__).parents[2]
-COMMAND = os.environ.get("RSD_LIVE_LANGGRAPH") or shutil.which("langgraph")
 QUESTION = initial_state(held_out_problems(1)[0].question, seed=1)
 
 
 @pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def url(venvs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The server, started with our own `langgraph.json` in a directory of its own."""
-    if COMMAND is None:
-        pytest.skip("no `langgraph` command")
     port = free_port()
     home = tmp_path_factory.mktemp("served")
     shutil.copy(ROOT / "langgraph.json", home)
     shutil.copytree(ROOT / "examples", home / "examples")
+    command = venvs / "langgraph" / "bin" / "langgraph"
     options = ["dev", "--no-browser", "--no-reload", "--port", str(port)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LANGSMITH_TRACING": "false"}
-    server = subprocess.Popen([COMMAND, *options], cwd=home, env=environment)
+    server = subprocess.Popen([command, *options], cwd=home, env=environment)
     try:
         _wait_for(f"http://127.0.0.1:{port}/ok")
         yield f"http://127.0.0.1:{port}"

@@ -1,8 +1,7 @@
 """The shipped models that think, on vLLM and on llama.cpp: the same thoughts, the same answers.
 
-Half of the drafts are rejected by a coin that falls alike everywhere, so that both models think.
-The PRM, whose rewards decide nothing here, stays with llama.cpp; `test_same_answers.py` has one on
-vLLM.
+Where it is not said who judges, half of the drafts are rejected by a coin that falls alike
+everywhere, so that both models think.
 """
 
 from __future__ import annotations
@@ -15,7 +14,10 @@ import pytest
 
 from rsd_graph import ChatRSD, HostedModel, constant
 from rsd_graph.embedded.engine import MODELS
-from rsd_graph.lab.experiment import THINKING
+from rsd_graph.embedded.task import extract_answer
+from rsd_graph.lab.arms.arm import Arm, Outcome
+from rsd_graph.lab.arms.catalog import named_arm
+from rsd_graph.lab.experiment import THINKING, Experiment
 from rsd_graph.providers.wires.completion import Completion, CompletionRequest
 from tests.live.answers import PROBLEMS
 from tests.live.conftest import together
@@ -24,17 +26,26 @@ from tests.live.servers import vllm
 pytestmark = pytest.mark.live
 
 LONG = ("--max-model-len", "1024")
+VERDICTS = (
+    *("rsd:0.98", "verdict:0.95:so-far:product,prm", "verdict:0.98:capped:0.2,prm"),
+    *("verdict:0.95:free:mean", "verdict:0.6:free:lowest", "verdict:0.8:free:first"),
+    *("verdict:0.95:cascade:0.2,0.9,free:lowest,prm", "verdict:0.95:doubt+target"),
+    *("verdict:0.9:doubt+draft", "confspec:0.3:0.98:0.95:doubt"),
+    "phases:0.6:0.97:by-phase:free:lowest,prm",
+)
+"""Each accepts some of the drafts and rejects others."""
 
 
 @pytest.fixture(scope="module")
 def on_vllm(venvs: Path, logs: Path) -> Iterator[Mapping[str, str]]:
-    """Draft and target, each on a vLLM of its own."""
+    """All three, each on a vLLM of its own."""
     servers = {
         role: vllm(venvs / "vllm", MODELS / f"thinking-{role}", logs, name=f"t-{role}", more=LONG)
-        for role in ("draft", "target")
+        for role in THINKING
     }
     for endpoints in together(servers):
-        yield {**THINKING, **{role: f"vllm+{at}" for role, at in endpoints.items()}}
+        models = {role: f"vllm+{at}" for role, at in endpoints.items()}
+        yield {**models, "prm": f"recompute+{models['prm']}"}
 
 
 def thinker(models: Mapping[str, str], **options: Any) -> ChatRSD:
@@ -62,6 +73,31 @@ async def test_vllm_thinks_as_llamacpp(on_vllm: Mapping[str, str]) -> None:
         assert there.content_blocks[0]["type"] == "reasoning"
         assert "think>" not in there.text + there.additional_kwargs["reasoning_content"]
         assert {source for _, source, _, _ in told(here)[2]} == {"draft", "target"}
+
+
+@pytest.mark.parametrize("name", VERDICTS)
+async def test_a_verdict_decides_as_on_llamacpp(name: str, on_vllm: Mapping[str, str]) -> None:
+    """Every verdict of the line, by its arm: the same steps by the same models, asked as often."""
+    here, there = (verdicts(name, models) for models in (THINKING, on_vllm))
+
+    for problem in PROBLEMS:
+        expected = await here.solve(problem.question, 0)
+        found = await there.solve(problem.question, 0)
+
+        assert written(found) == written(expected)
+
+
+def verdicts(name: str, models: Mapping[str, str]) -> Arm:
+    """This arm of the evaluation, greedy, with models that think."""
+    limits = {"max_tokens": 512, "max_step_tokens": 64, "max_steps": 24}
+    asked = {**models, **limits, "thinking": "on", "delta": 0.7}
+    return named_arm(name, Experiment(asked).setup(), lambda question, text: extract_answer(text))
+
+
+def written(outcome: Outcome) -> tuple[list[tuple[str, str]], int, int]:
+    """Who wrote which step, and how many were drafted and judged."""
+    steps = [(step["source"], step["text"]) for step in outcome.steps]
+    return steps, outcome.ledger["drafted_steps"], outcome.ledger["scored_steps"]
 
 
 async def test_a_budget_closes_the_thinking_on_the_wire(

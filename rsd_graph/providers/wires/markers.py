@@ -62,13 +62,14 @@ async def find_format(wire: CompletionWire, think: str | None) -> ThinkingFormat
             hint="Leave thinking unset: gpt-oss cannot be continued step by step.",
         )
     if think:
-        return format_of(think, rendered)
+        apart = await _shown_apart(wire, rendered)
+        return apart if apart and apart.markers[0] == think else format_of(think, rendered)
     if found := format_in(rendered):
         return found
     for opening in OPENING_MARKERS:
         if await _is_deleted(wire, opening):
-            return await _shown(wire, opening, rendered) or format_of(opening)
-    return None
+            return await _shown(wire, rendered, _turn(opening)) or format_of(opening)
+    return await _shown_apart(wire, rendered)
 
 
 async def _is_deleted(wire: CompletionWire, opening: str) -> bool:
@@ -77,9 +78,15 @@ async def _is_deleted(wire: CompletionWire, opening: str) -> bool:
     return _SAID in rendered and _THOUGHT not in rendered
 
 
-async def _shown(wire: CompletionWire, opening: str, header: str) -> ThinkingFormat | None:
-    """What the template writes around the thinking of the last turn, after its *header*."""
-    rendered = await _rendered(wire, _turn(opening))
+async def _shown_apart(wire: CompletionWire, header: str) -> ThinkingFormat | None:
+    """The same where the template is given the thinking apart from the answer, and takes it."""
+    turn = Message(role="assistant", content=_SAID, reasoning_content=_THOUGHT)
+    return await _shown(wire, header, turn)
+
+
+async def _shown(wire: CompletionWire, header: str, turn: Message) -> ThinkingFormat | None:
+    """What the template writes around the thinking of the last *turn*, after its *header*."""
+    rendered = await _rendered(wire, turn)
     if not rendered.startswith(header):
         return None
     return format_around(_THOUGHT, _SAID, rendered.removeprefix(header))

@@ -31,13 +31,17 @@ class Rendering(SayingWire):
         return self._template.render(conversation)
 
 
+HEADERS = (
+    *("<|im_start|>assistant\n", "<|start_of_role|>assistant\n", "<seed:bos>assistant\n"),
+    *("<\uff5cAssistant\uff5c>", "<|assistant|>"),
+)
 THOUGHT = [phased("A.", "thinking"), phased("B.", "thinking", "closed")]
 
 
 async def tail(model: HostedModel, *steps: Candidate, phase: Any = "thinking") -> str:
     """What a prompt adds to the assistant's header."""
     prompt = await model.prompt(Prefix(QUESTION, steps, phase=phase))
-    for header in ("<|im_start|>assistant\n", "<\uff5cAssistant\uff5c>", "<|assistant|>"):
+    for header in HEADERS:
         if header in prompt:
             return prompt.rpartition(header)[2]
     raise AssertionError(prompt)
@@ -58,7 +62,13 @@ async def tail(model: HostedModel, *steps: Candidate, phase: Any = "thinking") -
                 *("DeepSeek-R1 and distills", "GLM-4.5"),
             )
         ),
-        ("DeepSeek-V3.1", "<think>A.\n\n", "<think>A.\n\nB.</think>C.", "<think></think>"),
+        ("DeepSeek-V3.1", "<think>A.\n\n", "<think>A.\n\nB.</think>C.", "</think>"),
+        (
+            "Seed-OSS",
+            "<seed:think>A.\n\n",
+            "<seed:think>A.\n\nB.</seed:think>\nC.",
+            "<seed:think></seed:think>\n",
+        ),
     ],
 )
 async def test_the_markers_are_those_of_the_template(
@@ -93,7 +103,7 @@ async def test_no_separator_stands_before_the_closing_marker() -> None:
     assert prompt.endswith("<think>\nA.###B.\n</think>\n\n")
 
 
-@pytest.mark.parametrize("name", ["Qwen2.5", "Granite 3", "Seed-OSS", "no earlier answers"])
+@pytest.mark.parametrize("name", ["Qwen2.5", "Granite 3", "no earlier answers"])
 async def test_a_template_without_markers_is_refused(name: str) -> None:
     """Neither shown nor deleted: the error says what to set. Kept from thinking it needs none."""
     model = HostedModel(Rendering(name))
@@ -107,10 +117,23 @@ async def test_a_marker_can_be_named() -> None:
     """In the endpoint string, where the template does not tell."""
     model = step_model("vllm+http://gpu:8000/v1?think=<seed:think>#seed-oss", "draft")
     assert isinstance(model, HostedModel)
-    named = HostedModel(Rendering("Seed-OSS"), think="<seed:think>")
 
-    assert await tail(named, *THOUGHT, phase="answer") == (
-        "<seed:think>\nA.\n\nB.\n</seed:think>\n\n"
+    assert model.thinker.think == "<seed:think>"
+
+
+@pytest.mark.parametrize("name", ["Seed-OSS", "Granite 3"])
+async def test_a_named_marker_stands_as_the_template_writes_it(name: str) -> None:
+    """With its line breaks, or none, where it shows an earlier thought; else with the usual."""
+    named = HostedModel(Rendering(name), think="<seed:think>")
+
+    shown = await tail(named, *THOUGHT, phase="answer")
+
+    assert (
+        shown
+        == {
+            "Seed-OSS": "<seed:think>A.\n\nB.</seed:think>\n",
+            "Granite 3": "<seed:think>\nA.\n\nB.\n</seed:think>\n\n",
+        }[name]
     )
 
 
