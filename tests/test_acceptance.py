@@ -173,6 +173,14 @@ def test_a_criterion_that_is_no_probability_is_refused(weight: Any) -> None:
     )
 
 
+def test_a_named_criterion_is_named_with_its_parameters() -> None:
+    """As it would be written in code."""
+    odd = Weighting("odd", lambda reward: 2, {"alpha": 3.0})
+
+    with pytest.raises(ConfigurationError, match=r"^the acceptance criterion odd\(alpha=3.0\) ret"):
+        accepted_run([0.5], odd, seed=0, first_index=0)
+
+
 def test_a_criterion_that_raises_is_the_cause() -> None:
     """A bug in somebody's rule is one of our errors; our own errors are themselves."""
 
