@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""What the tests of early requests share."""
 
 from __future__ import annotations
 
@@ -6,21 +6,12 @@ import asyncio
 
 import pytest
 
-
-class Clock:
-    """The time of an event loop and, 1000 seconds ahead of it, of the world."""
-
-    def __init__(self) -> None:
-        self.now = 50.0
-
-    def __call__(self) -> float:
-        """Seconds of the event loop."""
-        return self.now
+from tests.helpers.clock import Clock
 
 
 @pytest.fixture
 async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    """Of the event loop in which the test runs."""
+    """Of the event loop in which the test runs; the world's is 1000 seconds ahead of it."""
     stopped = Clock()
     monkeypatch.setattr(asyncio.get_running_loop(), "time", stopped)
     monkeypatch.setattr("time.time", lambda: 1000 + stopped.now)

@@ -89,7 +89,7 @@ async def test_a_task_is_cancelled_from_wherever_that_is_asked(where: str) -> No
         assert task.cancelling() == 0
 
     with pytest.raises(asyncio.CancelledError):
-        await task
+        await asyncio.wait_for(task, 5)
 
 
 def test_the_tasks_of_a_closed_loop_have_ended_with_it() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from rsd_graph.answer.ledger import empty_ledger
 from rsd_graph.answer.state import Candidate, RSDState
@@ -11,7 +11,7 @@ from rsd_graph.answer.state import Candidate, RSDState
 
 def state_of(candidates: Sequence[Candidate] = (), **more: Any) -> RSDState:
     """Of a run named "1" with seed 1 that has settled nothing and drafted these."""
-    state: Any = {
+    state: dict[str, Any] = {
         "conversation": [{"role": "user", "content": "q"}],
         "seed": 1,
         "run": "1",
@@ -23,4 +23,4 @@ def state_of(candidates: Sequence[Candidate] = (), **more: Any) -> RSDState:
         "ledger": empty_ledger(),
         "finish_reason": None,
     }
-    return {**state, **more}  # type: ignore[no-any-return]
+    return cast("RSDState", {**state, **more})

@@ -29,6 +29,7 @@ from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes import score_steps
 from rsd_graph.nodes.request import StepOptions
 from rsd_graph.providers.scripted import ScriptedRewardModel, ScriptedStepModel, candidate
+from tests.helpers.states import state_of
 
 BROKEN = math.inf
 """The reward of a step that cannot be scored."""
@@ -51,18 +52,9 @@ class TablePRM:
         return Scores([self.rewards[name] for name in names], usage(prompt_tokens=10))
 
 
-def state_of(names: str) -> RSDState:
-    return {
-        "conversation": [{"role": "user", "content": "q"}],
-        "seed": 1,
-        "run": "1",
-        "steps": [],
-        "candidates": [candidate(name, tokens=2) for name in names],
-        "rewards": [],
-        "scoring_ms": 0.0,
-        "ledger": empty_ledger(),
-        "finish_reason": None,
-    }
+def drafted(names: str) -> RSDState:
+    """A state with a candidate for each letter."""
+    return state_of([candidate(name, tokens=2) for name in names])
 
 
 def accepted(state: RSDState) -> int:
@@ -74,7 +66,7 @@ async def scored(prm: Any, names: str, on_error: Any = "raise") -> tuple[Update,
     options = StepOptions(Sampling(), Limits(), "\n\n")
     model, books = ScriptedStepModel([]), Books(empty_ledger())
     update = await score_steps(
-        state_of(names),
+        drafted(names),
         books,
         prm=prm,
         early=EarlyRequests(model, model),
@@ -130,7 +122,7 @@ async def test_candidates_that_are_dropped_are_not_told_as_drafted_again() -> No
     """The events of such a lap are the verdicts on what is left."""
     update, _ = await scored(TablePRM(a=0.9, b=BROKEN), "ab")
 
-    told = [event["type"] for event in events_after(state_of("ab"), update, accepted)]
+    told = [event["type"] for event in events_after(drafted("ab"), update, accepted)]
 
     assert told == ["step_scored", "step_accepted"]
 
@@ -161,7 +153,7 @@ async def test_a_reward_that_cannot_be_trusted_is_paid_for() -> None:
 
     with pytest.raises(RewardError):
         await score_steps(
-            state_of("a"),
+            drafted("a"),
             books,
             prm=TablePRM(a=1.5),
             early=EarlyRequests(ScriptedStepModel([]), ScriptedStepModel([])),
@@ -215,7 +207,7 @@ async def test_scoring_knows_when_it_began_and_how_long_it_took(
     monkeypatch.setattr(time, "perf_counter", lambda: next(ticks))
     monkeypatch.setattr(time, "time", lambda: 777.0)
 
-    update, _, _ = await watched(state_of("a"), ScriptedRewardModel([0.9]))
+    update, _, _ = await watched(drafted("a"), ScriptedRewardModel([0.9]))
 
     assert update == {"scoring_started": 777.0, "scoring_ms": 250.0, "rewards": [0.9]}
 
@@ -223,7 +215,7 @@ async def test_scoring_knows_when_it_began_and_how_long_it_took(
 async def test_while_the_first_step_is_scored_the_target_may_start_on_it() -> None:
     """With the very request of a rejection; the PRM sees a window, and the draft learns."""
     step: Any = {"text": "s", "ended": "separator", "tokens": 1}
-    state: Any = {**state_of("ab"), "steps": [step, step]}
+    state: Any = {**drafted("ab"), "steps": [step, step]}
     prm = ScriptedRewardModel([0.9, 0.8])
 
     _, books, early = await watched(state, prm)
@@ -242,11 +234,11 @@ async def test_only_whole_steps_are_scored_and_invalid_actions_are_counted() -> 
     whole, cut, invalid = candidate("a"), candidate("b", "length"), candidate("c", "invalid")
     prm = ScriptedRewardModel([0.9])
 
-    update, books, _ = await watched({**state_of(""), "candidates": [whole, invalid, whole]}, prm)
+    update, books, _ = await watched(state_of([whole, invalid, whole]), prm)
     assert (update["rewards"], "candidates" in update) == ([0.9, None, None], False)
     assert (books.ledger["invalid_actions"], books.ledger["wasted_draft_tokens"]) == (1, 0)
 
-    update, books, early = await watched({**state_of(""), "candidates": [cut, invalid]}, prm)
+    update, books, early = await watched(state_of([cut, invalid]), prm)
     assert (update["rewards"], early.considered, len(prm.history)) == ([None, None], [], 1)
     assert books.ledger == add(empty_ledger(), {"invalid_actions": 1})
 
@@ -272,7 +264,7 @@ def failure(tokens: int) -> EndpointConnectionError:
 
 async def test_a_score_that_fails_is_booked_with_what_it_had_cost() -> None:
     """Twice for a run: together and alone; and it is told in a warning, without a word of it."""
-    update, books, _ = await watched(state_of("ab"), FailingPRM(failure(5)), "target")
+    update, books, _ = await watched(drafted("ab"), FailingPRM(failure(5)), "target")
 
     assert update["rewards"] == [None, None]
     spent = usage(prompt_tokens=10, calls=2)
@@ -284,7 +276,7 @@ async def test_a_score_that_fails_is_booked_with_what_it_had_cost() -> None:
 async def test_that_a_run_is_scored_one_by_one_is_told(caplog: pytest.LogCaptureFixture) -> None:
     """In a warning, without a word of the steps."""
     with caplog.at_level(logging.WARNING):
-        await watched(state_of("ab"), FailingPRM(failure(5)), "target")
+        await watched(drafted("ab"), FailingPRM(failure(5)), "target")
 
     told = [(record.name, record.levelname, record.getMessage()) for record in caplog.records]
     text = "rsd.scored_one_by_one steps=2 error=EndpointConnectionError"
@@ -295,7 +287,7 @@ async def test_that_a_run_is_scored_one_by_one_is_told(caplog: pytest.LogCapture
 async def test_a_bug_in_somebodys_prm_goes_to_no_target(names: str) -> None:
     """Only an error of ours can be left to it."""
     with pytest.raises(ZeroDivisionError):
-        await watched(state_of(names), FailingPRM(ZeroDivisionError("theirs")), "target")
+        await watched(drafted(names), FailingPRM(ZeroDivisionError("theirs")), "target")
 
 
 async def test_a_score_that_is_cancelled_is_booked() -> None:
@@ -304,7 +296,7 @@ async def test_a_score_that_is_cancelled_is_booked() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await score_steps(
-            state_of("ab"),
+            drafted("ab"),
             books,
             prm=FailingPRM(asyncio.CancelledError()),
             early=Watched(),
