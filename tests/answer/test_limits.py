@@ -127,6 +127,7 @@ def test_a_thought_that_was_cut_while_it_said_the_same(
         ("a a b", True),
         ("a a", False),
         ("A - a, b", True),
+        ("Maße Masse b", False),
         ("a b a b c", True),
         ("x a b a b c", True),
         ("x y z v a b a b a b c", True),
@@ -142,11 +143,12 @@ def test_what_goes_round(text: str, stuck: bool) -> None:
 
 
 def test_thoughts_are_alike_whatever_their_dress() -> None:
-    """Case and punctuation make no new thought; another word does."""
+    """Case and punctuation make no new thought; another word, or another spelling, does."""
     limits = Limits(max_repeats=2)
 
     assert limits.closes_thinking([thought("Wait, no."), thought("wait - no")]) is True
     assert limits.closes_thinking([thought("Wait, no."), thought("wait, yes")]) is False
+    assert limits.closes_thinking([thought("Maße"), thought("Masse")]) is False
 
 
 @pytest.mark.parametrize(
