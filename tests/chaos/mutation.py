@@ -29,7 +29,8 @@ _HEAD = """\
 
 Written by `make mutate`: each mutant is one small change of the code, and a test should notice it.
 [Promises](../../docs/promises.md) says what else is tested, and how.
-One that never ends is noticed too: it is counted as timed out.
+The tests are the quick ones that `[tool.mutmut]` in `pyproject.toml` names.
+A mutant that never ends is noticed too: it is counted as timed out.
 Left alone is what stands outside functions, and what is decorated.
 
 | module | mutants | killed | timed out | survived | explained | no test runs it | not tried |
