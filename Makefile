@@ -92,8 +92,9 @@ chaos: $(READY)  ## the long runs under faults and kills, into benchmarks/result
 	$(BIN)/python -m tests.chaos fuzz 100000
 	$(BIN)/python -m tests.chaos load 10
 
-mutate: $(READY)  ## mutate the core and see whether a test notices: minutes on a quiet machine
+mutate: $(READY)  ## mutate the core and see whether a test notices: ten minutes on a quiet machine
 	$(BIN)/pip install --quiet mutmut==3.8.1
+	rm -rf mutants  # it keeps what it found, and does not see that a test has changed
 	$(BIN)/mutmut run
 	$(BIN)/python -m tests.chaos.mutation
 

@@ -240,7 +240,7 @@ _EXAMPLE = "a function of the reward, such as lambda reward: reward > 0.5"
 
 def sigmoid(x: float) -> float:
     """1 / (1 + exp(-x)) without overflow at either end."""
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
+    return math.exp(min(0.0, x)) / (1 + math.exp(-abs(x)))
 
 
 def _require(condition: bool, message: str, expected: str | None = None) -> None:

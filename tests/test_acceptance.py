@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,7 +22,15 @@ from rsd_graph import (
     reward_threshold,
     sigmoidal,
 )
-from rsd_graph.acceptance import CRITERIA, accepted_run, check_criterion, seeded_uniform
+from rsd_graph.acceptance import (
+    CRITERIA,
+    accepted_run,
+    check_criterion,
+    derive_seed,
+    seeded_uniform,
+    sigmoid,
+)
+from rsd_graph.plugins import Plugins
 from tests.helpers.scripted import Scripted, sources
 
 
@@ -39,6 +48,7 @@ from tests.helpers.scripted import Scripted, sources
         (sigmoidal, (), -0.5, 0.0),
         (sigmoidal, (), -1.0, 0.0),
         (logistic, (10, 0.7), 0.7, 0.5),
+        (logistic, (0.5, 0.7), 0.5, 1 / (1 + math.exp(0.1))),
         (logistic, (1e6, 0.7), 0.0, 0.0),
         (logistic, (1e6, 0.7), 1.0, 1.0),
         (likelihood_ratio, (1.0,), math.log(0.5), 0.5),
@@ -59,6 +69,12 @@ def test_weighting_functions_have_the_papers_values(
 ) -> None:
     """Table 1 of the paper and the two of the rebuttal, at hand-computed points."""
     assert make(*arguments)(reward) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("x", "value"), [(-1e9, 0), (-2, 0.1192029), (0.5, 0.6224593), (1e9, 1)])
+def test_the_sigmoid_overflows_at_neither_end(x: float, value: float) -> None:
+    """Far out it is 0 or 1, as it should be."""
+    assert sigmoid(x) == pytest.approx(value)
 
 
 @pytest.mark.parametrize("u", [0.0, 0.5, 1 - 2**-53])
@@ -94,9 +110,20 @@ def test_randomised_acceptance_has_the_stated_probability() -> None:
 
 
 def test_u_is_a_pure_function_of_seed_and_step() -> None:
-    """A resumed run decides the same; two steps or seeds do not share their u."""
-    assert seeded_uniform(1, 2) == seeded_uniform(1, 2)
+    """A resumed run decides the same in any version; two steps or seeds do not share their u."""
+    assert seeded_uniform(1, 2) == 0.35832381342318076
+    assert derive_seed(1, "draft", 2) == 7081067319314147209
     assert len({seeded_uniform(seed, index) for seed in range(30) for index in range(30)}) == 900
+
+
+def test_every_step_of_a_run_has_its_own_draw_and_may_have_its_own_criterion() -> None:
+    """u belongs to the step's index in the answer; a criterion to the reward beside it."""
+    draws = {(7, 3): 0.1, (7, 4): 0.2, (7, 5): 0.9}
+    run = partial(accepted_run, seed=7, first_index=3, uniform=lambda *key: draws[key])
+
+    assert run([0.15, 0.25, 0.95], clipping()) == 3
+    assert run([0.15, 0.25, 0.85], clipping()) == 2
+    assert run([0.0, 0.25, 0.0], [constant(1), clipping(), constant(0.5)]) == 2
 
 
 async def test_any_plain_callable_is_an_acceptance_criterion() -> None:
@@ -127,13 +154,31 @@ async def test_the_random_source_can_be_injected() -> None:
     assert sources(await run.answer()) == ["target", "draft"]
 
 
+EXAMPLE = "Expected a function of the reward, such as lambda reward: reward > 0.5."
+
+
 @pytest.mark.parametrize("weight", [1.5, -0.1, float("nan"), None, "0.5", [1.0], 1 + 0j])
 def test_a_criterion_that_is_no_probability_is_refused(weight: Any) -> None:
     """A custom criterion must return something in [0, 1]; the error shows one that does."""
-    with pytest.raises(ConfigurationError, match=r"lambda> returned .* not a probability") as error:
-        accepted_run([0.5], lambda reward: weight, seed=0, first_index=0)
 
-    assert error.value.expected == "a function of the reward, such as lambda reward: reward > 0.5"
+    def odd(reward: float) -> Any:
+        return weight
+
+    with pytest.raises(ConfigurationError) as caught:
+        accepted_run([0.5], odd, seed=0, first_index=0)
+
+    who = f"the acceptance criterion {odd.__qualname__}"
+    assert str(caught.value) == (
+        f"{who} returned {weight!r} for reward 0.5, which is not a probability. {EXAMPLE}"
+    )
+
+
+def test_a_named_criterion_is_named_with_its_parameters() -> None:
+    """As it would be written in code."""
+    odd = Weighting("odd", lambda reward: 2, {"alpha": 3.0})
+
+    with pytest.raises(ConfigurationError, match=r"^the acceptance criterion odd\(alpha=3.0\) ret"):
+        accepted_run([0.5], odd, seed=0, first_index=0)
 
 
 def test_a_criterion_that_raises_is_the_cause() -> None:
@@ -145,34 +190,65 @@ def test_a_criterion_that_raises_is_the_cause() -> None:
     def refusing(reward: float) -> float:
         raise RewardError("no.")
 
-    with pytest.raises(ConfigurationError, match=r"broken failed for reward 0.5: ZeroD") as caught:
+    with pytest.raises(ConfigurationError) as caught:
         accepted_run([0.5], broken, seed=0, first_index=0)
     with pytest.raises(RewardError, match=r"^no\.$"):
         accepted_run([0.5], refusing, seed=0, first_index=0)
 
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
+    assert str(caught.value) == (
+        f"the acceptance criterion {broken.__qualname__} failed for reward 0.5: "
+        f"ZeroDivisionError: float division by zero. {EXAMPLE}"
+    )
 
 
 async def waiting(reward: float) -> float:
     return reward
 
 
+class Judge:
+    """A criterion that is an object, and has no name of its own."""
+
+    def __call__(self) -> float:
+        raise AssertionError
+
+
+ONE = "cannot be called with 1 argument:"
+
+
 @pytest.mark.parametrize(
     ("accept", "complaint"),
     [
-        (lambda reward, more: 1.0, "lambda> cannot be called with 1 argument: missing a required"),
-        (lambda: 1.0, "cannot be called with 1 argument: too many positional arguments"),
-        (0.7, "the acceptance criterion float cannot be called"),
-        (waiting, "the acceptance criterion waiting is async."),
+        (lambda reward, more: 1.0, f"<lambda> {ONE} missing a required argument: 'more'."),
+        (lambda: 1.0, f"<lambda> {ONE} too many positional arguments."),
+        (Judge(), f"Judge {ONE} too many positional arguments."),
+        (0.7, f"float {ONE} 0.7 is not a callable object."),
+        (waiting, "waiting is async."),
     ],
-    ids=["two", "none", "number", "async"],
+    ids=["two", "none", "object", "number", "async"],
 )
 def test_what_is_no_function_of_a_reward_is_refused_at_once(accept: Any, complaint: str) -> None:
     """When the graph is built, not at the first reward."""
     with pytest.raises(ConfigurationError) as caught:
         Scripted([], [], accept=accept)
 
-    assert complaint in str(caught.value)
+    assert str(caught.value) == f"the acceptance criterion {complaint} {EXAMPLE}"
+
+
+@pytest.mark.parametrize("delta", [-1.0, 1.0])
+def test_a_threshold_may_lie_at_either_end_of_the_rewards(delta: float) -> None:
+    """Beyond, it would always be reached, or never."""
+    check_criterion(reward_threshold(delta), (-1.0, 1.0))
+    check_criterion(lambda reward: reward > 5, (-1.0, 1.0))
+
+    with pytest.raises(ConfigurationError) as caught:
+        check_criterion(logistic(9, 2 * delta), (-1.0, 1.0))
+
+    assert str(caught.value) == (
+        f"prm: delta={2 * delta} is outside the PRM's reward range [-1.0, 1.0]. "
+        "Expected -1.0 <= delta <= 1.0. "
+        "Rewards are not portable between PRMs: choose delta on this PRM's own scale."
+    )
 
 
 def test_compiled_functions_are_criteria_too() -> None:
@@ -210,6 +286,35 @@ def test_every_criterion_has_its_name() -> None:
 
     assert [each.name for each in made] == list(CRITERIA.built_in)
     assert all(isinstance(each, Weighting) for each in made)
+
+
+def at_least(least: float, most: float = 1) -> Callable[[float], float]:
+    """Somebody else's criterion."""
+    return lambda reward: least <= reward <= most
+
+
+def test_the_criterion_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any function of a reward will do; its name and what it was given are kept."""
+    made = {"at_least": f"{__name__}:at_least", "list": "builtins:list"}
+    monkeypatch.setattr("rsd_graph.acceptance.CRITERIA", Plugins("theirs", "criterion", made))
+
+    theirs = criterion("at_least(0.5, most=0.9)")
+
+    assert str(theirs) == "at_least(least=0.5, most=0.9)"
+    assert [theirs(reward) for reward in (0.4, 0.5, 0.95)] == [False, True, False]
+    with pytest.raises(ConfigurationError, match="the acceptance criterion list cannot be called"):
+        criterion("list")
+
+
+def test_a_text_that_is_no_criterion_is_shown_as_far_as_eighty_characters() -> None:
+    """With what it should have been."""
+    with pytest.raises(ConfigurationError) as caught:
+        criterion("?" * 100)
+
+    assert str(caught.value) == (
+        f"'{'?' * 80}' is no acceptance criterion. "
+        "Expected a name and numbers, such as logistic(alpha=10, delta=0.7)."
+    )
 
 
 @pytest.mark.parametrize(
@@ -269,6 +374,7 @@ def test_impossible_parameters_are_refused(build: object) -> None:
         (reward_threshold, math.inf, "reward_threshold(delta) needs a finite delta, got inf"),
         (logistic, 0, "logistic(alpha) needs a finite alpha > 0, got 0"),
         (logistic, math.inf, "logistic(alpha) needs a finite alpha > 0, got inf"),
+        (partial(logistic, 1), math.inf, "logistic(delta) needs a finite delta, got inf"),
         (likelihood_ratio, 0, "likelihood_ratio(alpha) needs alpha > 0, got 0"),
         (likelihood_ratio, math.inf, "likelihood_ratio(alpha) needs alpha > 0, got inf"),
         (hybrid, 0, "hybrid(beta) needs beta > 0, got 0"),

@@ -77,7 +77,7 @@ class Limits:
 
     def closes_thinking(self, steps: Sequence[Step | Candidate]) -> bool:
         """Whether the limits close the thinking after these steps of it."""
-        most = min(self.max_thinking_steps or max(1, self.max_steps * 3 // 4), self.max_steps - 1)
+        most = min(self.max_thinking_steps or self.max_steps * 3 // 4, self.max_steps - 1)
         if self.thinking_budget(steps) < self.min_step_tokens or len(steps) >= most:
             return True
         if not steps:

@@ -40,7 +40,7 @@ class Drafter:
         max_waste: For `"auto"`, the share of draft tokens that may be written in vain.
     """
 
-    def __init__(self, model: StepModel, depth: Lookahead = 0, max_waste: float = 0.1) -> None:
+    def __init__(self, model: StepModel, depth: Lookahead, max_waste: float = 0.1) -> None:
         self._model = model
         self._depth: Lookahead = checked("lookahead", depth)
         self._pace = Pace(checked("max_waste", max_waste))
@@ -219,7 +219,7 @@ class _Chain:
         """Stop writing; the ledger entry of what was written, or being written, for nothing."""
         unused = [candidate["usage"] for candidate in self._written[self._taken :]]
         entry = in_vain("draft", add_usage(*unused, self._failed))
-        if self._worker is not None and not self._worker.done():
+        if self._worker is not None:
             cancel(self._worker)
         if self._in_flight is not None:
             request, started = self._in_flight

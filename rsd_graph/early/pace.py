@@ -98,7 +98,7 @@ class Pace:
         if not self.rereads and self._prm_is_crowded():
             limit, plans = self.max_waste, _PLANS[:2]
         allowed = [plan for plan in plans if self._waste(plan) <= limit]
-        best = min(allowed, key=self._ms_per_step, default=Plan(1, 0))
+        best = min(allowed, key=self._ms_per_step)  # Plan(1, 0) wastes nothing
         saved = (self.max_waste - self._waste(best)) * best.run
         self.saved_steps = min(self.saved_steps + saved, _PATIENCE / 5)
         return best

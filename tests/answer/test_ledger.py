@@ -75,6 +75,21 @@ def test_entries_and_ledgers_add_up() -> None:
     assert (after["draft"]["completion_tokens"], after["draft"]["ms"]) == (5, 1.5)
 
 
+def test_of_nothing_the_sum_is_the_usage_of_no_call() -> None:
+    """Written down, the two look the same."""
+    assert repr(add_usage()) == repr(usage(calls=0, cached_tokens=0)) == repr(NOTHING)
+
+
+def test_tokens_of_the_answer_are_those_that_were_not_in_vain() -> None:
+    """Kept drafts, and what the target wrote, less what it wrote in vain."""
+    target = usage(completion_tokens=9)
+    spent = add(
+        empty_ledger(), {"kept_draft_tokens": 5, "target": target, "wasted_target_tokens": 2}
+    )
+
+    assert settled_tokens(spent) == 12
+
+
 def test_a_counter_that_does_not_exist_is_refused() -> None:
     """Where no type checker looks, the first use says so."""
     misspelt: Any = {"drafted_step": 1}
@@ -190,6 +205,13 @@ def test_who_is_silent_may_have_cached_all_but_what_was_drafted() -> None:
     assert (cached["target"]["cached_tokens"], cached["prm"]["cached_tokens"]) == (2000, 3940)
     assert [cached[role]["cache_unreported_calls"] for role in ("target", "prm")] == [0, 0]
     assert cached["scored_steps"] == 9
+
+
+def test_a_silent_draft_may_have_cached_its_whole_prompt() -> None:
+    """It judges nothing."""
+    ledger = add(empty_ledger(), {"draft": usage(prompt_tokens=70), "kept_draft_tokens": 9})
+
+    assert cached_perfectly(ledger)["draft"]["cached_tokens"] == 70
 
 
 def test_what_some_calls_reported_as_cached_stays() -> None:

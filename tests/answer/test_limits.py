@@ -8,6 +8,7 @@ import pytest
 
 from rsd_graph import Limits
 from rsd_graph.answer.ledger import usage
+from rsd_graph.answer.limits import goes_round
 from rsd_graph.errors import ConfigurationError
 
 
@@ -53,10 +54,17 @@ def test_thinking_needs_room_for_one_step() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "budget"), [(Limits(max_tokens=100), 45), (Limits(max_thinking_tokens=50), 20)]
+    ("limits", "budget"),
+    [
+        (Limits(max_tokens=100), 45),
+        (Limits(max_thinking_tokens=50), 20),
+        (Limits(max_tokens=102), 76 - 30),
+        (Limits(max_tokens=102, max_thinking_tokens=102), 102 - 25 - 30),
+        (Limits(max_tokens=102, max_thinking_tokens=102, max_step_tokens=10), 102 - 10 - 30),
+    ],
 )
 def test_thinking_has_three_quarters_or_what_it_was_given(limits: Limits, budget: int) -> None:
-    """Less what thinking has used; what the answer has used is not its."""
+    """Less what thinking has used, and never the room of the answer's first step."""
     assert limits.thinking_budget([*many(3), step(tokens=7)]) == budget
 
 
@@ -85,6 +93,9 @@ def test_where_the_next_step_belongs(steps: list[Any], phase: str) -> None:
         (Limits(max_thinking_tokens=27), 2, True),
         (Limits(max_steps=4), 2, False),
         (Limits(max_steps=4), 3, True),
+        (Limits(max_steps=6), 3, False),
+        (Limits(max_steps=6), 4, True),
+        (Limits(max_steps=3, max_thinking_steps=3), 2, True),
         (Limits(max_steps=2), 0, False),
         (Limits(max_steps=2), 1, True),
         (Limits(max_steps=1), 0, True),
@@ -95,12 +106,49 @@ def test_what_closes_thinking(limits: Limits, count: int, is_closed: bool) -> No
     assert limits.closes_thinking(many(count)) is is_closed
 
 
+@pytest.mark.parametrize(
+    ("text", "ended", "is_closed"),
+    [
+        ("No. No. No. N", "length", True),
+        ("No. No. No. N", "separator", False),
+        ("No.", "length", 0),
+    ],
+)
+def test_a_thought_that_was_cut_while_it_said_the_same(
+    text: str, ended: str, is_closed: bool
+) -> None:
+    """It closes the thinking; one that ended by itself does not, nor one that says something."""
+    assert Limits(max_repeats=3).closes_thinking([thought(text, ended)]) == is_closed
+
+
+@pytest.mark.parametrize(
+    ("text", "stuck"),
+    [
+        ("a a b", True),
+        ("a a", False),
+        ("A - a, b", True),
+        ("Maße Masse b", False),
+        ("a b a b c", True),
+        ("x a b a b c", True),
+        ("x y z v a b a b a b c", True),
+        ("x y z v w u a b a b c", True),
+        ("x y z v w u t s a b a b c", False),
+        ("a matrix of zeros: first 1 2 3 4 5 6 7 then 0 0 0 0 0", False),
+        ("", False),
+    ],
+)
+def test_what_goes_round(text: str, stuck: bool) -> None:
+    """The same words twice at the end, the last one aside, and as half of the text or so."""
+    assert goes_round(text, 2) is stuck
+
+
 def test_thoughts_are_alike_whatever_their_dress() -> None:
-    """Case and punctuation make no new thought; another word does."""
+    """Case and punctuation make no new thought; another word, or another spelling, does."""
     limits = Limits(max_repeats=2)
 
     assert limits.closes_thinking([thought("Wait, no."), thought("wait - no")]) is True
     assert limits.closes_thinking([thought("Wait, no."), thought("wait, yes")]) is False
+    assert limits.closes_thinking([thought("Maße"), thought("Masse")]) is False
 
 
 @pytest.mark.parametrize(

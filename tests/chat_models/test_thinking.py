@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, FunctionPRM, HostedModel
-from rsd_graph.answer.limits import goes_round
 from rsd_graph.errors import CapabilityError
 from tests.helpers.bigram import THINKING, write_bigram_model
 from tests.helpers.thinking_wire import SayingWire
@@ -155,20 +154,6 @@ def test_a_step_that_says_the_same_over_and_over_closes_the_thinking() -> None:
 
     assert message.text == "4."
     assert message.response_metadata["rsd"]["thinking"]["steps"] == 1
-
-
-@pytest.mark.parametrize(
-    ("text", "stuck"),
-    [
-        ("so on and so on and so on and so on and so o", True),
-        ("a matrix of zeros: first 1 2 3 4 5 6 7 then 0 0 0 0 0", False),
-        ("one two three four five six seven eight nine", False),
-        ("", False),
-    ],
-)
-def test_what_goes_round(text: str, stuck: bool) -> None:
-    """Half of the text at least, so that a row of zeros is none."""
-    assert goes_round(text, 4) is stuck
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from random import Random
 
 import pytest
@@ -42,5 +43,42 @@ def test_a_draft_that_was_unsure_is_likelier_to_be_rejected() -> None:
 def test_before_anything_is_known_a_fifth_is_expected() -> None:
     """The start that `lookahead="auto"` has too."""
     odds = RejectionOdds()
+    uncertainty = odds.uncertainty(candidate("step", logprob=-1.0))
 
-    assert odds.probability(odds.uncertainty(candidate("step", logprob=-1.0))) == pytest.approx(0.2)
+    assert (uncertainty, odds.probability(uncertainty)) == (0.0, pytest.approx(0.2))
+
+
+@pytest.mark.parametrize(
+    ("logprob", "tokens", "uncertainty"),
+    [(-8.0, 4, 1.0), (-16.0, 4, 2.5), (-44.0, 4, 3.0), (0.0, 4, -1.0), (None, 4, 0), (-8.0, 0, 0)],
+)
+def test_uncertainty_is_counted_in_usual_deviations(
+    logprob: float | None, tokens: int, uncertainty: float
+) -> None:
+    """From the usual log-probability of a token, which was -1 until now; three at most."""
+    odds = RejectionOdds(usual=-1.0, deviation=0.9)
+
+    found = odds.uncertainty(candidate("step", tokens=tokens, logprob=logprob))
+
+    assert found == pytest.approx(uncertainty)
+
+
+def test_a_draft_much_surer_than_usual_counts_as_three_deviations() -> None:
+    """No single step outweighs all others."""
+    odds = RejectionOdds(usual=-10.0, deviation=1.0)
+
+    assert odds.uncertainty(candidate("step", tokens=1, logprob=-0.5)) == -3.0
+    assert (odds.usual, odds.deviation) == (pytest.approx(-9.05), pytest.approx(1.755))
+
+
+def test_a_verdict_moves_the_estimate_by_a_tenth_of_its_error() -> None:
+    """And its weight by as much as the draft was unsure."""
+    odds = RejectionOdds(bias=0.0, weight=0.5)
+    unsure = 2 * math.log(3)
+
+    odds.decided(unsure, rejected=True)
+    assert (odds.bias, odds.weight) == pytest.approx((0.025, 0.5 + 0.025 * unsure))
+
+    odds = RejectionOdds(bias=math.log(3))
+    odds.decided(2.0, rejected=False)
+    assert (odds.bias, odds.weight) == pytest.approx((math.log(3) - 0.075, -0.15))

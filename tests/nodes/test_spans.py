@@ -7,9 +7,12 @@ from typing import Any
 
 import pytest
 
-from rsd_graph import create_rsd_graph, initial_state
+from rsd_graph import candidate, create_rsd_graph, initial_state
+from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.state import Step, stored_state
+from rsd_graph.nodes.spans import decision_spans, spans_beyond
 from tests.helpers.hashed import HashedModel, HashedPRM
+from tests.helpers.states import state_of
 
 
 async def answered(**options: Any) -> dict[str, Any]:
@@ -72,3 +75,58 @@ async def test_the_rejected_drafts_tokens() -> None:
 def test_a_checkpoint_of_an_older_version() -> None:
     """It knows no time of scoring, and goes on without."""
     assert stored_state({"ledger": {}})["scoring_started"] == 0.0  # type: ignore[typeddict-item]
+
+
+DRAFTS: Any = [
+    {**candidate("x", cost=usage(completion_tokens=number, ms=5.0)), "started": 100.0 + number}
+    for number in range(4)
+]
+
+
+def drafted(number: int, use: str) -> dict[str, Any]:
+    """The span of that draft's writing."""
+    return {
+        "role": "draft",
+        "started": 100.0 + number,
+        "ms": 5.0,
+        "use": use,
+        "tokens": number,
+    }
+
+
+def judged(started: float, use: str) -> dict[str, Any]:
+    """The span of a quarter of a call of 80 ms."""
+    return {"role": "prm", "started": started, "ms": 20.0, "use": use}
+
+
+SCORED = {"rewards": [0.9, 0.1, None, 0.9], "scoring_ms": 80.0, "scoring_started": 200.0}
+
+
+@pytest.mark.parametrize(
+    ("index", "use", "spans"),
+    [
+        (0, "kept", [drafted(0, "kept"), judged(200.0, "kept")]),
+        (1, "rejected", [drafted(1, "rejected"), judged(200.02, "kept")]),
+        (2, "rejected", [drafted(2, "rejected")]),
+        (3, "wasted", [drafted(3, "wasted"), judged(200.06, "wasted")]),
+    ],
+)
+def test_one_call_that_scores_four_steps_is_cut_in_four(index: int, use: Any, spans: Any) -> None:
+    """A score that rejects is useful, too; one beyond a rejection is not."""
+    assert decision_spans(state_of(DRAFTS, **SCORED), index, use) == spans
+
+
+@pytest.mark.parametrize("unknown", [{"rewards": []}, {"scoring_started": 0.0}])
+def test_a_score_that_was_not_or_is_not_known_when_is_not_told(unknown: dict[str, Any]) -> None:
+    """The draft is."""
+    state = state_of(DRAFTS, **{**SCORED, **unknown})
+
+    assert decision_spans(state, 0, "kept") == [drafted(0, "kept")]
+
+
+def test_all_drafts_beyond_the_rejected_one_are_in_vain() -> None:
+    """Scored or not."""
+    beyond = spans_beyond(state_of(DRAFTS, **SCORED), 1)
+
+    assert beyond == [drafted(2, "wasted"), drafted(3, "wasted"), judged(200.06, "wasted")]
+    assert spans_beyond(state_of(DRAFTS, **SCORED), 3) == []
