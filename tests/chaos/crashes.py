@@ -21,7 +21,7 @@ from tests.chaos.world import KEY
 from tests.helpers.durable_child import STEPS
 from tests.runtime.test_durability import live_until, settled
 
-_GRAPHS = 48
+_GRAPHS = 8
 """For each command, which takes more time to be killed."""
 
 
