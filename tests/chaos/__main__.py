@@ -29,7 +29,7 @@ def main(name: str, size: str, seed: str = "0") -> int:
             "faults": lambda: long_run.run(int(size), int(seed), stop),
             "crashes": lambda: crashes.run(int(size), int(seed), Path(folder), stop),
             "bodies": lambda: bodies.run(int(size), int(seed)),
-            "fuzz": lambda: bodies.fuzz(int(size), int(seed)),
+            "fuzz": lambda: bodies.fuzz(int(size), int(seed), stop),
             "load": lambda: load.run(float(size), int(seed)),
         }
         wrong = 0

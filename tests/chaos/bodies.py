@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -46,12 +47,14 @@ def run(examples: int, seed: int) -> Iterator[Part]:
     yield Part(seed, counts, violations, time.monotonic() - started)
 
 
-def fuzz(times: int, first: int) -> Iterator[Part]:
+def fuzz(times: int, first: int, stop: threading.Event) -> Iterator[Part]:
     """So many answers for each target from the *first* on, led by the branches they reach.
 
-    Its seed is the target's number.
+    Its seed is the target's number. No further target is begun once *stop* is set.
     """
     for number, name in list(enumerate(TARGETS))[first:]:
+        if stop.is_set():
+            return
         started = time.monotonic()
         with tempfile.TemporaryDirectory() as folder:
             options = (f"-runs={times}", "-max_len=1024", "-print_final_stats=1")
