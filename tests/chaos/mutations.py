@@ -49,6 +49,8 @@ def instead_of(value: Any, name: str, dice: random.Random) -> Any:
         return dice.choice([[], {}, 1.5, True, ["x"]])
     if name in _NEEDED and dice.random() < 0.2:
         return None
+    if isinstance(value, list) and [type(item) for item in value] == [float]:
+        return dice.choice(_NO_LIST[1:])  # a verdict may be such a list, or the number in it
     kinds: dict[type, tuple[Any, ...]] = {
         str: _NO_TEXT,
         bool: _NO_TRUTH,
