@@ -8,9 +8,10 @@ import multiprocessing
 import os
 import signal
 from collections.abc import Iterable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import TYPE_CHECKING, Self
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Self
 
 from rsd_graph.errors import CapabilityError, ConfigurationError, RSDError
 from rsd_graph.lab.grading.paper_grader import OFFICIAL_TIMEOUT_S, grade_like_paper
@@ -36,8 +37,39 @@ _MOST_POOLS = 8
 Plain = tuple[bool, str | None, str]
 """Our verdict alone; see `grade_plainly`."""
 
-Tasks = tuple[Future[Plain], Future[bool]]
-"""Our verdict and the paper's."""
+
+_LOOK_S = 1.0
+"""How often somebody looks whether the pool is still there."""
+
+
+class Tasks:
+    """Our verdict on an answer and the paper's, in the pool that is to find them."""
+
+    def __init__(self, pool: ProcessPool, ours: Future[Plain], paper: Future[bool]) -> None:
+        self.ours, self.paper = ours, paper
+        self._pool = pool
+        self._is_broken = False
+
+    def both(self) -> tuple[Future[Any], Future[Any]]:
+        """One after the other."""
+        return self.ours, self.paper
+
+    def wait(self) -> None:
+        """Until both have ended, in whatever way."""
+        while wait(self.both(), timeout=_LOOK_S).not_done:
+            self.look()
+
+    def look(self) -> None:
+        """Give up what a broken pool has lost, the second time it is seen to be broken.
+
+        Pebble ends the tasks it knows when it breaks; one that it was just taking from its queue
+        would never end.
+        """
+        if self._is_broken:
+            for task in self.both():
+                with suppress(InvalidStateError):  # it has ended
+                    task.set_exception(BrokenProcessPool("it was lost with its process"))
+        self._is_broken = not self._pool.active
 
 
 class Grader:
@@ -101,7 +133,7 @@ class Grader:
         tasks = await _done(self._submit(question, answer))
         if _was_killed(tasks):
             tasks = await _done(self._submit(question, answer))
-        return _verdict(*tasks)
+        return _verdict(tasks)
 
     def grade_all(self, answers: Iterable[tuple[Question, str]]) -> list[Verdict]:
         """Grade many answers at once; verdicts come in the order of *answers*. Raises as `agrade`.
@@ -111,7 +143,7 @@ class Grader:
         """
         pending = [(given, self._submit(*given)) for given in answers]
         again = [self._submit(*given) if _was_killed(tasks) else tasks for given, tasks in pending]
-        return [_verdict(*tasks) for tasks in again]
+        return [_verdict(tasks) for tasks in again]
 
     def _submit(self, question: Question, answer: str) -> Tasks:
         """Queue one answer: our verdict and the paper's are separate tasks, each with its limit."""
@@ -119,10 +151,8 @@ class Grader:
         task, paper_s = (question, answer), min(OFFICIAL_TIMEOUT_S, self._timeout_s)
         pool = self._running()
         try:
-            return (
-                pool.schedule(grade_plainly, task, timeout=self._timeout_s),
-                pool.schedule(grade_like_paper, task, timeout=paper_s),
-            )
+            ours = pool.schedule(grade_plainly, task, timeout=self._timeout_s)
+            return Tasks(pool, ours, pool.schedule(grade_like_paper, task, timeout=paper_s))
         except RuntimeError as exc:  # it broke just now
             raise _cannot_start(exc) from exc
 
@@ -147,23 +177,34 @@ class Grader:
 
 async def _done(tasks: Tasks) -> Tasks:
     """The same once both have ended, in whatever way."""
-    ours, paper = tasks
-    both = asyncio.wrap_future(ours), asyncio.wrap_future(paper)
-    await asyncio.gather(*both, return_exceptions=True)
+    looking = asyncio.create_task(_looking(tasks))
+    try:
+        await asyncio.gather(*map(asyncio.wrap_future, tasks.both()), return_exceptions=True)
+    finally:
+        looking.cancel()
     return tasks
+
+
+async def _looking(tasks: Tasks) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        tasks.look()
 
 
 def _was_killed(tasks: Tasks) -> bool:
     """Wait for both: whether one ended because its process did."""
     from pebble import ProcessExpired
 
-    return any(isinstance(task.exception(), ProcessExpired | BrokenProcessPool) for task in tasks)
+    tasks.wait()
+    errors = [task.exception() for task in tasks.both()]
+    return any(isinstance(error, ProcessExpired | BrokenProcessPool) for error in errors)
 
 
-def _verdict(ours: Future[Plain], paper: Future[bool]) -> Verdict:
+def _verdict(tasks: Tasks) -> Verdict:
     """Wait for both; a task that was killed, or whose libraries broke, found nothing."""
+    tasks.wait()
     try:
-        correct, extracted, reason = ours.result()
+        correct, extracted, reason = tasks.ours.result()
     except RSDError:
         raise
     except BrokenProcessPool as exc:
@@ -172,6 +213,7 @@ def _verdict(ours: Future[Plain], paper: Future[bool]) -> Verdict:
         correct, extracted, reason = False, None, TIMEOUT
     except Exception as exc:  # SymPy raises whatever it likes, and pebble when a process dies
         correct, extracted, reason = False, None, f"grading broke: {exc}"
+    paper = tasks.paper
     paper_correct = paper.exception() is None and paper.result()  # as the official evaluation does
     return Verdict(correct, paper_correct, extracted, reason)
 

@@ -19,6 +19,7 @@ from pebble import ProcessExpired
 from rsd_graph.errors import ConfigurationError, InputError
 from rsd_graph.lab import Grader, Question, Verdict
 from rsd_graph.lab.grading import workers
+from rsd_graph.lab.grading.workers import Tasks
 from tests.chaos.killed_jobs import graders_of
 from tests.helpers import dying_grader
 
@@ -71,6 +72,32 @@ async def test_a_process_that_is_killed_idle_is_replaced() -> None:
     assert [first.correct, second.correct] == [True, True]
 
 
+class Pool:
+    """In place of pebble's."""
+
+    def __init__(self, *, active: bool = True) -> None:
+        self.active = active
+
+
+@pytest.mark.parametrize("is_sync", [False, True])
+async def test_an_answer_that_a_broken_pool_has_lost_is_graded_again(
+    is_sync: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A task that pebble was taking from its queue when it broke never ends: it is given up."""
+    right: Future[Any] = Future()
+    right.set_result((True, "4", "match"))
+    script = iter([Tasks(Pool(active=False), Future(), Future()), Tasks(Pool(), right, right)])
+    monkeypatch.setattr(Grader, "_submit", lambda *_: next(script))
+    monkeypatch.setattr(workers, "_LOOK_S", 0.01)
+
+    if is_sync:
+        (verdict,) = Grader().grade_all([(question("4"), "4")])
+    else:
+        verdict = await Grader().agrade(question("4"), "4")
+
+    assert (verdict.correct, verdict.reason) == (True, "match")
+
+
 def test_an_answer_that_kills_every_process_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is tried twice, and its reason says what happened; its neighbour is graded as usual."""
     dead: Future[Any] = Future()
@@ -78,7 +105,7 @@ def test_an_answer_that_kills_every_process_is_wrong(monkeypatch: pytest.MonkeyP
     right: Future[Any] = Future()
     right.set_result((True, "4", "match"))
     script = iter([(dead, right), (right, right), (dead, right)])
-    monkeypatch.setattr(Grader, "_submit", lambda *_: next(script))
+    monkeypatch.setattr(Grader, "_submit", lambda *_: Tasks(Pool(), *next(script)))
 
     verdicts = Grader().grade_all([(question("4"), "kills"), (question("4"), "4")])
 
