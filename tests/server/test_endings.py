@@ -126,7 +126,7 @@ def test_an_answer_has_its_time(serve: Serve) -> None:
 
     assert [chunk.choices[0].delta.content for chunk in chunks[:2]] == ["", "first"]
     assert chunks[-1].choices[0].finish_reason == "length"
-    assert "longer than 2" in str(error)
+    assert "longer than 2 s" in str(error)
 
 
 def _streamed(served: Served) -> tuple[list[Any], openai.APIError]:
