@@ -114,6 +114,8 @@ def page(parts: Mapping[str, Answers]) -> str:
     )
     long = markdown_table(LONG_HEADERS, [long_row(window) for window in LONG_WINDOWS])
     count = len(next(iter(parts.values()))[None])
+    all_records = [record for found in parts.values() for some in found.values() for record in some]
+    failed = sum(not record["ledger"] for record in all_records)
     return f"""# A PRM that sees the last steps: {count} held-out problems, T {TEMPERATURE}
 
 Made by `python -m benchmarks.prm_windows`: {said}, {os.cpu_count()} cores shared with other work.
@@ -121,7 +123,8 @@ Made by `python -m benchmarks.prm_windows`: {said}, {os.cpu_count()} cores share
 RSD {DELTA:g} with the shipped models, and `prm_window`. The PRM always sees the question. In
 parentheses the problems only the whole answer gets right, those only this window does, and
 McNemar's exact p, uncorrected for the number of rows; intervals are 95 %. Tokens and FLOPs are of
-a question; what is computed is the servers' own count.
+a question; what is computed is the servers' own count. An answer that failed is wrong, and costs
+are of the others: {failed} of {len(all_records):,} failed.
 
 {tables}
 
