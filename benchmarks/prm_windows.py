@@ -19,7 +19,8 @@ from typing import Any
 
 from benchmarks.arms import DELTA, digests
 from benchmarks.thinking import SETS, TEMPERATURE
-from rsd_graph.answer.ledger import Usage, flops, stored_ledger
+from benchmarks.thinking_tables import ledgers_of, mean_flops
+from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.thinking import shown_to_prm
 from rsd_graph.embedded.card import read_card
 from rsd_graph.lab.arms.catalog import named_arm
@@ -71,14 +72,13 @@ def _shown(window: int | None) -> str:
 def row(window: int | None, found: Answers, models: Mapping[Any, str]) -> list[str]:
     """One window beside none."""
     records = found[window]
-    ledgers = [stored_ledger(record["ledger"]) for record in records if record["ledger"]]
+    ledgers = ledgers_of(records)
     versus = compare(records, found[None])
     changed = f"{points(versus.difference)} ({versus.only_second}, {versus.only_first}, "
     steps = fmean(ledger["accepted_steps"] + ledger["target_steps"] for ledger in ledgers)
     prm: list[Usage] = [ledger["prm"] for ledger in ledgers]
     sizes = read_card("thinking-" if models is THINKING else "").parameters
-    full = fmean(flops(ledger, sizes)["full"] for ledger in ledgers)
-    number, unit = scaled(full, UNITS[1:3])
+    number, unit = scaled(mean_flops(records, sizes, "full"), UNITS[1:3])
     return [
         _shown(window),
         percent(wilson_interval(sum(bool(r["correct"]) for r in records), len(records))),
@@ -114,8 +114,8 @@ def page(parts: Mapping[str, Answers]) -> str:
     )
     long = markdown_table(LONG_HEADERS, [long_row(window) for window in LONG_WINDOWS])
     count = len(next(iter(parts.values()))[None])
-    all_records = [record for found in parts.values() for some in found.values() for record in some]
-    failed = sum(not record["ledger"] for record in all_records)
+    records = [record for found in parts.values() for some in found.values() for record in some]
+    failed = len(records) - len(ledgers_of(records))
     return f"""# A PRM that sees the last steps: {count} held-out problems, T {TEMPERATURE}
 
 Made by `python -m benchmarks.prm_windows`: {said}, {os.cpu_count()} cores shared with other work.
@@ -124,7 +124,7 @@ RSD {DELTA:g} with the shipped models, and `prm_window`. The PRM always sees the
 parentheses the problems only the whole answer gets right, those only this window does, and
 McNemar's exact p, uncorrected for the number of rows; intervals are 95 %. Tokens and FLOPs are of
 a question; what is computed is the servers' own count. An answer that failed is wrong, and costs
-are of the others: {failed} of {len(all_records):,} failed.
+are of the others: {failed} of {len(records):,} failed.
 
 {tables}
 

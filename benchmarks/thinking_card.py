@@ -15,8 +15,7 @@ from statistics import fmean
 
 from benchmarks.arms import DELTA, digests
 from benchmarks.thinking import TEMPERATURE
-from benchmarks.thinking_tables import RSD, TARGET, mean_flops
-from rsd_graph.answer.ledger import empty_ledger, stored_ledger
+from benchmarks.thinking_tables import RSD, TARGET, ledgers_of, mean_flops
 from rsd_graph.embedded.card import read_card
 from rsd_graph.embedded.engine import MODELS, THINKING
 from rsd_graph.errors import ConfigurationError
@@ -30,7 +29,7 @@ ROWS = {"draft": ("draft", "draft alone"), "target": ("target", TARGET), "prm": 
 
 def row(records: Sequence[Record]) -> dict[str, object]:
     """What an arm did, in the words of the other card."""
-    ledgers = [stored_ledger(record["ledger"] or empty_ledger()) for record in records]
+    ledgers = ledgers_of(records)
     right = wilson_interval(sum(bool(record.get("correct")) for record in records), len(records))
     kept = sum(ledger["accepted_steps"] for ledger in ledgers)
     drafted = sum(ledger["drafted_steps"] for ledger in ledgers)

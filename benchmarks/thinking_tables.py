@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from benchmarks.arms import DELTA
-from rsd_graph.answer.ledger import PerRole, empty_ledger, flops, stored_ledger
+from rsd_graph.answer.ledger import Ledger, PerRole, flops, stored_ledger
 from rsd_graph.embedded.card import read_card
 from rsd_graph.lab.experiment import environment
 from rsd_graph.lab.journal import Record
@@ -34,7 +34,7 @@ Answers = Mapping[str, Sequence[Record]]
 def row(name: str, found: Answers, sizes: PerRole) -> list[str]:
     """What an arm did, beside RSD and the target alone."""
     records = found[name]
-    ledgers = [stored_ledger(record["ledger"] or empty_ledger()) for record in records]
+    ledgers = ledgers_of(records)
     right = sum(bool(record.get("correct")) for record in records)
     versus, target = compare(records, found[RSD]), compare(records, found[TARGET])
     said = f"{points(versus.difference)} ({versus.only_second}, {versus.only_first}, "
@@ -58,16 +58,22 @@ def row(name: str, found: Answers, sizes: PerRole) -> list[str]:
     ]
 
 
+def ledgers_of(records: Sequence[Record]) -> list[Ledger]:
+    """What each answer took; of one that failed that is not known, and it is left out."""
+    return [stored_ledger(record["ledger"]) for record in records if record["ledger"]]
+
+
 def mean_flops(records: Sequence[Record], sizes: PerRole, kind: str) -> float:
-    """FLOPs of a question, in one accounting."""
-    ledgers = [stored_ledger(record["ledger"] or empty_ledger()) for record in records]
-    return fmean(flops(ledger, sizes)[kind] for ledger in ledgers)
+    """FLOPs of a question that was answered, in one accounting."""
+    return fmean(flops(ledger, sizes)[kind] for ledger in ledgers_of(records))
 
 
 def page(parts: Mapping[str, Answers], chosen_on: int) -> str:
     """The committed tables."""
     said = ", ".join(f"{name} {value}" for name, value in environment().items())
     count = len(next(iter(parts.values()))[RSD])
+    records = [record for found in parts.values() for some in found.values() for record in some]
+    failed = len(records) - len(ledgers_of(records))
     tables = "\n\n".join(
         f"## {name.capitalize()}\n\n{table(found, 'thinking-' if name == 'thinking' else '')}"
         for name, found in parts.items()
@@ -83,7 +89,8 @@ and in parentheses the questions only RSD gets right, those only this arm does, 
 p, uncorrected for the number of rows. Intervals are Wilson's, 95 %. FLOPs per question are 2N for
 each token: decode-only counts generated tokens, and one for each verdict the PRM gave; full counts
 every token a model read or wrote that its server had not cached. What draft or target spend as
-judges, or as drafts that only vote, is theirs. The oracle's cost is no method's.
+judges, or as drafts that only vote, is theirs. The oracle's cost is no method's. An answer that
+failed is wrong, and costs are of the others: {failed} of {len(records):,} failed.
 
 {tables}
 """
