@@ -24,7 +24,6 @@ from rsd_graph.embedded.task import (
     Problem,
     extract_answer,
     find_equation,
-    reword,
 )
 from training.batches import Example, training_problem
 from training.chat import BAD, CHECK, GOOD, SEPARATOR, TURN_END, render_check
@@ -37,6 +36,7 @@ from training.corruptions import (
     write_answer,
     write_step,
 )
+from training.rewording import reword
 
 REWORDED_CANDIDATES = 0.4
 NOISY_CANDIDATES = 0.15

@@ -6,9 +6,10 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rsd_graph.embedded.task import Problem, reword
+from rsd_graph.embedded.task import Problem
 from training.checks import Check, synthetic_check
 from training.reward import score_checks
+from training.rewording import reword
 from training.rollouts import TEMPERATURES, checks_of, roll_out
 from training.speculation import Trio
 from training.stats import auroc

@@ -43,6 +43,7 @@ from training.chat import (
     WAIT,
     WRONG,
 )
+from training.rewording import ANSWER_TEMPLATES, PASSIVE, STEP_TEMPLATES
 
 OPERATORS = "+-*/="
 SPACED_DIGITS = tuple(f" {digit}" for digit in "0123456789")
@@ -60,7 +61,7 @@ def words() -> Iterator[str]:
     for item in (*task.ITEMS, *sum(task.VERBS.values(), ())):
         yield f" {item}"
     yield from (f" {operator}" for operator in OPERATORS)
-    for template in (*task.STEP_TEMPLATES, *task.ANSWER_TEMPLATES, *task.PASSIVE.values()):
+    for template in (*STEP_TEMPLATES, *ANSWER_TEMPLATES, *PASSIVE.values()):
         yield from re.findall(r" ?[A-Za-z]+", re.sub(r"\{\w+\}", "", template))
     yield from (f" {day}" for day in task.DAYS)
 

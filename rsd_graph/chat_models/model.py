@@ -39,7 +39,7 @@ from rsd_graph.chat_models.naming import (
 from rsd_graph.chat_models.nesting import Nesting
 from rsd_graph.chat_models.structured import Method, structured_output
 from rsd_graph.embedded.card import known_parameters
-from rsd_graph.embedded.task import notice
+from rsd_graph.embedded.scope import notice
 from rsd_graph.providers.address import bare
 from rsd_graph.runtime.listener import AnswerListener, listeners
 from rsd_graph.runtime.node import CompiledRSDGraph

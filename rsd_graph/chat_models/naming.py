@@ -10,7 +10,8 @@ from langchain_core.language_models.chat_models import BaseChatModel
 from rsd_graph.answer.options import names_of
 from rsd_graph.chat_models.options import ChatOptions
 from rsd_graph.chat_models.parts import seated
-from rsd_graph.embedded.task import CONTEXT, is_shipped
+from rsd_graph.embedded.scope import is_shipped
+from rsd_graph.embedded.task import CONTEXT
 from rsd_graph.providers.http.endpoint import without_credentials
 from rsd_graph.providers.names import public_name
 from rsd_graph.stacks.settings import ROLES

@@ -28,18 +28,6 @@ VERBS = {
     "*": ("times", "scales"),
     "/": ("splits", "shares"),
 }
-PASSIVE = {
-    "buys": "are bought",
-    "finds": "are found",
-    "wins": "are won",
-    "sells": "are sold",
-    "loses": "are lost",
-    "drops": "are dropped",
-    "times": "is the factor",
-    "scales": "is the factor",
-    "splits": "is the divisor",
-    "shares": "is the divisor",
-}
 SMALLEST, LARGEST = 2, 99
 FACTORS = range(2, 10)
 MIN_EVENTS, MAX_EVENTS = 3, 6
@@ -47,53 +35,9 @@ HELD_OUT_ONE_IN = 20
 CONTEXT = 1024
 """Tokens the embedded models can read and write, all together."""
 
-STEP_TEMPLATES = (
-    "{tight}",
-    "{tight}.",
-    "{spaced}",
-    "{spaced}.",
-    "So {tight}.",
-    "Then {spaced}.",
-    "Next, {tight}.",
-    "After {day}: {tight}.",
-    "{day}: {spaced}.",
-    "On {day} we get {tight}.",
-    "{day} {verb} {operand}, so {spaced}.",
-    "On {day} {operand} {passive}, so {tight}.",
-)
-HELD_OUT_STEP_TEMPLATES = (
-    "After {day} there are {result}, since {tight}.",
-    "We compute {spaced} for {day}.",
-    "Then on {day} we get {tight}.",
-    "{day} gives {spaced}.",
-)
-ANSWER_TEMPLATES = (
-    "\\boxed{{{result}}}",
-    "\\boxed{{{result}}}.",
-    "Answer: \\boxed{{{result}}}.",
-    "So the answer is \\boxed{{{result}}}.",
-    "We get \\boxed{{{result}}}.",
-)
-HELD_OUT_ANSWER_TEMPLATES = (
-    "Then the answer is \\boxed{{{result}}}.",
-    "Hence there are \\boxed{{{result}}} left.",
-)
-
 _EQUATION = re.compile(r"(?<![\d.])(\d+)\s*([-+*/])\s*(\d+)\s*=\s*(\d+)(?!\d|\.\d|\s*[-+*/=])")
 _CHAIN = ("+", "-", "*", "/")  # an operator before the match makes it the tail of a longer sum
 _BOXED = re.compile(r"\\boxed\{\s*(\d+)\s*\}")
-
-
-SCOPE = (
-    "The models shipped with rsd-graph solve stories of three to six events that change one "
-    "amount, such as 'Carl has 14 cards. Monday buys 65. ... How many cards?', a sentence a line, "
-    "and nothing else."
-)
-"""What they can do, for whoever asks them anything."""
-
-_START = re.compile(r"(\w+) has (\d+) (\w+)\.")
-_EVENT = re.compile(r"(\w+) (\w+) (\d+)\.")
-_SEAT = re.compile(r"(?:[\w-]+\+)?embedded:(?:thinking-)?(?:draft|target|prm)(?:\?.*)?")
 
 
 @dataclass(frozen=True)
@@ -170,32 +114,6 @@ def held_out_problems(count: int, seed: int = 0) -> list[Problem]:
     return list(found.values())
 
 
-def notice(question: str, *seats: object) -> str | None:
-    """What to say beside an answer to *question*, if a shipped model sits in one of the *seats*.
-
-    Nothing is to be said of a story they were made for, or if all models are yours.
-    """
-    if not any(map(is_shipped, seats)) or is_story(question):
-        return None
-    return f"{SCOPE} This question is no such story."
-
-
-def is_shipped(seat: object) -> bool:
-    """Tell whether an endpoint string names a model that comes with the package."""
-    return isinstance(seat, str) and _SEAT.fullmatch(seat) is not None
-
-
-def is_story(question: str) -> bool:
-    """Tell whether *question* is a story as the embedded models know them, whoever wrote it."""
-    first, *events, last = question.strip().split("\n") if "\n" in question.strip() else ("", "")
-    start = _START.fullmatch(first)
-    if start is None or start[1] not in NAMES or start[3] not in ITEMS:
-        return False
-    if last != f"How many {start[3]}?" or not MIN_EVENTS <= len(events) <= MAX_EVENTS:
-        return False
-    return _stays_in_range(int(start[2]), events)
-
-
 def is_step_correct(problem: Problem, index: int, text: str) -> bool:
     """Check step *index* by arithmetic, whatever its wording.
 
@@ -224,42 +142,6 @@ def extract_answer(text: str) -> int | None:
     r"""Return the number in the last ``\boxed{}``, if there is one."""
     boxed = _BOXED.findall(text)
     return int(boxed[-1]) if boxed else None
-
-
-def reword(step: str, rng: random.Random, *, held_out: bool = False) -> str:
-    """Say a canonical step in other words without changing what it claims.
-
-    With *held_out* the wording comes from templates that training never used, so that a reward
-    model's tolerance of new wordings can be measured rather than assumed.
-    """
-    equation = find_equation(step)
-    if equation is None:
-        answers = HELD_OUT_ANSWER_TEMPLATES if held_out else ANSWER_TEMPLATES
-        return rng.choice(answers).format(result=extract_answer(step))
-    templates = HELD_OUT_STEP_TEMPLATES if held_out else STEP_TEMPLATES
-    day, verb = step.split()[:2]
-    return rng.choice(templates).format(
-        tight=equation.tight,
-        spaced=equation.spaced,
-        day=day,
-        verb=verb,
-        passive=PASSIVE.get(verb, "changed"),
-        operand=equation.right,
-        result=equation.result,
-    )
-
-
-def _stays_in_range(value: int, events: list[str]) -> bool:
-    """Whether each event is the next day's, has a verb of its own, and leaves a usable amount."""
-    operations = {verb: op for op, verbs in VERBS.items() for verb in verbs}
-    for day, event in zip(DAYS, events, strict=False):
-        said = _EVENT.fullmatch(event)
-        op = operations.pop(said[2], None) if said and said[1] == day else None
-        after = apply_operation(value, op, int(said[3])) if said and op else None
-        if after is None or not SMALLEST <= after <= LARGEST:
-            return False
-        value = after
-    return SMALLEST <= value <= LARGEST
 
 
 def _draw_story(count: int, rng: random.Random) -> Story | None:

@@ -13,7 +13,8 @@ from typer.testing import CliRunner
 
 from rsd_graph.cli import app
 from rsd_graph.cli.terminal.flags import spoken
-from rsd_graph.embedded.task import SCOPE, held_out_problems
+from rsd_graph.embedded.scope import SCOPE
+from rsd_graph.embedded.task import held_out_problems
 
 QUESTION = "What is 3+4?"
 ESCAPE = "\x1b"

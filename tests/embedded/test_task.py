@@ -5,14 +5,10 @@ import random
 import pytest
 
 from rsd_graph.embedded.task import (
-    ANSWER_TEMPLATES,
-    HELD_OUT_ANSWER_TEMPLATES,
-    HELD_OUT_STEP_TEMPLATES,
     LARGEST,
     MAX_EVENTS,
     MIN_EVENTS,
     SMALLEST,
-    STEP_TEMPLATES,
     Equation,
     Problem,
     extract_answer,
@@ -21,9 +17,6 @@ from rsd_graph.embedded.task import (
     held_out_problems,
     is_held_out,
     is_step_correct,
-    is_story,
-    notice,
-    reword,
 )
 
 PROBLEM = Problem(
@@ -111,28 +104,6 @@ def test_the_split_never_moves() -> None:
     assert is_held_out("Adam has 4 candies.")
 
 
-@pytest.mark.parametrize("held_out", [False, True])
-def test_rewordings_are_correct(rng: random.Random, held_out: bool) -> None:
-    """Other words for a right step are still right, whichever template they come from."""
-    for problem in held_out_problems(100):
-        for index, step in enumerate(problem.steps):
-            assert is_step_correct(problem, index, reword(step, rng, held_out=held_out))
-
-
-def test_rewordings_of_wrong_steps_are_wrong(rng: random.Random) -> None:
-    """Rewording changes the words, never the claim."""
-    assert not any(
-        is_step_correct(PROBLEM, 0, reword("Monday loses 33. 43-33=11.", rng)) for _ in range(50)
-    )
-
-
-def test_held_out_templates_are_not_training_templates() -> None:
-    """Generalisation is measured on wordings training cannot have used."""
-    assert not set(STEP_TEMPLATES) & set(HELD_OUT_STEP_TEMPLATES)
-    assert not set(ANSWER_TEMPLATES) & set(HELD_OUT_ANSWER_TEMPLATES)
-    assert len(HELD_OUT_STEP_TEMPLATES) >= 2
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -203,39 +174,3 @@ def test_equations_are_read_as_written() -> None:
     """Reading an equation does not judge it."""
     assert find_equation("say 1 + 1 = 3") == Equation(1, "+", 1, 3)
     assert find_equation("no sum here") is None
-
-
-def test_every_generated_problem_is_a_story() -> None:
-    """Nothing is said about what the models were made for."""
-    assert all(is_story(problem.question) for problem in held_out_problems(200))
-    assert notice(PROBLEM.question, "embedded:draft", "embedded:target", "embedded:prm") is None
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "",
-        "What is 2+2?",
-        PROBLEM.question.replace("\n", " "),
-        PROBLEM.question.replace("Adam", "Zoe"),
-        PROBLEM.question.replace("How many candies", "How many coins"),
-        PROBLEM.question.replace("Wednesday splits 5.\n", ""),
-        PROBLEM.question.replace("splits 5", "splits 3"),
-        PROBLEM.question.replace("times 4", "times 40"),
-        PROBLEM.question.replace("times", "eats"),
-        PROBLEM.question.replace("times", "loses"),
-        PROBLEM.question.replace("Tuesday", "Sunday"),
-    ],
-)
-def test_what_the_models_were_not_made_for_is_no_story(question: str) -> None:
-    """Other words, other lengths, remainders and large numbers are outside of their task."""
-    assert not is_story(question)
-
-
-def test_only_shipped_models_are_told_about() -> None:
-    """With options, behind a family, in a single seat; a model of yours may know anything."""
-    yours = "llamacpp+http://127.0.0.1:8080"
-
-    assert notice("What is 2+2?", yours, "embedded:/models/my.gguf", yours) is None
-    for seat in ("embedded:target?slots=1", "recompute+embedded:prm"):
-        assert str(notice("What is 2+2?", yours, seat)).endswith("This question is no such story.")

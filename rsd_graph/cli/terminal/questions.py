@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from rsd_graph.cli.terminal.streams import typed, typing_of
-from rsd_graph.embedded.task import SCOPE, notice
+from rsd_graph.embedded.scope import SCOPE, notice
 from rsd_graph.lab.question import Question, QuestionList
 from rsd_graph.lab.questions.datasets import load_dataset, questions_in, rows_at
 from rsd_graph.lab.questions.files import Located, rows_of
