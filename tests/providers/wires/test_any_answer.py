@@ -39,7 +39,8 @@ from rsd_graph.providers.prm import (
 from rsd_graph.providers.prm.outcome import tei
 from rsd_graph.providers.wires.chat import ChatStepModel
 from rsd_graph.providers.wires.chat_action import ChatActionModel
-from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+from rsd_graph.providers.wires.completion import CompletionWire
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from rsd_graph.providers.wires.ollama import OllamaWire
 from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire
