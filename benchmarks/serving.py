@@ -9,7 +9,7 @@ from typing import Any
 
 from rsd_graph import ChatRSD, Endpoint
 from rsd_graph.providers.prm import PoolingPRM
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
 

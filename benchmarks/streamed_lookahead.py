@@ -38,7 +38,7 @@ from rsd_graph.lab.latency.hardware import Preset
 from rsd_graph.lab.latency.presets import presets
 from rsd_graph.lab.latency.simulated import Simulated
 from rsd_graph.lab.latency.workload import Workload, render
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 
 HEAD = (
     "server|verdict|rejected|way|median ms|client CPU ms|server CPU ms|requests|tokens in vain|same"

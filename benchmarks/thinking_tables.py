@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from benchmarks.arms import DELTA
-from rsd_graph.answer.ledger import Ledger, PerRole, flops, stored_ledger
+from rsd_graph.answer.flops import PerRole, flops
+from rsd_graph.answer.ledger import Ledger, stored_ledger
 from rsd_graph.embedded.card import read_card
 from rsd_graph.lab.experiment import environment
 from rsd_graph.lab.journal import Record

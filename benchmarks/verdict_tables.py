@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 
 from benchmarks.arms import DELTA, digests
-from rsd_graph.answer.ledger import empty_ledger, flops, stored_ledger
+from rsd_graph.answer.flops import flops
+from rsd_graph.answer.ledger import empty_ledger, stored_ledger
 from rsd_graph.embedded.card import read_card
 from rsd_graph.lab.calibration.learn import HeldOut
 from rsd_graph.lab.experiment import environment

@@ -57,20 +57,16 @@ if TYPE_CHECKING:  # the public names, and where each lives
     from rsd_graph.answer.events import (
         StepSettled as StepSettled,
     )
+    from rsd_graph.answer.flops import PerRole as PerRole
+    from rsd_graph.answer.flops import flops as flops
     from rsd_graph.answer.ledger import (
         Ledger as Ledger,
-    )
-    from rsd_graph.answer.ledger import (
-        PerRole as PerRole,
     )
     from rsd_graph.answer.ledger import (
         Usage as Usage,
     )
     from rsd_graph.answer.ledger import (
         acceptance_rate as acceptance_rate,
-    )
-    from rsd_graph.answer.ledger import (
-        flops as flops,
     )
     from rsd_graph.answer.ledger import (
         usage as usage,
@@ -100,11 +96,9 @@ if TYPE_CHECKING:  # the public names, and where each lives
         Step as Step,
     )
     from rsd_graph.answer.state import (
-        answer_text as answer_text,
-    )
-    from rsd_graph.answer.state import (
         initial_state as initial_state,
     )
+    from rsd_graph.answer.steps import answer_text as answer_text
     from rsd_graph.answer.thinking import (
         Phases as Phases,
     )
@@ -225,9 +219,7 @@ if TYPE_CHECKING:  # the public names, and where each lives
     from rsd_graph.providers.wires.completion import (
         CompletionWire as CompletionWire,
     )
-    from rsd_graph.providers.wires.completion import (
-        HostedModel as HostedModel,
-    )
+    from rsd_graph.providers.wires.hosted import HostedModel as HostedModel
 
 __version__ = "0.1.0"
 

@@ -14,7 +14,8 @@ from langgraph.graph import END, START
 from rsd_graph.acceptance import Criterion, Uniform, accepted_run, reward_threshold, seeded_uniform
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.options import Lookahead, OnPRMError, checked
-from rsd_graph.answer.state import Phase, RSDState, phase_of
+from rsd_graph.answer.state import Phase, RSDState
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.answer.thinking import Phases, by_phase
 from rsd_graph.early.requests import EarlyRequests
 from rsd_graph.nodes import accept_step, begin, draft_step, score_steps, target_step

@@ -19,7 +19,8 @@ from rsd_graph import (
     initial_state,
 )
 from rsd_graph.answer.ledger import usage
-from rsd_graph.answer.state import Candidate, answer_text, join_steps
+from rsd_graph.answer.state import Candidate
+from rsd_graph.answer.steps import answer_text, join_steps
 from tests.helpers.scripted import Scripted, sources, texts
 
 END_STEP = candidate("end", "eos")

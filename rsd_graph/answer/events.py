@@ -13,7 +13,8 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.state import Candidate, Ended, RSDState, Step, Update, action_text
+from rsd_graph.answer.state import Candidate, Ended, RSDState, Step, Update
+from rsd_graph.answer.steps import action_text
 
 
 class StepDrafted(TypedDict):

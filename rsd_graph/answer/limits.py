@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rsd_graph.answer.options import check_fields
-from rsd_graph.answer.state import Candidate, FinishReason, Phase, Step, phase_of, tokens_in
+from rsd_graph.answer.state import Candidate, FinishReason, Phase, Step
+from rsd_graph.answer.steps import phase_of, tokens_in
 from rsd_graph.errors import ConfigurationError
 
 FinishOfThinking = Literal["closed", "forced", "unfinished"]

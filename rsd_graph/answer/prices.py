@@ -12,7 +12,8 @@ from pydantic.dataclasses import dataclass
 from pydantic_core import PydanticCustomError
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger, Usage, cached_perfectly
+from rsd_graph.answer.flops import cached_perfectly
+from rsd_graph.answer.ledger import Ledger, Usage
 from rsd_graph.errors import Role
 
 _ROLES: tuple[Role, ...] = ("draft", "target", "prm")

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from rsd_graph.acceptance import Criterion, check_criterion
 from rsd_graph.answer.options import AnswerBy, PRMSees, WhoThinks, check_fields
-from rsd_graph.answer.state import Candidate, Phase, Step, join_steps, phase_of
+from rsd_graph.answer.state import Candidate, Phase, Step
+from rsd_graph.answer.steps import join_steps, phase_of
 from rsd_graph.errors import ConfigurationError
 
 _OPENS = r"<[\w:|-]*(?:think|thought|reason)[\w:|-]*>|\[THINK\]"

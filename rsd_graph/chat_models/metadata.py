@@ -10,10 +10,12 @@ from langchain_core.messages.ai import InputTokenDetails, OutputTokenDetails, Us
 from langchain_core.messages.tool import tool_call_chunk
 from langchain_core.outputs import ChatGenerationChunk
 
-from rsd_graph.answer.ledger import Ledger, PerRole, acceptance_rate, empty_ledger, flops
+from rsd_graph.answer.flops import PerRole, flops
+from rsd_graph.answer.ledger import Ledger, acceptance_rate, empty_ledger
 from rsd_graph.answer.limits import Limits
 from rsd_graph.answer.prices import Prices, costs
-from rsd_graph.answer.state import Step, ToolCall, phase_of
+from rsd_graph.answer.state import Step, ToolCall
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.answer.thinking import thinking_tokens
 from rsd_graph.chat_models.messages import StopFilter
 

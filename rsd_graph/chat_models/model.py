@@ -2,51 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, Self
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
-from langchain_core.language_models import LangSmithParams, LanguageModelInput, ModelProfile
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.messages import (
     AIMessage,
     BaseMessage,
-    HumanMessage,
 )
-from langchain_core.messages.utils import count_tokens_approximately
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 from langchain_core.runnables import Runnable
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
-from pydantic import ConfigDict, SecretStr
+from pydantic import ConfigDict
 
 from rsd_graph.answer.actions import OPTIONS, Actions, as_tool_choice
-from rsd_graph.answer.ledger import PerRole
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.options import declared, picked
+from rsd_graph.answer.options import picked
 from rsd_graph.answer.state import RSDInput
 from rsd_graph.chat_models.assembly import compiled_graph
 from rsd_graph.chat_models.messages import to_conversation, whole_message
 from rsd_graph.chat_models.metadata import Answer
-from rsd_graph.chat_models.naming import (
-    identifying_params,
-    langsmith_params,
-    model_name,
-    model_profile,
-    public,
-)
+from rsd_graph.chat_models.naming import model_name
 from rsd_graph.chat_models.nesting import Nesting
 from rsd_graph.chat_models.structured import Method, structured_output
-from rsd_graph.embedded.card import known_parameters
 from rsd_graph.embedded.scope import notice
-from rsd_graph.providers.address import bare
 from rsd_graph.runtime.listener import AnswerListener, listeners
 from rsd_graph.runtime.node import CompiledRSDGraph
 from rsd_graph.runtime.run import child_callbacks, settled_steps
 from rsd_graph.runtime.sync import iterate_sync, run_sync
 from rsd_graph.stacks.config import load_stack, naming_lines
-from rsd_graph.stacks.settings import ROLES, over
+from rsd_graph.stacks.settings import over
 
 
 class ChatRSD(Nesting):
@@ -231,55 +220,7 @@ class ChatRSD(Nesting):
         fields = {name: value for name, value in options.items() if name not in OPTIONS}
         return self.with_options(fields), actions
 
-    # -- what it says about itself -----------------------------------------------------------------
-
-    @property
-    def sizes(self) -> PerRole | None:
-        """Parameter counts of the three models, if given or known."""
-        known = self.parameters or known_parameters(*map(bare, (self.draft, self.target, self.prm)))
-        return PerRole(**known) if known else None
-
-    def get_num_tokens(self, text: str) -> int:
-        """About as many tokens as *text* has: a fourth of its characters, no server is asked."""
-        return self.get_num_tokens_from_messages([HumanMessage(text)])
-
-    def get_num_tokens_from_messages(
-        self, messages: list[BaseMessage], tools: Sequence[Any] | None = None
-    ) -> int:
-        """About as many tokens as *messages* and *tools* have, for trimming histories."""
-        return count_tokens_approximately(messages, tools=list(tools or []))
-
-    def _resolve_model_profile(self) -> ModelProfile:
-        return model_profile(self)
-
-    @property
-    def _llm_type(self) -> str:
-        return "rsd"
-
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return identifying_params(self)
-
     def _get_llm_string(self, stop: list[str] | None = None, **kwargs: Any) -> str:
         """The key of LangChain's caches: what decides the answer of one call."""
         model, actions = self._of_call(kwargs if stop is None else {**kwargs, "stop": stop})
-        return str(sorted((identifying_params(model) | actions).items()))
-
-    def __getstate__(self) -> dict[Any, Any]:
-        """What is pickled: all but the key, which the environment of the other process has."""
-        state = super().__getstate__()
-        if self.api_key is not None:
-            state["__dict__"] = {**state["__dict__"], "api_key": SecretStr("")}
-        return state
-
-    def __repr_args__(self) -> Iterable[tuple[str | None, Any]]:
-        """The models and what decides, and whatever else is not as usual; never a key."""
-        always = (*ROLES, "delta" if self.accept is None else "accept")
-        others = (name for name in (*declared(), "streaming") if name not in always)
-        for name in (*always, *others):
-            value = getattr(self, name)
-            if name in always or value != type(self).model_fields[name].default:
-                yield name, public(value) if isinstance(value, str) else value
-
-    def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
-        return langsmith_params(self, stop, kwargs)
+        return str(sorted((model._identifying_params | actions).items()))

@@ -25,11 +25,11 @@ from langchain_core.runnables.config import ensure_config
 from langchain_core.utils.uuid import uuid7
 from pydantic import PrivateAttr
 
-from rsd_graph.chat_models.options import ChatOptions
+from rsd_graph.chat_models.naming import Named
 from rsd_graph.runtime.run import child_callbacks
 
 
-class Nesting(ChatOptions):
+class Nesting(Named):
     """LangChain's ways into a chat model; `_above` is the run that the model works for."""
 
     _above: BaseCallbackManager | None = PrivateAttr(default=None)

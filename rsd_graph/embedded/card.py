@@ -9,7 +9,7 @@ from importlib import resources
 
 from pydantic import BaseModel, ConfigDict
 
-from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.flops import PerRole
 
 
 class ModelCard(BaseModel):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from rsd_graph.answer.ledger import Ledger, PerRole, flops
+from rsd_graph.answer.flops import PerRole, flops
+from rsd_graph.answer.ledger import Ledger
 from rsd_graph.answer.prices import Prices, cost
 
 Unit = Literal["money", "FLOPs in full", "target tokens"]

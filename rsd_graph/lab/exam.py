@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from rsd_graph.answer.state import Step, initial_state, phase_of
+from rsd_graph.answer.state import Step, initial_state
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.embedded.task import Problem, extract_answer, held_out_problems, is_step_correct
 from rsd_graph.errors import InputError
 from rsd_graph.lab.grading.multiple_choice import extract_letter

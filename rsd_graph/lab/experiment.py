@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from rsd_graph import __version__
-from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.flops import PerRole
 from rsd_graph.answer.options import Options, checked, declared, names_of
 from rsd_graph.chat_models.naming import model_name
 from rsd_graph.embedded.card import known_parameters

@@ -12,7 +12,7 @@ from rsd_graph.answer.options import Options, picked
 from rsd_graph.answer.state import Message, Phase, initial_state
 from rsd_graph.errors import Role
 from rsd_graph.providers.base import Models, RewardModel, Sampling, StepModel
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.calibrated import chosen_criterion
 
 ROLES: tuple[Role, ...] = get_args(Role)

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from rsd_graph.answer.books import Books
 from rsd_graph.answer.ledger import settled_tokens
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.state import Candidate, RSDState, Source, Span, Step, Update, action_text
+from rsd_graph.answer.state import Candidate, RSDState, Source, Span, Step, Update
+from rsd_graph.answer.steps import action_text
 from rsd_graph.early.spans import writing_span
 from rsd_graph.nodes.spans import decision_spans
 from rsd_graph.providers.logs import get_logger

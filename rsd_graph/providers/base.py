@@ -18,15 +18,8 @@ from typing import Protocol, TypeGuard, runtime_checkable
 
 from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.options import check_fields
-from rsd_graph.answer.state import (
-    FOLLOWED,
-    Candidate,
-    Message,
-    Phase,
-    Step,
-    join_steps,
-    phase_of,
-)
+from rsd_graph.answer.state import FOLLOWED, Candidate, Message, Phase, Step
+from rsd_graph.answer.steps import join_steps, phase_of
 from rsd_graph.errors import RewardError
 
 

@@ -29,7 +29,8 @@ from rsd_graph.providers.prm.format import PRMFormat
 from rsd_graph.providers.prm.spelled import spelled
 from rsd_graph.providers.prm.token_probability import TokenProbabilityPRM
 from rsd_graph.providers.prm.token_rows import RowsFormat, TokenRowsPRM
-from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+from rsd_graph.providers.wires.completion import CompletionWire
+from rsd_graph.providers.wires.hosted import HostedModel
 
 FAMILIES = Plugins(
     "rsd_graph.prms",

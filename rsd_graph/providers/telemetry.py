@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 
 from rsd_graph.answer.ledger import Usage
-from rsd_graph.answer.state import Candidate, Message, action_text
+from rsd_graph.answer.state import Candidate, Message
+from rsd_graph.answer.steps import action_text
 from rsd_graph.errors import Role
 from rsd_graph.providers.base import Models, Prefix, RewardModel, Scores, StepModel, StepRequest
 from rsd_graph.providers.names import Name, public_name

@@ -11,7 +11,8 @@ from langchain_core.messages import AIMessageChunk
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from rsd_graph.answer.ledger import Ledger
-from rsd_graph.answer.state import Step, phase_of
+from rsd_graph.answer.state import Step
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.errors import Role, RSDError
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rsd_graph.answer.ledger import PerRole, add, cached_perfectly, empty_ledger, flops, usage
+from rsd_graph.answer.flops import PerRole, cached_perfectly, flops
+from rsd_graph.answer.ledger import add, empty_ledger, usage
 from rsd_graph.answer.prices import Price, Prices, cost, costs
 
 ONE = PerRole(1, 1, 1)

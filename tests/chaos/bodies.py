@@ -10,23 +10,36 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from tests.chaos.report import Part
 from tests.providers.wires import test_any_answer as parsers
 
-Target = tuple[Any, Mapping[str, str]]
-"""A property test, and the case of it."""
+
+@dataclass(frozen=True)
+class Target:
+    """A property test, the case of it, and the right answers to it, by route."""
+
+    test: Any
+    case: Mapping[str, str]
+    answers: Mapping[str, Any]
+
+
+WIRE = parsers.test_a_wire_gives_a_candidate_or_an_error_of_ours
+CHAT = parsers.test_a_chat_gives_a_candidate_or_an_error_of_ours
+PRM = parsers.test_a_prm_gives_rewards_or_an_error_of_ours
 
 TARGETS: Mapping[str, Target] = {
-    name: (test, {argument: case})
-    for test, argument, cases in (
-        (parsers.test_a_wire_gives_a_candidate_or_an_error_of_ours, "name", parsers.WIRES),
-        (parsers.test_a_chat_gives_a_candidate_or_an_error_of_ours, "kind", ("step", "action")),
-        (parsers.test_a_prm_gives_rewards_or_an_error_of_ours, "name", parsers.PRMS),
-    )
-    for case in cases
-    for name in [f"{case} as a reward model" if cases is parsers.PRMS else case]
+    **{
+        name: Target(WIRE, {"name": name}, parsers.own_answers(name, make()))
+        for name, make in parsers.WIRES.items()
+    },
+    **{kind: Target(CHAT, {"kind": kind}, parsers.CHAT_ANSWERS) for kind in ("step", "action")},
+    **{
+        f"{name} as a reward model": Target(PRM, {"name": name}, answers)
+        for name, answers in parsers.PRM_ANSWERS.items()
+    },
 }
 
 

@@ -26,7 +26,7 @@ from rsd_graph.providers.prm import (
 )
 from rsd_graph.providers.prm.outcome import tei
 from rsd_graph.providers.wires.chat import ChatStepModel
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from rsd_graph.providers.wires.ollama import OllamaWire
 from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire

@@ -34,7 +34,7 @@ from rsd_graph import (
 from rsd_graph.answer.state import Message
 from rsd_graph.cli import app
 from rsd_graph.providers.telemetry import CONTENT
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.vllm import VLLMWire
 from tests.chaos.server import WorldServer
 from tests.chaos.stacks import PRMS, WRITERS, Stack

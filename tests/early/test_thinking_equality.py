@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from rsd_graph import ChatRSD, HostedModel, Phases, create_rsd_graph, initial_state
 from rsd_graph.answer.limits import Limits
-from rsd_graph.answer.state import join_steps
+from rsd_graph.answer.steps import join_steps
 from tests.helpers.hashed import HashedPRM, transcript
 from tests.helpers.thinking_wire import OPENED, HashedWire
 

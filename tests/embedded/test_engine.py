@@ -35,7 +35,7 @@ from rsd_graph.answer.state import Message
 from rsd_graph.embedded import engine as engine_module
 from rsd_graph.embedded.engine import Engine, EngineOptions, parse_name
 from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from tests.helpers.bigram import CONTEXT, write_bigram_model
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rsd_graph import ChatRSD
-from rsd_graph.answer.state import phase_of
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.embedded.task import extract_answer, held_out_problems
 from rsd_graph.lab.arms.catalog import named_arm
 from rsd_graph.lab.experiment import THINKING, Experiment

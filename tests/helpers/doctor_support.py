@@ -6,7 +6,8 @@ from pydantic import SecretStr
 
 from rsd_graph import Endpoint, Limits, RetryPolicy
 from rsd_graph.providers.prm import PoolingPRM
-from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+from rsd_graph.providers.wires.completion import CompletionWire
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.doctor import APPLES, Check, Example
 from rsd_graph.stacks.doctor.finding import Seat
 from rsd_graph.stacks.doctor.prm import examine_prm

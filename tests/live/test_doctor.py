@@ -11,7 +11,8 @@ from pydantic import SecretStr
 
 from rsd_graph import Endpoint, Limits, RewardModel, StepModel, reward_model, step_model
 from rsd_graph.embedded.engine import MODELS
-from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+from rsd_graph.providers.wires.completion import CompletionWire
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.transformers_serve import TransformersServeWire

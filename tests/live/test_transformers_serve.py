@@ -9,7 +9,7 @@ import pytest
 from rsd_graph import BadRequestError, Endpoint, Sampling, step_model
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import Problem
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.transformers_serve import TransformersServeWire
 from tests.live.answers import PROBLEMS, answer, outline

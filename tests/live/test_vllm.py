@@ -24,7 +24,8 @@ from rsd_graph.answer.state import Message
 from rsd_graph.embedded.engine import MODELS
 from rsd_graph.embedded.task import Problem
 from rsd_graph.providers.http.client import Client
-from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import CompletionRequest
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
 from rsd_graph.stacks.doctor import SHIPPED

@@ -16,8 +16,9 @@ from rsd_graph.errors import ContextOverflowError
 from rsd_graph.providers.base import RewardModel, Scores, StepRequest
 from rsd_graph.providers.prm import Ensemble, HybridRatio, LikelihoodRatio, OutcomeRM, PoolingPRM
 from rsd_graph.providers.scripted import ScriptedStepModel
-from rsd_graph.providers.wires.completion import Completion, CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest
 from rsd_graph.providers.wires.ends import ask_again
+from rsd_graph.providers.wires.hosted import HostedModel
 from tests.helpers.fake_endpoint import FakeEndpoint
 from tests.helpers.scripted_wire import ScriptedWire, verdict
 

@@ -28,7 +28,7 @@ from rsd_graph.plugins import Plugins
 from rsd_graph.providers.address import PROVIDERS
 from rsd_graph.providers.prm import RECOMPUTE, PoolingPRM, TokenProbabilityPRM
 from rsd_graph.providers.registry import FAMILIES
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from rsd_graph.providers.wires.vllm import VLLMWire
 

@@ -12,7 +12,8 @@ from rsd_graph import ChatRSD, EndpointConnectionError, Limits, RSDError, initia
 from rsd_graph.answer.ledger import Ledger, usage
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.providers.scripted import ScriptedRewardModel
-from rsd_graph.providers.wires.completion import Completion, HostedModel
+from rsd_graph.providers.wires.completion import Completion
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.runtime.listener import AnswerListener
 from rsd_graph.runtime.run import Settled, settled_steps
 from tests.helpers.hashed import HashedModel

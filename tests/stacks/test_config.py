@@ -10,7 +10,7 @@ import pytest
 
 from rsd_graph import ChatRSD, ConfigurationError, Price, logistic, reward_threshold
 from rsd_graph.answer.options import settable_in
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.calibrated import FORMAT
 from rsd_graph.stacks.config import load_config, load_stack
 

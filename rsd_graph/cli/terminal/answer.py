@@ -6,9 +6,11 @@ from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from rsd_graph.answer.ledger import PerRole, acceptance_rate, flops
+from rsd_graph.answer.flops import PerRole, flops
+from rsd_graph.answer.ledger import acceptance_rate
 from rsd_graph.answer.prices import Prices, costs
-from rsd_graph.answer.state import Step, answer_text, initial_state
+from rsd_graph.answer.state import Step, initial_state
+from rsd_graph.answer.steps import answer_text
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.lab.arms.arm import Outcome
 from rsd_graph.lab.batch.words import final_answer

@@ -12,7 +12,8 @@ from typing import NotRequired, Self
 
 from typing_extensions import TypedDict
 
-from rsd_graph.answer.ledger import Ledger, acceptance_rate, flops
+from rsd_graph.answer.flops import flops
+from rsd_graph.answer.ledger import Ledger, acceptance_rate
 from rsd_graph.answer.prices import costs
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.cli.terminal.progress import BatchProgress

@@ -9,7 +9,8 @@ from functools import reduce
 
 from rich.console import Console
 
-from rsd_graph.answer.ledger import Ledger, PerRole, add, empty_ledger, flops
+from rsd_graph.answer.flops import PerRole, flops
+from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.cli.terminal.answer import Answer, answer
 from rsd_graph.cli.terminal.screen import amounts, screen_rule, show_step

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from rsd_graph.answer.ledger import Ledger, PerRole
+    from rsd_graph.answer.flops import PerRole
+    from rsd_graph.answer.ledger import Ledger
     from rsd_graph.answer.prices import Prices
     from rsd_graph.answer.state import Step
 
@@ -108,7 +109,7 @@ def cost_line(
 
 def spending(ledger: Ledger, parameters: PerRole | None, prices: Prices | None) -> list[str]:
     """Tokens by role; FLOPs and money where they are known."""
-    from rsd_graph.answer.ledger import flops
+    from rsd_graph.answer.flops import flops
     from rsd_graph.answer.prices import costs
 
     money = costs(ledger, prices)

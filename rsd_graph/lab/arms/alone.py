@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Ledger, add, empty_ledger
 from rsd_graph.answer.options import picked
-from rsd_graph.answer.state import Candidate, Ended, Source, Step, phase_of
+from rsd_graph.answer.state import Candidate, Ended, Source, Step
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.answer.thinking import Phases, in_phase
 from rsd_graph.early.spans import write_step, writing_span
 from rsd_graph.lab.arms.arm import Arm, Outcome

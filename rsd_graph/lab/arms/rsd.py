@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from rsd_graph.acceptance import Criterion, Weighting, constant
 from rsd_graph.answer.options import picked
-from rsd_graph.answer.state import Phase, RSDInput, answer_text
+from rsd_graph.answer.state import Phase, RSDInput
+from rsd_graph.answer.steps import answer_text
 from rsd_graph.answer.thinking import Phases
 from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.arms.arm import Arm, Outcome

@@ -15,7 +15,7 @@ from rsd_graph.lab.arms.arm import Arm, Outcome
 from rsd_graph.lab.arms.rsd import rsd
 from rsd_graph.lab.setup import Setup
 from rsd_graph.providers.prm import JUDGE_GREEDY, TokenProbabilityPRM
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 
 
 def specreason(setup: Setup, threshold: float = 7.0) -> Arm:

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from rsd_graph.acceptance import derive_seed
 from rsd_graph.answer.ledger import Entry, Ledger, add, empty_ledger
 from rsd_graph.answer.options import picked
-from rsd_graph.answer.state import Candidate, FinishReason, Step, answer_text
+from rsd_graph.answer.state import Candidate, FinishReason, Step
+from rsd_graph.answer.steps import answer_text
 from rsd_graph.answer.thinking import Phases, in_phase
 from rsd_graph.lab.arms.arm import Outcome
 from rsd_graph.lab.setup import Setup

@@ -27,7 +27,7 @@ from rsd_graph.providers.prm.format import PRMFormat
 from rsd_graph.providers.prm.spelled import spelled
 from rsd_graph.providers.prm.token_probability import TokenProbabilityPRM
 from rsd_graph.providers.registry import FAMILIES, reward_model, step_model
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 
 
 def verdict(setup: Setup, delta: str, spec: str) -> Arm:

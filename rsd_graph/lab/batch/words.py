@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from contextlib import aclosing
 
-from rsd_graph.answer.state import answer_text, initial_state
+from rsd_graph.answer.state import initial_state
+from rsd_graph.answer.steps import answer_text
 from rsd_graph.chat_models import ChatRSD
 from rsd_graph.lab.batch.work import Ask, blank_record
 from rsd_graph.lab.grading.boxed import last_boxed

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, quantiles
 
-from rsd_graph.answer.ledger import Ledger, PerRole, flops, settled_tokens
+from rsd_graph.answer.flops import PerRole, flops
+from rsd_graph.answer.ledger import Ledger, settled_tokens
 from rsd_graph.answer.options import Lookahead
 from rsd_graph.lab.latency.bound import Bound, critical_path
 from rsd_graph.lab.latency.clock import run_virtual

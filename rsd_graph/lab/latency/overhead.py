@@ -30,7 +30,7 @@ from rsd_graph.graph import create_rsd_graph
 from rsd_graph.lab.latency.process import serve, started
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm import PoolingPRM
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
 

@@ -28,7 +28,7 @@ from rsd_graph.lab.latency.simulated import Judge, Seats, Simulated, Writer, Wri
 from rsd_graph.lab.latency.workload import SEPARATOR, Workload, render
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.prm import PoolingPRM
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.vllm import VLLMWire
 
 TITLE = "latency-SIM"

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from functools import reduce
 from statistics import fmean
 
-from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger, flops
+from rsd_graph.answer.flops import flops
+from rsd_graph.answer.ledger import acceptance_rate, add, empty_ledger
 from rsd_graph.answer.prices import cost
 from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.arms.arm import Arm

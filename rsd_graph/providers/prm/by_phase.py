@@ -7,7 +7,8 @@ from dataclasses import replace
 from itertools import groupby
 
 from rsd_graph.answer.ledger import add_usage
-from rsd_graph.answer.state import Candidate, Phase, phase_of
+from rsd_graph.answer.state import Candidate, Phase
+from rsd_graph.answer.steps import phase_of
 from rsd_graph.providers.base import Prefix, RewardModel, Scores
 from rsd_graph.providers.prm.confidence import DraftConfidence
 from rsd_graph.providers.prm.each import opinion

@@ -17,12 +17,8 @@ from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.names import Name, public_name
 from rsd_graph.providers.prm.each import score_each
 from rsd_graph.providers.prm.format import PRMFormat, refuse_reserved
-from rsd_graph.providers.wires.completion import (
-    CompletionRequest,
-    CompletionWire,
-    HostedModel,
-    Token,
-)
+from rsd_graph.providers.wires.completion import CompletionRequest, CompletionWire, Token
+from rsd_graph.providers.wires.hosted import HostedModel
 
 _RIVALS = 20
 """The most top log-probabilities vLLM reports."""

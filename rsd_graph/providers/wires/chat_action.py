@@ -15,15 +15,8 @@ from uuid import uuid4
 
 from rsd_graph.answer.actions import Actions
 from rsd_graph.answer.ledger import timed, usage
-from rsd_graph.answer.state import (
-    Candidate,
-    Ended,
-    FunctionCall,
-    Message,
-    Step,
-    ToolCall,
-    action_text,
-)
+from rsd_graph.answer.state import Candidate, Ended, FunctionCall, Message, Step, ToolCall
+from rsd_graph.answer.steps import action_text
 from rsd_graph.answer.thinking import thought_in
 from rsd_graph.errors import ContextOverflowError
 from rsd_graph.providers.adapted import adapted_prm

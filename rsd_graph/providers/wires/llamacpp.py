@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
-
-from pydantic import Field
 
 from rsd_graph.answer.ledger import Usage, add_usage, usage
-from rsd_graph.answer.state import Ended, Message
+from rsd_graph.answer.state import Message
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.facts import ServerFacts, own_sampling
-from rsd_graph.providers.http.answers import Count, ListOf, LogProbability, Shape
 from rsd_graph.providers.http.endpoint import Endpoint
 from rsd_graph.providers.served import Served
-from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token
-from rsd_graph.providers.wires.completions_api import Text, common_prefix, counted
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest
+from rsd_graph.providers.wires.completions_api import Text, common_prefix
+from rsd_graph.providers.wires.llamacpp_answers import Answer, Pieces, Props
 
 _SEEDS = 2**32 - 1
 """Seeds are 32 bits wide, and the highest one means "draw one at random"."""
@@ -29,100 +26,6 @@ _FORCED = 1e6
 
 _WHOLE_VOCABULARY = 2**31 - 1
 """The server takes the smaller of this and what it has."""
-
-_Bytes = ListOf[Annotated[int, Field(ge=0, lt=256)]]
-
-
-class _Rival(Shape):
-    id: int
-    token: str
-    logprob: LogProbability
-
-
-class _Row(_Rival):
-    bytes: _Bytes
-    top_logprobs: ListOf[_Rival]
-
-
-class _Timings(Shape):
-    cache_n: Count | None = None
-    draft_n: Count | None = None
-
-
-class _Answer(Shape):
-    """`tokens_evaluated` is the whole prompt.
-
-    What was reused stands only in the timings, which servers before September 2025 lack.
-    """
-
-    content: str
-    stop_type: Literal["word", "eos", "limit"]
-    stopping_word: str = ""
-    truncated: bool
-    tokens_evaluated: Count
-    tokens_predicted: Count
-    timings: _Timings = _Timings()
-    tokens: ListOf[int] = Field(default_factory=list)
-    completion_probabilities: ListOf[_Row] = Field(default_factory=list)
-
-    @property
-    def ended(self) -> Ended:
-        """A word is one of our stop strings: there are no others."""
-        if self.stop_type == "limit":
-            return "context" if self.truncated else "length"
-        return "separator" if self.stop_type == "word" else "eos"
-
-    @property
-    def spent(self) -> Usage:
-        return counted(self.tokens_evaluated, self.tokens_predicted, self.timings.cache_n)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether every token of the text is reported.
-
-        llama.cpp takes back as many tokens as the stop string is by itself, however many it was
-        here: part of a text's probability is not the text's.
-        """
-        said = sum(len(row.bytes) for row in self.completion_probabilities)
-        return said >= len(self.content.encode())
-
-    @property
-    def reported(self) -> list[Token]:
-        """The generated tokens, but for those that ended the text; none where one is left out.
-
-        Of a character in several tokens llama.cpp reports the last, and of tokens that its
-        speculative decoding drafted probability 1.
-        """
-        rows = self.completion_probabilities
-        ids = [row.id for row in rows]
-        if self.timings.draft_n or ids != self.tokens[: len(ids)]:
-            return []
-        tops = [{rival.token: rival.logprob for rival in row.top_logprobs} for row in rows]
-        return [Token(row.token, row.logprob, top) for row, top in zip(rows, tops, strict=True)]
-
-
-class _Piece(Shape):
-    id: Count
-    piece: str | _Bytes
-    """Bytes, if it is not a whole number of characters."""
-
-    @property
-    def spelled(self) -> bytes:
-        return self.piece.encode() if isinstance(self.piece, str) else bytes(self.piece)
-
-
-class _Pieces(Shape):
-    tokens: ListOf[_Piece]
-
-
-class _Defaults(Shape):
-    n_ctx: Count
-    params: dict[str, object]
-
-
-class _Props(Shape):
-    default_generation_settings: _Defaults
-    total_slots: Count | None = None
 
 
 class LlamaCppWire(Served):
@@ -138,7 +41,7 @@ class LlamaCppWire(Served):
     async def describe(self) -> ServerFacts:
         """See `Described.describe`; the context is that of one slot."""
         served = await super().describe()
-        props = await self._client.get("/props", _Props)
+        props = await self._client.get("/props", Props)
         usual = props.default_generation_settings
         length, defaults = usual.n_ctx, own_sampling(usual.params)
         return replace(served, context_length=length, defaults=defaults, slots=props.total_slots)
@@ -155,8 +58,8 @@ class LlamaCppWire(Served):
         text, tokens, word = answer.content, answer.reported, answer.stopping_word
         return Completion(text, answer.ended, answer.spent, tokens, answer.is_whole, word)
 
-    async def _ask(self, body: Mapping[str, object]) -> _Answer:
-        return await self._client.post("/completion", body, _Answer)
+    async def _ask(self, body: Mapping[str, object]) -> Answer:
+        return await self._client.post("/completion", body, Answer)
 
     async def render(self, conversation: Sequence[Message]) -> str:
         """See `CompletionWire.render`; the server renders, and leaves out the opening token."""
@@ -210,7 +113,7 @@ class LlamaCppWire(Served):
     async def _tokens(self, text: str) -> list[tuple[int, bytes]]:
         """The tokens of a prompt, as `/completion` reads it, and their bytes."""
         body = {"content": text, "add_special": True, "with_pieces": True}
-        answer = await self._client.post("/tokenize", body, _Pieces)
+        answer = await self._client.post("/tokenize", body, Pieces)
         return [(token.id, token.spelled) for token in answer.tokens]
 
     async def _opening_text(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from rsd_graph.answer.state import Message
 from rsd_graph.answer.thinking import (
@@ -15,9 +14,7 @@ from rsd_graph.answer.thinking import (
     format_of,
 )
 from rsd_graph.errors import CapabilityError, ConfigurationError, RSDError
-
-if TYPE_CHECKING:
-    from rsd_graph.providers.wires.completion import CompletionWire
+from rsd_graph.providers.wires.completion import CompletionWire
 
 _HARMONY = "<|start|>assistant"
 """What gpt-oss's prompts end in: its channels are no pair of markers."""

@@ -23,15 +23,11 @@ from rsd_graph.answer.thinking import (
 )
 from rsd_graph.errors import CapabilityError, ContextOverflowError
 from rsd_graph.providers.base import Prefix, StepRequest
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest, CompletionWire
 from rsd_graph.providers.wires.markers import checked_marker, find_format
 
 if TYPE_CHECKING:
-    from rsd_graph.providers.wires.completion import (
-        Completion,
-        CompletionRequest,
-        CompletionWire,
-        HostedModel,
-    )
+    from rsd_graph.providers.wires.hosted import HostedModel
 
 _MOST_BLANKS = 3
 """Blank pieces of a step, one after the other, after which it ends all the same."""

@@ -19,7 +19,7 @@ from rsd_graph.errors import (
 )
 from rsd_graph.providers.facts import Described, ServerFacts, describe
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, failure, fine
 
 T = TypeVar("T")

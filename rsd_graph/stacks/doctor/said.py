@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from rsd_graph.answer.ledger import Usage
 from rsd_graph.providers.base import Sampling, StepModel, StepRequest
-from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import CompletionRequest
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.doctor.finding import Seat
 
 GREEDY = Sampling()

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from rsd_graph.providers.base import StepRequest
 from rsd_graph.providers.facts import Tokenizing
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.doctor.finding import Finding, Seat, fine
 
 _ENOUGH_TOKENS = 64

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from rsd_graph.errors import BadRequestError, CapabilityError
 from rsd_graph.providers.base import Sampling
 from rsd_graph.providers.facts import Tokenizing
-from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import CompletionRequest
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.doctor.finding import Finding, Seat, fine, judged
 from rsd_graph.stacks.doctor.said import GREEDY, say
 

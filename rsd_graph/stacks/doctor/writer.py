@@ -11,7 +11,8 @@ from rsd_graph.answer.ledger import Usage
 from rsd_graph.answer.state import Candidate
 from rsd_graph.providers.base import Prefix, StepModel, StepRequest
 from rsd_graph.providers.facts import describe
-from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import CompletionRequest
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.stacks.doctor.cache import examine_cache
 from rsd_graph.stacks.doctor.contact import contact
 from rsd_graph.stacks.doctor.finding import Check, Finding, Seat, fine

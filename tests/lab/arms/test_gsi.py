@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from rsd_graph import CapabilityError, ConfigurationError, PerRole, StepRequest, candidate
-from rsd_graph.answer.ledger import Usage, flops, usage
+from rsd_graph.answer.flops import flops
+from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.options import Options
 from rsd_graph.answer.state import Candidate
 from rsd_graph.embedded.task import extract_answer, held_out_problems

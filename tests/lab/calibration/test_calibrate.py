@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from rsd_graph import ConfigurationError, InputError, step_model
-from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.flops import PerRole
 from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.calibrate import (
     Calibration,

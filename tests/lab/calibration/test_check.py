@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rsd_graph import StepRequest, candidate
-from rsd_graph.answer.ledger import PerRole
+from rsd_graph.answer.flops import PerRole
 from rsd_graph.answer.prices import Price, Prices
 from rsd_graph.answer.state import Candidate
 from rsd_graph.lab.accounting import Accounting

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from rsd_graph import ConfigurationError, InputError
-from rsd_graph.answer.ledger import PerRole, add, empty_ledger, usage
+from rsd_graph.answer.flops import PerRole
+from rsd_graph.answer.ledger import add, empty_ledger, usage
 from rsd_graph.answer.prices import Price, Prices
 from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.objectives import Objective, choose

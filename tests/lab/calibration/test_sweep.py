@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rsd_graph.answer.ledger import PerRole, Usage, add, empty_ledger, usage
+from rsd_graph.answer.flops import PerRole
+from rsd_graph.answer.ledger import Usage, add, empty_ledger, usage
 from rsd_graph.answer.prices import Price, Prices
 from rsd_graph.lab.accounting import Accounting
 from rsd_graph.lab.calibration.one_pass import Answered, Sample, Trial

@@ -21,7 +21,7 @@ from rsd_graph import (
 )
 from rsd_graph.providers.http.client import Client
 from rsd_graph.providers.prm import RECOMPUTE, PoolingPRM, TokenProbabilityPRM
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from tests.helpers.fake_endpoint import NO_WAIT, FakeEndpoint
 

@@ -46,6 +46,11 @@ ASK = CompletionRequest("P", 64, ("\n\n",), logprobs=1)
 def told(error: BaseException) -> Iterator[str]:
     """Everything an error and the errors behind it say, by whatever way it is looked at."""
     yield "".join(traceback.format_exception(error))
+    yield from held(error)
+
+
+def held(error: BaseException) -> Iterator[str]:
+    """The same but for the traceback, which adds lines of code, and takes most of the time."""
     if isinstance(error, RSDError):
         yield pickle.dumps(error).decode("latin-1")
     behind: BaseException | None = error

@@ -21,7 +21,8 @@ from rsd_graph import (
     create_rsd_graph,
     initial_state,
 )
-from rsd_graph.answer.ledger import decoded_tokens, usage
+from rsd_graph.answer.flops import decoded_tokens
+from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.state import Message
 from rsd_graph.errors import ServerError
 from rsd_graph.providers.base import Scores

@@ -9,7 +9,7 @@ import pytest
 from rsd_graph import CapabilityError, Endpoint, Prefix, RewardModel, StepRequest, candidate
 from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm import DraftConfidence
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 
 PREFIX = Prefix([Message(role="user", content="Q")])

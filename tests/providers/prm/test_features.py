@@ -18,7 +18,7 @@ from rsd_graph import (
 from rsd_graph.answer.state import Certainty, Message
 from rsd_graph.providers.prm import FirstTokenCertainty, LeastLikelyToken
 from rsd_graph.providers.prm.features import features_of
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from tests.conftest import Serve
 from tests.helpers.bigram import write_bigram_model

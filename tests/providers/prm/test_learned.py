@@ -12,7 +12,7 @@ import pytest
 from rsd_graph import ConfigurationError, Endpoint, ScriptedRewardModel
 from rsd_graph.providers.prm import Learned
 from rsd_graph.providers.prm.learned import Lesson
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.vllm import VLLMWire
 from tests.providers.prm.test_features import PREFIX, sure
 

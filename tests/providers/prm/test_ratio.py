@@ -19,7 +19,7 @@ from rsd_graph import (
 from rsd_graph.answer.ledger import Usage, usage
 from rsd_graph.answer.state import Message
 from rsd_graph.providers.prm import HybridRatio, LikelihoodRatio
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.tgi import TGIWire
 
 PREFIX = Prefix([Message(role="user", content="Q")], [candidate("a")])

@@ -39,7 +39,8 @@ from rsd_graph.providers.prm import (
 from rsd_graph.providers.prm.outcome import tei
 from rsd_graph.providers.wires.chat import ChatStepModel
 from rsd_graph.providers.wires.chat_action import ChatActionModel
-from rsd_graph.providers.wires.completion import CompletionWire, HostedModel
+from rsd_graph.providers.wires.completion import CompletionWire
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from rsd_graph.providers.wires.ollama import OllamaWire
 from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire
@@ -133,6 +134,8 @@ ANSWERS: Mapping[str, Any] = {
     "/api/chat": {"_debug_info": {"rendered_template": "<s>q"}},
     "/api/show": {"model_info": {"m.context_length": 9}, "parameters": "top_k 20\nstop x"},
 }
+ENCODED = {path: json.dumps(answer).encode() for path, answer in ANSWERS.items()}
+CHAT_ANSWERS = {path: answer for path, answer in ANSWERS.items() if path == "/v1/chat/completions"}
 TOKENIZED: Mapping[type, Any] = {
     LlamaCppWire: {"tokens": [{"id": 7, "piece": "7"}, {"id": 8, "piece": [56]}]},
     TGIWire: [TGI_TOKEN, TGI_TOKEN, TGI_TOKEN],
@@ -201,10 +204,9 @@ def answering(answers: Mapping[str, bytes], headers: Mapping[str, str]) -> Any:
 
 def outcome(data: Any, ask: Callable[[], Awaitable[Any]], own: Mapping[str, Any]) -> Any:
     """What *ask* comes to where one of its *own* routes is broken; `None` for an error of ours."""
-    routes = {**ANSWERS, **own}
-    answers = {path: json.dumps(answer).encode() for path, answer in routes.items()}
+    answers = ENCODED | {path: json.dumps(answer).encode() for path, answer in own.items()}
     route = data.draw(st.sampled_from(sorted(own)))
-    whatever = st.binary(max_size=40) | broken(routes[route]).map(lambda a: json.dumps(a).encode())
+    whatever = st.binary(max_size=40) | broken(own[route]).map(lambda a: json.dumps(a).encode())
     answers[route] = data.draw(whatever)
     headers = {"x-prompt-tokens": "9", "x-compute-tokens": "9", **data.draw(heads)}
     with answering(answers, headers):
@@ -301,8 +303,7 @@ def test_a_chat_gives_a_candidate_or_an_error_of_ours(kind: str, data: Any) -> N
         "step": ChatStepModel(ENDPOINT),
         "action": ChatActionModel(Client(ENDPOINT), actions, checked=True),
     }
-    own = {"/v1/chat/completions": ANSWERS["/v1/chat/completions"]}
-    step = outcome(data, lambda: models[kind].write_step(REQUEST), own)
+    step = outcome(data, lambda: models[kind].write_step(REQUEST), CHAT_ANSWERS)
     if step is not None:
         check_candidate(step)
 

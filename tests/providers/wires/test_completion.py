@@ -20,13 +20,8 @@ from rsd_graph import (
 )
 from rsd_graph.answer.ledger import usage
 from rsd_graph.answer.state import Message
-from rsd_graph.providers.wires.completion import (
-    Completion,
-    CompletionRequest,
-    HostedModel,
-    Token,
-    cut_at_stop,
-)
+from rsd_graph.providers.wires.completion import Completion, CompletionRequest, Token, cut_at_stop
+from rsd_graph.providers.wires.hosted import HostedModel
 
 CONVERSATION = [Message(role="user", content="Q")]
 

@@ -16,7 +16,8 @@ from rsd_graph import (
     StepRequest,
 )
 from rsd_graph.answer.state import Message, Step
-from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import CompletionRequest
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.llamacpp import LlamaCppWire
 from tests.conftest import Serve
 from tests.helpers.bigram import CONTEXT, TEMPLATE, write_bigram_model

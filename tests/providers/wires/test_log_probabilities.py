@@ -12,7 +12,7 @@ import pytest
 from rsd_graph import CapabilityError, Prefix, StepRequest
 from rsd_graph.answer.state import Candidate, Certainty, Message
 from rsd_graph.providers.http.endpoint import Endpoint
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.ollama import OllamaWire
 from rsd_graph.providers.wires.openai_compatible import OpenAICompatibleWire
 from rsd_graph.providers.wires.sglang import SGLangWire

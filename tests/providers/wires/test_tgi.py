@@ -19,7 +19,8 @@ from rsd_graph.errors import (
 )
 from rsd_graph.providers.base import Prefix, Sampling, StepRequest
 from rsd_graph.providers.http.endpoint import Endpoint, RetryPolicy
-from rsd_graph.providers.wires.completion import CompletionRequest, HostedModel
+from rsd_graph.providers.wires.completion import CompletionRequest
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.tgi import TGIWire
 from tests.helpers.fake_servers.serving import EOS
 from tests.helpers.fake_servers.tgi import FakeTGI

@@ -15,7 +15,7 @@ from rsd_graph import (
     StepRequest,
 )
 from rsd_graph.answer.state import Message
-from rsd_graph.providers.wires.completion import HostedModel
+from rsd_graph.providers.wires.hosted import HostedModel
 from rsd_graph.providers.wires.templates import ChatTemplate
 from rsd_graph.providers.wires.vllm import VLLMWire
 from tests.helpers.fake_endpoint import FakeEndpoint
