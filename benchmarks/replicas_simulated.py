@@ -1,18 +1,22 @@
 """Replicas of every role, SIMULATED: how to divide the GPUs, and what becomes of 10,000 answers.
 
-    nice -n 12 python -m benchmarks.replicas_simulated [--large]
+    nice -n 12 python -m benchmarks.replicas_simulated [--large [ROUTING ...]]
 
-writes `results/replicas_simulated.md` in a quarter of an hour of CPU time; with 100,000 answers in
-flight, in an hour more, and in 7 GB of memory. No GPU and no model is involved: servers as
-`rsd_graph/lab/latency/hardware.py` believes them to be, on a virtual clock; the routing is our
-client's own code.
+writes `results/replicas_simulated.md` in a quarter of an hour of CPU time. With `--large` it looks
+at 100,000 answers in flight instead, in half an hour and 10 GB of memory for each routing, and
+writes the routing's row into `results/replicas_simulated_large.md`; `--large rendezvous` does one.
+No GPU and no model is involved: servers as `rsd_graph/lab/latency/hardware.py` believes them to be,
+on a virtual clock; the routing is our client's own code.
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import get_args
 
@@ -24,7 +28,7 @@ from rsd_graph.lab.latency.tables import table
 from rsd_graph.lab.latency.workload import Workload
 from rsd_graph.lab.planning.mean_value import Traffic, forecast
 
-RESULT = Path(__file__).parent / "results" / "replicas_simulated.md"
+RESULTS = Path(__file__).parent / "results"
 WORKLOAD = Workload()
 DIVIDED = {"1.5b-7b-a100": (8, 200), "7b-72b-a100": (16, 200)}
 """Presets whose GPUs are divided in every way: how many GPUs, and answers in flight."""
@@ -47,11 +51,9 @@ LOOKS = (Look(100, 4, 12), Look(1000, 4, 12), Look(1000, 1, 2), Look(10_000, 1, 
 
 
 LARGE = Look(100_000, 1, 2)
-NOT_RUN = (
-    "100,000 were not run: with 4,000 an answer took 10 ms of CPU and 62 kB here, so it would be "
-    "17 minutes and 6 GB for each routing; `--large` does. With affinity they would be ten of the "
-    "last fleet; without, there is no cache left to lose."
-)
+ROUTINGS: Sequence[Routing] = get_args(Routing)
+Fleet = tuple[Look, Routing, Steady]
+"""How it was looked at, how requests were routed, and what was seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,11 @@ def divisions(preset: Preset, gpus: int) -> Iterator[Sequence[int]]:
                 yield draft, target, prm
 
 
+def tell(what: str) -> None:
+    """That it is done."""
+    print(what, file=sys.stderr, flush=True)
+
+
 def divided(name: str, gpus: int, in_flight: int) -> list[Division]:
     """Every division, the fastest first."""
     found = []
@@ -96,27 +103,20 @@ def divided(name: str, gpus: int, in_flight: int) -> list[Division]:
     return sorted(found, key=lambda one: one.found.per_second, reverse=True)
 
 
-def scaled(looks: Sequence[Look]) -> Iterator[tuple[Look, Routing, Steady]]:
+def looked(look: Look, routing: Routing) -> Fleet:
+    """A fleet at work, and that it has been looked at."""
+    units = look.in_flight // UNIT_IN_FLIGHT
+    preset = with_replicas(presets()["1.5b-7b-a100"], [units * each for each in UNIT])
+    found = steady(
+        preset, WORKLOAD, look.in_flight, routing=routing, warm=look.warm, steps=look.steps
+    )
+    tell(f"{look} {routing}")
+    return look, routing, found
+
+
+def scaled(looks: Sequence[Look]) -> list[Fleet]:
     """More and more of the same unit, with more and more answers."""
-    for look in looks:
-        units = look.in_flight // UNIT_IN_FLIGHT
-        preset = with_replicas(presets()["1.5b-7b-a100"], [units * each for each in UNIT])
-        for routing in get_args(Routing):
-            found = steady(
-                preset,
-                WORKLOAD,
-                look.in_flight,
-                routing=routing,
-                warm=look.warm,
-                steps=look.steps,
-            )
-            yield look, routing, found
-            tell(f"{look} {routing}")
-
-
-def tell(what: str) -> None:
-    """That it is done."""
-    print(what, file=sys.stderr, flush=True)
+    return [looked(look, routing) for look in looks for routing in ROUTINGS]
 
 
 def division_table(found: Sequence[Division]) -> str:
@@ -134,7 +134,7 @@ def division_table(found: Sequence[Division]) -> str:
     return table(head, rows)
 
 
-def scale_table(found: Sequence[tuple[Look, Routing, Steady]]) -> str:
+def scale_table(found: Sequence[Fleet]) -> str:
     """One row for each number of answers and each routing."""
     rows = []
     for look, routing, at_work in found:
@@ -168,9 +168,7 @@ def agreement(found: Sequence[Division]) -> str:
     )
 
 
-def report(
-    by_preset: Mapping[str, Sequence[Division]], found: Sequence[tuple[Look, Routing, Steady]]
-) -> str:
+def report(by_preset: Mapping[str, Sequence[Division]], found: Sequence[Fleet]) -> str:
     """The page."""
     lines = [
         "# Replicas of every role, simulated",
@@ -207,18 +205,61 @@ def report(
         f"{UNIT_IN_FLIGHT} answers in flight. *in turn*: answers are dealt out evenly and stay "
         "where they are; *rendezvous*: our client's own code; *scattered*: every request goes to "
         "the next replica. *steps*: of each answer, before and while the fleet is looked at; the "
-        "larger ones are looked at for fewer, for the CPU's sake, and 1,000 both ways.",
+        "larger ones are looked at for fewer, for the CPU's sake, and 1,000 both ways. "
+        "[100,000](replicas_simulated_large.md) have a page of their own.",
         "",
         scale_table(found),
-        "",
-        *([] if found[-1][0] == LARGE else [NOT_RUN]),
         "",
     ]
     return "\n".join(lines)
 
 
-if __name__ == "__main__":
-    looks = (*LOOKS, LARGE) if sys.argv[1:] == ["--large"] else LOOKS
+def large_report(table_lines: Sequence[str]) -> str:
+    """The page of the largest fleet, with the rows of the routings that are done."""
+    lines = [
+        f"# {LARGE.in_flight:,} answers in flight, simulated",
+        "",
+        "`python -m benchmarks.replicas_simulated --large`. **A simulation**, as "
+        "[the smaller fleets](replicas_simulated.md) are, whose page says what is assumed and what "
+        "the columns mean.",
+        "",
+        *table_lines,
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def large_table(routing: Routing) -> Sequence[str]:
+    """The largest fleet at work, as a table of one row: its three lines."""
+    gc.disable()  # millions of objects live on: looking for dead ones takes a third of the time
+    return scale_table([looked(LARGE, routing)]).splitlines()
+
+
+def large(routings: Sequence[Routing]) -> None:
+    """Run these and write their rows in place of the page's; each in a process, for its memory."""
+    page = RESULTS / "replicas_simulated_large.md"
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as one_by_one:
+        for routing in routings:
+            head, rule, row = one_by_one.submit(large_table, routing).result()
+            rows = [line for line in page.read_text("utf-8").splitlines() if is_row(line)]
+            kept = [each for each in rows if f"| {routing} |" not in each]
+            page.write_text(large_report([head, rule, *kept, row]), "utf-8")
+
+
+def is_row(line: str) -> bool:
+    """Whether it is a fleet's row."""
+    return line.startswith(f"| {LARGE.in_flight:,} |")
+
+
+def main(arguments: Sequence[str]) -> None:
+    """One of the two pages; of the large one, the rows of the routings that are named."""
+    if arguments[:1] == ["--large"]:
+        large([each for each in ROUTINGS if each in (arguments[1:] or ROUTINGS)])
+        return
     divisions_found = {name: divided(name, *size) for name, size in DIVIDED.items()}
-    RESULT.write_text(report(divisions_found, list(scaled(looks))), encoding="utf-8")
-    print(RESULT)
+    text = report(divisions_found, scaled(LOOKS))
+    (RESULTS / "replicas_simulated.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
