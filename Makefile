@@ -12,8 +12,9 @@ unexport PYTHONDONTWRITEBYTECODE  # tests start many Pythons, and each would com
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[embedded,eval,serve]' --group dev --group docs
-	$(BIN)/pip install --quiet --constraint constraints.txt --no-deps trl  # real chat templates, for tests
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --editable '.[embedded,eval,serve]' --group dev --group docs
+	$(BIN)/pip install --quiet --no-compile --constraint constraints.txt --no-deps trl  # real chat templates, for tests
+	$(BIN)/python -m compileall -q --workers 0 $(VENV)/lib  # as pip would, on every core
 	touch $@
 
 $(DEMO): pyproject.toml constraints.txt

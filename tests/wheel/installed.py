@@ -35,5 +35,5 @@ def environment(place: Path, *packages: str | Path) -> Path:
     venv.create(place)
     programs = place / "bin"
     pip = (sys.executable, "-m", "pip", "--python", programs / "python")
-    run(*pip, "install", "-q", *packages, cwd=place)
+    run(*pip, "install", "-q", "--no-compile", *packages, cwd=place)
     return programs

@@ -11,6 +11,7 @@ import json
 import math
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
@@ -36,6 +37,7 @@ from rsd_graph.providers.prm import (
     TokenProbabilityPRM,
     TokenRowsPRM,
 )
+from rsd_graph.providers.prm.format import Thinking
 from rsd_graph.providers.prm.outcome import tei
 from rsd_graph.providers.wires.chat import ChatStepModel
 from rsd_graph.providers.wires.chat_action import ChatActionModel
@@ -151,6 +153,8 @@ WIRES: Mapping[str, Callable[[], CompletionWire]] = {
     "openai": lambda: OpenAICompatibleWire(ENDPOINT, template=TEMPLATE, ends="ask-again"),
     "transformers": lambda: TransformersServeWire(ENDPOINT, template=TEMPLATE),
 }
+BRIEF = replace(THINKPRM, thinking=Thinking(("</think>",), "So? ", max_tokens=8))
+"""An answer cut by its length is gone on with until there are so many tokens: not 2,048 here."""
 PRMS: Mapping[str, Callable[[], Any]] = {
     "pooling": lambda: PoolingPRM(ENDPOINT),
     "pure": lambda: TokenRowsPRM(ENDPOINT, PURE),
@@ -159,7 +163,7 @@ PRMS: Mapping[str, Callable[[], Any]] = {
     "tei": lambda: tei(ENDPOINT.in_role("prm")),
     "judge": lambda: TokenProbabilityPRM(VLLMWire(ENDPOINT), JUDGE),
     "recompute": lambda: TokenProbabilityPRM(LlamaCppWire(ENDPOINT), RECOMPUTE),
-    "thinkprm": lambda: TokenProbabilityPRM(TGIWire(ENDPOINT), THINKPRM),
+    "thinkprm": lambda: TokenProbabilityPRM(TGIWire(ENDPOINT), BRIEF),
 }
 TOOL = {"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}
 
