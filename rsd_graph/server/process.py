@@ -26,7 +26,11 @@ def run_server(app: ASGIApp, admission: Admission, listener: socket.socket, drai
         drain: Seconds that answers in flight may still take.
     """
     config = uvicorn.Config(
-        app, log_level="warning", timeout_graceful_shutdown=_CLOSING_SECONDS, server_header=False
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=_CLOSING_SECONDS,
+        server_header=False,
+        ws="none",  # whose libraries need not be loaded
     )
     DrainingServer(config, admission, drain).run([listener])
 

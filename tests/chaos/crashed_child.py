@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import multiprocessing
+import os
 import resource
 import signal
 import sys
@@ -47,6 +48,8 @@ def command(
         workers.multiprocessing.get_context = lambda _: fork  # type: ignore[assignment,misc]
         workers._start_worker = _start_forked  # type: ignore[assignment]
     if most_bytes is not None:
+        sys.dont_write_bytecode = True  # or Python keeps what it could compile only half
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
         resource.setrlimit(resource.RLIMIT_FSIZE, (most_bytes, most_bytes))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     with Path(said).open("w", encoding="utf-8") as file:

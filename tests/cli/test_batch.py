@@ -162,7 +162,11 @@ def test_a_file_that_cannot_grow_ends_the_run_with_one_line(
     run(questions, whole)
     room = len(whole.read_bytes()) // 2
     command = [sys.executable, "-c", LIMITED, str(room), "batch", questions, out]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(p for p in sys.path if p),
+        "PYTHONDONTWRITEBYTECODE": "1",  # or Python keeps what it could compile only half
+    }
 
     stopped = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     answered = kept(out)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-import gguf
 import pytest
+
+pytest.importorskip("gguf")
+
+import gguf
 
 from rsd_graph import PerRole, ScriptedStepModel
 from rsd_graph.embedded.card import known_parameters, read_card

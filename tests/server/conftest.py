@@ -64,11 +64,12 @@ def serve() -> Iterator[Serve]:
     ) -> Served:
         app = create_app(Catalog(stacks or {"math": stack()}), ServerOptions(**allowed))
         listener = socket.create_server(("127.0.0.1", 0))
-        config = uvicorn.Config(app, log_level="warning")
+        config = uvicorn.Config(app, log_level="warning", ws="none")
         server = DrainingServer(config, app.state.admission, drain)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
         while not server.started:
+            assert thread.is_alive()
             time.sleep(0.01)
         running.append((server, thread))
         return Served(f"http://127.0.0.1:{listener.getsockname()[1]}", app, clients, server)

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -53,7 +54,7 @@ def test_our_command_line_takes_what_they_say(one: Container) -> None:
 
     context = group.commands["serve"].make_context("serve", list(one.words))
 
-    assert context.params["config"].suffix == ".toml"
+    assert Path(context.params["config"]).suffix == ".toml"
 
 
 @pytest.mark.parametrize("one", MODELS, ids=lambda o: f"{o.file}-{o.name}")

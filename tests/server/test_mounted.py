@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import httpx
 import pytest
+
+pytest.importorskip("fastapi")
+
 from fastapi import FastAPI
 
 from rsd_graph.server import Access, Catalog, ServerOptions, create_app

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from functools import partial, wraps
+from functools import wraps
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
@@ -63,7 +63,7 @@ def _flag(name: str) -> Any:
     text = spoken(field.description or "")
     text += "" if field.default is None else f" [default: {field.default!r}]"
     metavar = "|".join(dict.fromkeys(_words(field.annotation)))
-    return Annotated[Any, typer.Option(parser=partial(_parsed, name), metavar=metavar, help=text)]
+    return Annotated[Any, typer.Option(parser=_parser(name), metavar=metavar, help=text)]
 
 
 def _words(kind: Any) -> list[str]:
@@ -76,11 +76,14 @@ def _words(kind: Any) -> list[str]:
     return [known] if known else [word for part in get_args(kind) for word in _words(part)]
 
 
-def _parsed(name: str, text: str) -> Any:
-    try:
-        return checked(name, text)
-    except ConfigurationError as error:
-        raise typer.BadParameter(spoken(str(error))) from None
+def _parser(name: str) -> Callable[[str], Any]:
+    def parsed(text: str) -> Any:
+        try:
+            return checked(name, text)
+        except ConfigurationError as error:
+            raise typer.BadParameter(spoken(str(error))) from None
+
+    return parsed
 
 
 def stack_options(context: typer.Context, *, needs_target: bool = True) -> dict[str, Any]:

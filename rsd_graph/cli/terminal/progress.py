@@ -33,7 +33,8 @@ class _Bars:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bars.stop()
+        if not self._bars.disable:  # before 14.3.1 rich ended bars that nobody saw with a line
+            self._bars.stop()
 
 
 class EvaluationProgress(_Bars):

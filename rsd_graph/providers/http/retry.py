@@ -11,7 +11,8 @@ from tenacity import (
     retry_if_exception,
     stop_after_attempt,
     stop_before_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from rsd_graph.errors import ProviderError
@@ -50,10 +51,10 @@ async def with_retries(
 
 async def _retried(policy: RetryPolicy, attempt: Callable[[], Awaitable[T]]) -> T:
     story: list[str] = []
-    backoff = wait_exponential_jitter(multiplier=policy.initial_wait, max=policy.max_wait)
+    backoff = wait_exponential(policy.initial_wait, policy.max_wait) + wait_random(0, 1)
     retrying = AsyncRetrying(
         stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.max_seconds),
-        wait=lambda state: max(backoff(state), _asked_wait(_error_of(state))),
+        wait=lambda state: max(min(backoff(state), policy.max_wait), _asked_wait(_error_of(state))),
         retry=retry_if_exception(lambda error: _is_worth_it(error, policy)),
         before_sleep=lambda state: story.append(_told(state)),
         reraise=True,

@@ -1,0 +1,24 @@
+"""Print the oldest versions that pyproject.toml allows, as pip's constraints: for `make oldest`."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+EXTRAS = ("embedded", "eval", "serve", "parquet", "otel")
+BOUND = re.compile(r"(?P<name>[\w.-]+)(\[\w+\])?(>=|==)(?P<version>[\d.]+)")
+
+
+def oldest() -> list[str]:
+    """`name==version` for each package that users install."""
+    project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [*project["dependencies"], *(each for name in EXTRAS for each in extras[name])]
+    bounds = [BOUND.match(each) for each in wanted]
+    return [f"{bound['name']}=={bound['version']}" for bound in bounds if bound]
+
+
+if __name__ == "__main__":
+    print(*oldest(), sep="\n")
