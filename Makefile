@@ -48,8 +48,8 @@ unit: $(READY)
 oldest:  ## the suite with the oldest versions of everything that pyproject.toml allows
 	$(PYTHON) -m venv .venv-oldest
 	.venv-oldest/bin/python tests/wheel/oldest.py > .venv-oldest/constraints.txt
-	.venv-oldest/bin/pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[embedded,eval,serve,parquet]' \
-		pytest pytest-asyncio pytest-xdist hypothesis gguf langgraph-checkpoint-sqlite
+	.venv-oldest/bin/pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[embedded,eval,serve,parquet,otel]' \
+		pytest pytest-asyncio pytest-xdist hypothesis gguf langgraph-checkpoint-sqlite opentelemetry-sdk fastapi httpx
 	.venv-oldest/bin/pytest -W ignore::DeprecationWarning --numprocesses 2 --dist loadfile --ignore tests/docs
 
 docs: $(READY)  ## the documentation as a site, into site/; a broken link fails

@@ -12,7 +12,7 @@ BOUND = re.compile(r"(?P<name>[\w.-]+)(\[\w+\])?(>=|==)(?P<version>[\d.]+)")
 
 
 def oldest() -> list[str]:
-    """`name==version` for each package that users install."""
+    """`name==version` for each package with a lower bound; Ray and datasets are not among them."""
     project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
     wanted = [*project["dependencies"], *(each for name in EXTRAS for each in extras[name])]
