@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,12 @@ Serve = Callable[..., Endpoint]
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """LangChain's suite brings a benchmark: it is run as a test, and timed by nobody."""
+    """LangChain's suite brings a benchmark: it is run as a test, and timed by nobody.
+
+    All modules live to the end, so it does not pay to look often for what does not.
+    """
     config.option.benchmark_disable = True
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)
