@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := $(VENV)/.demo
+PARALLEL = --numprocesses $(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 
 unexport PYTHONDONTWRITEBYTECODE  # tests start many Pythons, and each would compile all anew
 
@@ -42,7 +43,7 @@ typecheck: $(READY)
 	$(BIN)/mypy
 
 unit: $(READY)
-	$(BIN)/pytest --numprocesses $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
+	$(BIN)/pytest $(PARALLEL)
 
 .PHONY: oldest
 oldest:  ## the suite with the oldest versions of everything that pyproject.toml allows
@@ -50,7 +51,7 @@ oldest:  ## the suite with the oldest versions of everything that pyproject.toml
 	.venv-oldest/bin/python tests/wheel/oldest.py > .venv-oldest/constraints.txt
 	.venv-oldest/bin/pip install --quiet --constraint .venv-oldest/constraints.txt --editable '.[embedded,eval,serve,parquet,otel]' \
 		pytest pytest-asyncio pytest-xdist hypothesis gguf langgraph-checkpoint-sqlite opentelemetry-sdk fastapi httpx
-	.venv-oldest/bin/pytest -W ignore::DeprecationWarning --numprocesses 2 --dist loadfile --ignore tests/docs
+	.venv-oldest/bin/pytest -W ignore::DeprecationWarning $(PARALLEL) --ignore tests/docs
 
 docs: $(READY)  ## the documentation as a site, into site/; a broken link fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

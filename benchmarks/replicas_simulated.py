@@ -11,6 +11,7 @@ on a virtual clock; the routing is our client's own code.
 
 from __future__ import annotations
 
+import argparse
 import gc
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -251,10 +252,13 @@ def is_row(line: str) -> bool:
     return line.startswith(f"| {LARGE.in_flight:,} |")
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """One of the two pages; of the large one, the rows of the routings that are named."""
-    if arguments[:1] == ["--large"]:
-        large([each for each in ROUTINGS if each in (arguments[1:] or ROUTINGS)])
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--large", nargs="*", choices=ROUTINGS, metavar="ROUTING")
+    routings = parser.parse_args().large
+    if routings is not None:
+        large(routings or ROUTINGS)
         return
     divisions_found = {name: divided(name, *size) for name, size in DIVIDED.items()}
     text = report(divisions_found, scaled(LOOKS))
@@ -262,4 +266,4 @@ def main(arguments: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -111,7 +111,7 @@ def test_a_floor_loads_nothing_above_it(loaded_with: dict[str, list[str]], floor
         rooms = {room(name) for name in loaded_with[here] if name.startswith("rsd_graph")}
 
         assert here in rooms
-        assert rooms <= below
+        assert rooms <= below, here
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -25,14 +25,7 @@ def run_server(app: ASGIApp, admission: Admission, listener: socket.socket, drai
         listener: See `listening`.
         drain: Seconds that answers in flight may still take.
     """
-    config = uvicorn.Config(
-        app,
-        log_level="warning",
-        timeout_graceful_shutdown=_CLOSING_SECONDS,
-        server_header=False,
-        ws="none",  # whose libraries need not be loaded
-    )
-    DrainingServer(config, admission, drain).run([listener])
+    DrainingServer(app, admission, drain).run([listener])
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -57,7 +50,14 @@ def listening(host: str, port: int) -> socket.socket:
 class DrainingServer(uvicorn.Server):
     """Told to end, it says that it is not ready and lets the answers in flight finish first."""
 
-    def __init__(self, config: uvicorn.Config, admission: Admission, drain: float) -> None:
+    def __init__(self, app: ASGIApp, admission: Admission, drain: float) -> None:
+        config = uvicorn.Config(
+            app,
+            log_level="warning",
+            timeout_graceful_shutdown=_CLOSING_SECONDS,
+            server_header=False,
+            ws="none",  # whose libraries need not be loaded
+        )
         super().__init__(config)
         self._admission = admission
         self._drain = drain

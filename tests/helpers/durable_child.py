@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from typing import Any
+from multiprocessing.synchronize import Semaphore
+from typing import Any, NamedTuple
 
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
@@ -18,12 +19,19 @@ NOBODY_THINKS = Phases()
 THREAD: Any = {"configurable": {"thread_id": "one"}}
 
 
+class Report(NamedTuple):
+    """Where calls are told, and how many more may be made: then the process waits for its end."""
+
+    told: Connection
+    left: Semaphore
+
+
 class Reporting:
     """A model or PRM that reports each call before it answers; every third draft is rejected."""
 
     reward_range = (0.0, 1.0)
 
-    def __init__(self, role: str, report: Connection | None = None) -> None:
+    def __init__(self, role: str, report: Report | None = None) -> None:
         self._role = role
         self._report = report
 
@@ -42,10 +50,11 @@ class Reporting:
 
     def _say(self, index: int) -> None:
         if self._report is not None:
-            self._report.send((self._role, index))
+            self._report.left.acquire()
+            self._report.told.send((self._role, index))
 
 
-def durable_graph(report: Connection | None = None, phases: Phases = NOBODY_THINKS) -> Any:
+def durable_graph(report: Report | None = None, phases: Phases = NOBODY_THINKS) -> Any:
     """The graph of this process, uncompiled."""
     return create_rsd_graph(
         draft=Reporting("draft", report),
@@ -56,15 +65,15 @@ def durable_graph(report: Connection | None = None, phases: Phases = NOBODY_THIN
     )
 
 
-def live(database: str, report: Connection, phases: Phases = NOBODY_THINKS) -> None:
+def live(database: str, report: Report, phases: Phases = NOBODY_THINKS) -> None:
     """Start the answer, or go on where the last process died."""
     asyncio.run(_live(database, report, phases))
 
 
-async def _live(database: str, report: Connection, phases: Phases) -> None:
+async def _live(database: str, report: Report, phases: Phases) -> None:
     async with AsyncSqliteSaver.from_conn_string(database) as saver:
         graph = durable_graph(report, phases).compile(checkpointer=saver)
         started = (await graph.aget_state(THREAD)).created_at is not None
         question = None if started else initial_state("q", seed=1)
         await graph.ainvoke(question, THREAD, durability="sync")
-    report.send(("done", STEPS))
+    report.told.send(("done", STEPS))

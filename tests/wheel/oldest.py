@@ -7,16 +7,14 @@ import tomllib
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
-EXTRAS = ("embedded", "eval", "serve", "parquet", "otel")
 BOUND = re.compile(r"(?P<name>[\w.-]+)(\[\w+\])?(>=|==)(?P<version>[\d.]+)")
 
 
 def oldest() -> list[str]:
-    """`name==version` for each package with a lower bound; Ray and datasets are not among them."""
+    """`name==version` for each package with a lower bound, of all extras."""
     project = tomllib.loads(PYPROJECT.read_text("utf-8"))["project"]
-    extras = project["optional-dependencies"]
-    wanted = [*project["dependencies"], *(each for name in EXTRAS for each in extras[name])]
-    bounds = [BOUND.match(each) for each in wanted]
+    wanted = sum(project["optional-dependencies"].values(), project["dependencies"])
+    bounds = map(BOUND.match, wanted)
     return [f"{bound['name']}=={bound['version']}" for bound in bounds if bound]
 
 

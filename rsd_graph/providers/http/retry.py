@@ -51,7 +51,7 @@ async def with_retries(
 
 async def _retried(policy: RetryPolicy, attempt: Callable[[], Awaitable[T]]) -> T:
     story: list[str] = []
-    backoff = wait_exponential(policy.initial_wait, policy.max_wait) + wait_random(0, 1)
+    backoff = wait_exponential(policy.initial_wait) + wait_random(0, 1)
     retrying = AsyncRetrying(
         stop=stop_after_attempt(policy.attempts) | stop_before_delay(policy.max_seconds),
         wait=lambda state: max(min(backoff(state), policy.max_wait), _asked_wait(_error_of(state))),
