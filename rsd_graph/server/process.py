@@ -25,11 +25,18 @@ def run_server(app: ASGIApp, admission: Admission, listener: socket.socket, drai
         listener: See `listening`.
         drain: Seconds that answers in flight may still take.
     """
-    DrainingServer(app, admission, drain).run([listener])
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        timeout_graceful_shutdown=_CLOSING_SECONDS,
+        server_header=False,
+        ws="none",  # whose libraries need not be loaded
+    )
+    DrainingServer(config, admission, drain).run([listener])
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket on this address; port 0 takes any free one.
+    """A socket on this address; port 0 takes any free one. Who connects waits for the server.
 
     Raises:
         ConfigurationError: The port is taken, or the address not ours.
@@ -39,6 +46,7 @@ def listening(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()
     except OSError as error:
         listener.close()
         raise ConfigurationError(
@@ -50,14 +58,7 @@ def listening(host: str, port: int) -> socket.socket:
 class DrainingServer(uvicorn.Server):
     """Told to end, it says that it is not ready and lets the answers in flight finish first."""
 
-    def __init__(self, app: ASGIApp, admission: Admission, drain: float) -> None:
-        config = uvicorn.Config(
-            app,
-            log_level="warning",
-            timeout_graceful_shutdown=_CLOSING_SECONDS,
-            server_header=False,
-            ws="none",  # whose libraries need not be loaded
-        )
+    def __init__(self, config: uvicorn.Config, admission: Admission, drain: float) -> None:
         super().__init__(config)
         self._admission = admission
         self._drain = drain

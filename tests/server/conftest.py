@@ -13,6 +13,7 @@ from typing import Any
 
 import openai
 import pytest
+import uvicorn
 
 from rsd_graph import ChatRSD, FunctionPRM, HostedModel
 from rsd_graph.server import Catalog, ServerOptions, create_app
@@ -63,7 +64,8 @@ def serve() -> Iterator[Serve]:
     ) -> Served:
         app = create_app(Catalog(stacks or {"math": stack()}), ServerOptions(**allowed))
         listener = socket.create_server(("127.0.0.1", 0))
-        server = DrainingServer(app, app.state.admission, drain)
+        config = uvicorn.Config(app, log_level="warning", ws="none")
+        server = DrainingServer(config, app.state.admission, drain)
         thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])))
         thread.start()
         while not server.started:
